@@ -1,0 +1,184 @@
+"""The configuration of a fabric, from which model, RTL, memory images and the documentation's tables derive."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from .errors import RanvierError
+from .fixed import ROUNDING
+from .network import MAX_DELAY
+
+__all__ = ["CoreConfig", "FabricConfig", "InputConfig", "bits_for"]
+
+
+def bits_for(largest: int) -> int:
+    """Width of an unsigned field that holds 0 to ``largest``, at least 1."""
+    return max(1, int(largest).bit_length())
+
+
+def _power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+def _check(owner: str, values: dict[str, int], ranges: dict[str, tuple[int, int]]) -> None:
+    for name, (least, most) in ranges.items():
+        value = values[name]
+        if not isinstance(value, int) or not least <= value <= most:
+            raise RanvierError(f"{owner}: {name} is {value!r}; it must be {least} to {most}")
+
+
+@dataclass(frozen=True)
+class CoreConfig:
+    """One dense core. Depths are in words of the memory named.
+
+    lanes
+        Neurons that accumulate side by side: 4 to 64, a power of two.
+    sweep_lanes
+        Neurons that the sweep updates in a clock; divides ``lanes``.
+    program_depth, row_depth
+        Descriptors of source words to scan, and of rows to sweep.
+    weight_depth
+        Weight words of ``lanes`` weights: one for each source neuron of each row.
+    state_depth, drive_depth, dynamics_depth
+        Groups of ``sweep_lanes`` neurons: membranes; theta and bias; decay, reset and bounds.
+    """
+
+    lanes: int = 64
+    sweep_lanes: int = 8
+    program_depth: int = 64
+    row_depth: int = 32
+    weight_depth: int = 1024
+    state_depth: int = 64
+    drive_depth: int = 64
+    dynamics_depth: int = 32
+
+    def __post_init__(self) -> None:
+        _check("core", asdict(self), {
+            "lanes": (4, 64), "sweep_lanes": (1, 64), "program_depth": (4, 4096), "row_depth": (2, 1024),
+            "weight_depth": (16, 1 << 16), "state_depth": (2, 1 << 14), "drive_depth": (2, 1 << 14),
+            "dynamics_depth": (2, 1 << 14)})
+        if not _power_of_two(self.lanes):
+            raise RanvierError(f"core: lanes is {self.lanes}; it must be a power of two")
+        if not _power_of_two(self.sweep_lanes) or self.sweep_lanes > self.lanes:
+            raise RanvierError(f"core: sweep_lanes is {self.sweep_lanes}; it must be a power of two, at most lanes")
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """The input unit. Depths are in groups of ``sweep_lanes`` neurons, ``row_depth`` in populations."""
+
+    sweep_lanes: int = 16
+    row_depth: int = 4
+    state_depth: int = 64
+    drive_depth: int = 64
+    dynamics_depth: int = 4
+
+    def __post_init__(self) -> None:
+        _check("input", asdict(self), {
+            "sweep_lanes": (1, 64), "row_depth": (2, 1024), "state_depth": (2, 1 << 14),
+            "drive_depth": (2, 1 << 14), "dynamics_depth": (2, 1 << 14)})
+        if not _power_of_two(self.sweep_lanes):
+            raise RanvierError(f"input: sweep_lanes is {self.sweep_lanes}; it must be a power of two")
+
+
+@dataclass(frozen=True)
+class FabricConfig:
+    """A whole fabric: ``cores`` equal cores and an input unit on one ring.
+
+    state_bits, weight_bits, input_bits, rounding
+        The number format, as in `Network`.
+    word_bits
+        Bits W of a spike word, a power of two, at least (cores + 1) * sweep lanes, so that a sweep never waits
+        for the ring.
+    spike_depth
+        Words of the spike buffer in each core: all delay slots of every population of the network.
+    levels
+        Levels that the ticker keeps apart: one more than the longest path of the network.
+    queue_depth
+        Spike words that a scanner reads ahead.
+    """
+
+    cores: int = 2
+    core: CoreConfig = field(default_factory=CoreConfig)
+    input: InputConfig = field(default_factory=InputConfig)
+    state_bits: int = 16
+    weight_bits: int = 4
+    input_bits: int = 8
+    rounding: str = "nearest"
+    word_bits: int = 64
+    spike_depth: int = 128
+    levels: int = 8
+    queue_depth: int = 4
+
+    def __post_init__(self) -> None:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        _check("fabric", values, {
+            "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (4, 1 << 14),
+            "levels": (2, 64), "queue_depth": (2, 16), "word_bits": (4, 256)})
+        if self.weight_bits not in (2, 4, 8, 16):
+            raise RanvierError(f"fabric: weight_bits is {self.weight_bits}; it must be 2, 4, 8 or 16")
+        if self.input_bits >= self.state_bits:
+            raise RanvierError(f"fabric: input_bits is {self.input_bits}; it must be less than state_bits, {self.state_bits}")
+        if self.rounding not in ROUNDING:
+            raise RanvierError(f"fabric: rounding is {self.rounding!r}; it must be one of {', '.join(ROUNDING)}")
+        if not _power_of_two(self.word_bits):
+            raise RanvierError(f"fabric: word_bits is {self.word_bits}; it must be a power of two")
+        widest = max(self.core.sweep_lanes, self.input.sweep_lanes)
+        if self.word_bits < self.nodes * widest:
+            raise RanvierError(
+                f"fabric: word_bits is {self.word_bits}; {self.nodes} ring nodes with {widest} sweep lanes need at least "
+                f"{self.nodes * widest}: use longer words or fewer sweep lanes")
+
+    @property
+    def nodes(self) -> int:
+        """Ring nodes: the cores, then the input unit."""
+        return self.cores + 1
+
+    @property
+    def delays(self) -> int:
+        """Longest hop in ticks; a spike buffer keeps up to one slot more."""
+        return MAX_DELAY
+
+    @property
+    def most_words_per_row(self) -> int:
+        """Spike words that the sweep of one row of a core can complete."""
+        return self.core.lanes // self.word_bits + 1
+
+    @property
+    def most_hold(self) -> int:
+        """Longest time in clocks that a row keeps the holding register."""
+        return max(self.core.lanes // self.core.sweep_lanes, self.nodes * self.most_words_per_row)
+
+    def replace(self, **changes: Any) -> FabricConfig:
+        """A copy with fields changed; ``core`` and ``input`` also take a dict of their fields."""
+        for part in ("core", "input"):
+            if isinstance(changes.get(part), dict):
+                changes[part] = replace(getattr(self, part), **changes[part])
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> FabricConfig:
+        """The configuration that `to_json` gave; unknown or missing fields are errors."""
+        if not isinstance(value, dict):
+            raise RanvierError("fabric: the configuration must be an object")
+        def build(kind: type, found: Any, owner: str) -> Any:
+            names = {f.name for f in fields(kind)}
+            if not isinstance(found, dict) or set(found) != names:
+                raise RanvierError(f"{owner}: the fields must be {', '.join(sorted(names))}")
+            return kind(**found)
+        parts = {"core": build(CoreConfig, value.get("core"), "core"),
+                 "input": build(InputConfig, value.get("input"), "input")}
+        return build(cls, {**value, **parts}, "fabric")  # type: ignore[no-any-return]
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that differ where any field differs."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,221 @@
+"""The memory image: what the host writes into a fabric so that it becomes a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import FabricConfig
+from .errors import RanvierError
+from .fixed import NO_LEAK
+from .layout import (
+    CHUNK_BITS,
+    MEMORY_BITS,
+    OFFSET_BITS,
+    Control,
+    Memory,
+    Word,
+    drive_fields,
+    dynamics_fields,
+    memory_map,
+    pack,
+    row_word,
+    segment_word,
+)
+from .placement import Part, Placement, Row, Segment
+from .semantics import RESETS
+
+__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "run_registers"]
+
+Writes = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Configuration writes: uint32 of shape (writes, 2), address and data, in the order to be written."""
+
+    writes: Writes
+
+
+def address(unit: int, memory: int, offset: int) -> int:
+    """Configuration address of a chunk."""
+    return (unit << OFFSET_BITS + MEMORY_BITS) | (memory << OFFSET_BITS) | offset
+
+
+def control_address(config: FabricConfig, register: Control) -> int:
+    """Configuration address of a register of the ticker."""
+    return address(config.nodes, 0, register)
+
+
+def memory_image(placement: Placement) -> Image:
+    """Everything but the input values and the run registers."""
+    config = placement.config
+    writes: list[Writes] = []
+    for unit, rows in enumerate(placement.units):
+        kind = "core" if unit < config.cores else "input"
+        layouts = memory_map(config, kind)
+        contents: dict[Memory, list[int]] = {Memory.STATE: _state(placement, rows, kind)}
+        drive, drive_at = _shared(rows, lambda row, k=kind: _neuron_words(placement, row, k, "drive"))
+        dynamics, dynamics_at = _shared(rows, lambda row, k=kind: _neuron_words(placement, row, k, "dynamics"))
+        contents |= {Memory.DRIVE: drive, Memory.DYNAMICS: dynamics}
+        for memory, words in contents.items():
+            if len(words) > layouts[memory].depth:
+                raise RanvierError(f"{kind} {unit}: the {memory.name.lower()} memory has {layouts[memory].depth} words; "
+                                   f"the network needs {len(words)}: use a larger {memory.name.lower()}_depth")
+        contents[Memory.ROWS] = [_row(placement, row, kind, drive_at[n], dynamics_at[n]) for n, row in enumerate(rows)]
+        if kind == "core":
+            contents[Memory.PROGRAM] = _program(config, rows)
+            writes.append(_weights(placement, unit, rows))
+        else:
+            contents[Memory.ROWS].append(0)
+        for memory, words in contents.items():
+            writes.append(_chunks(unit, memory, words, layouts[memory].chunks, layouts[memory].chunk_step))
+    return Image(np.concatenate(writes))
+
+
+def run_registers(placement: Placement, steps: int, windows: int, *, per_step: bool = False, endless: bool = False) -> Writes:
+    """Writes that prepare a run of ``windows`` windows of ``steps`` steps (one without end, if ``endless``)."""
+    if not 1 <= steps < 1 << 16 or not 1 <= windows < 1 << 24:
+        raise RanvierError(f"run: {steps} steps and {windows} windows; a window has 1 to 65535 steps, a run up to 2**24 windows")
+    plan, config = placement.schedule, placement.config
+    values = {Control.TICKS: plan.ticks(steps, windows), Control.STEPS: 0 if endless else steps, Control.TOTAL: steps * windows,
+              Control.PERIOD: plan.period, Control.PER_STEP: int(per_step)}
+    return np.array([(control_address(config, which), value) for which, value in values.items()], np.uint32)
+
+
+def pack_inputs(placement: Placement, values: Mapping[str, npt.NDArray[np.integer]]) -> npt.NDArray[np.uint32]:
+    """Chunks that write input values: uint32 of shape (batch, writes, 2).
+
+    ``values`` holds, for every input population, unsigned integers of shape (batch, neurons) below 2**input_bits.
+    """
+    config = placement.config
+    lanes, bits = config.input.sweep_lanes, config.input_bits
+    layout = memory_map(config, "input")[Memory.INPUTS]
+    rows = placement.units[-1]
+    batch = len(next(iter(values.values()))) if values else 0
+    groups = sum(row.groups for row in rows)
+    padded = np.zeros((batch, groups * lanes), np.uint64)
+    for row in rows:
+        padded[:, row.state_base * lanes:row.state_base * lanes + row.neurons] = values[row.part.population]
+    per_group = np.zeros((batch, groups, layout.chunks * CHUNK_BITS), np.uint8)
+    each = (padded.reshape(batch, groups, lanes, 1) >> np.arange(bits, dtype=np.uint64)) & 1
+    per_group[:, :, :lanes * bits] = each.reshape(batch, groups, lanes * bits)
+    chunks = np.packbits(per_group, axis=-1, bitorder="little").view("<u4")
+    writes = np.empty((batch, groups * layout.chunks, 2), np.uint32)
+    offsets = (np.arange(groups)[:, None] * layout.chunk_step + np.arange(layout.chunks)).reshape(-1)
+    writes[:, :, 0] = address(config.cores, Memory.INPUTS, 0) + offsets
+    writes[:, :, 1] = chunks.reshape(batch, -1)
+    return writes
+
+
+def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: int, first: int = 0) -> Writes:
+    mask = (1 << CHUNK_BITS) - 1
+    found = [(address(unit, memory, (first + n) * step + c), word >> c * CHUNK_BITS & mask)
+             for n, word in enumerate(words) for c in range(chunks)]
+    return np.array(found, np.uint32).reshape(-1, 2)
+
+
+def _shared(rows: tuple[Row, ...], words_of: Callable[[Row], list[int]]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Parameter words of all rows with equal ones stored once; and each row's (base, step)."""
+    memory: list[int] = []
+    known: dict[tuple[int, ...], int] = {}
+    places = []
+    for row in rows:
+        words = tuple(words_of(row))
+        step = int(len(set(words)) > 1)
+        words = words if step else words[:1]
+        if words not in known:
+            known[words] = len(memory)
+            memory += words
+        places.append((known[words], step))
+    return memory, places
+
+
+def _lanes(placement: Placement, kind: str) -> int:
+    return (placement.config.core if kind == "core" else placement.config.input).sweep_lanes
+
+
+def _groups(placement: Placement, row: Row, kind: str, name: str, padding: int) -> list[list[int]]:
+    """Parameter ``name`` of a row's neurons by groups; lanes without a neuron get ``padding``."""
+    lanes = _lanes(placement, kind)
+    values = placement.network.parameter(placement.population(row), name)[row.start:row.stop].tolist()
+    values += [padding] * (row.groups * lanes - len(values))
+    return [values[g * lanes:(g + 1) * lanes] for g in range(row.groups)]
+
+
+def _neuron_words(placement: Placement, row: Row, kind: str, which: str) -> list[int]:
+    """Words of the drive or dynamics memory. A padding lane neither spikes, nor moves, nor is ever clamped."""
+    config = placement.config
+    high, low = (1 << config.state_bits - 1) - 1, -(1 << config.state_bits - 1)
+    padding = {"theta": high, "bias": 0, "k": NO_LEAK, "v_reset": 0, "v_min": low, "v_max": high, "v_init": 0}
+    fields = drive_fields(config) if which == "drive" else dynamics_fields(config)
+    columns = [_groups(placement, row, kind, f.name, padding[f.name]) for f in fields]
+    return [pack([(f.name, columns[c][g][n], f.bits, f.signed)
+                  for n in range(_lanes(placement, kind)) for c, f in enumerate(fields)]) for g in range(row.groups)]
+
+
+def _state(placement: Placement, rows: tuple[Row, ...], kind: str) -> list[int]:
+    """Every membrane at v_init, as after a window's end."""
+    s = placement.config.state_bits
+    return [pack([("v_init", value, s, True) for value in group])
+            for row in rows for group in _groups(placement, row, kind, "v_init", 0)]
+
+
+def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dynamics: tuple[int, int]) -> int:
+    config, population, part = placement.config, placement.population(row), row.part
+    lanes = _lanes(placement, kind)
+    offset = row.start - part.start
+    values = {
+        "groups": row.groups, "level": row.level, "state_base": row.state_base,
+        "drive_base": drive[0], "drive_step": drive[1], "dynamics_base": dynamics[0], "dynamics_step": dynamics[1],
+        "word_address": part.base + (offset // config.word_bits << part.slots_log2), "slots_log2": part.slots_log2,
+        "position": offset % config.word_bits // lanes, "flush": int(row.stop == part.stop), "spiking": int(row.spiking),
+        "strict": int(population.semantics.strict),
+        "reset": RESETS.index(population.semantics.reset) if row.spiking else 0, "readout": int(population.kind == "li"),
+    }
+    if kind == "input":
+        values["hold"] = row.hold
+    return row_word(config, kind).pack(**values)
+
+
+def _program(config: FabricConfig, rows: tuple[Row, ...]) -> list[int]:
+    word = segment_word(config)
+    found = [_segment(word, segment, row, n) for n, row in enumerate(rows) for segment in row.segments]
+    return [*found, 0]
+
+
+def _segment(word: Word, segment: Segment, row: Row, number: int) -> int:
+    source: Part | None = segment.source
+    return word.pack(
+        op=int(segment.op), row_last=int(segment.row_last), level=row.level, source_delay=segment.source_delay,
+        delay=segment.delay, slots_log2=source.slots_log2 if source else 0, base=source.base if source else 0,
+        words=source.words if source else 0, weight_base=segment.weight_base, row=number, hold=row.hold, neurons=row.neurons)
+
+
+def _weights(placement: Placement, unit: int, rows: tuple[Row, ...]) -> Writes:
+    """Weight words of one core; a word holds the weights from one source neuron to the neurons of one row."""
+    config, network = placement.config, placement.network
+    layout = memory_map(config, "core")[Memory.WEIGHTS]
+    found = [np.zeros((0, 2), np.uint32)]
+    for row in rows:
+        for segment in row.segments:
+            if segment.source is None:
+                continue
+            matrix = network.projections[segment.projection].matrix[segment.source.start:segment.source.stop, row.start:row.stop]
+            data = _pack_weights(matrix, config, layout.chunks)
+            offsets = (np.arange(len(matrix))[:, None] + segment.weight_base) * layout.chunk_step + np.arange(layout.chunks)
+            block = np.stack([address(unit, Memory.WEIGHTS, 0) + offsets, data], axis=-1)
+            found.append(block.reshape(-1, 2).astype(np.uint32))
+    return np.concatenate(found)
+
+
+def _pack_weights(matrix: npt.NDArray[np.int64], config: FabricConfig, chunks: int) -> npt.NDArray[np.int64]:
+    """(sources, neurons) signed weights as (sources, chunks) of `CHUNK_BITS`."""
+    per_chunk = CHUNK_BITS // config.weight_bits
+    padded = np.zeros((len(matrix), chunks * per_chunk), np.int64)
+    padded[:, :matrix.shape[1]] = matrix & (1 << config.weight_bits) - 1
+    shifted = padded.reshape(len(matrix), chunks, per_chunk) << (np.arange(per_chunk) * config.weight_bits)
+    return np.asarray(shifted.sum(axis=-1))

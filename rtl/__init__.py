@@ -1,0 +1,1 @@
+"""The fabric in Amaranth: one block a file."""

@@ -1,0 +1,146 @@
+"""The dense core, row-stationary: sequencer - scanner - weights - lanes - sweep."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from ranvier.model.config import FabricConfig, bits_for
+from ranvier.model.layout import Counter, Memory, memory_map
+
+from .counters import Counters
+from .lanes import Lanes
+from .memory import ConfigMemory
+from .scanner import Scanner
+from .sequencer import Sequencer
+from .signatures import ConfigBus, TickBus, Trace, ring_layout
+from .sweep import Sweep
+
+__all__ = ["Core", "connect_sweep", "memory_bus"]
+
+_CORE_WRITES = (Memory.STATE, Memory.SPIKES, Memory.READOUT)
+
+
+def memory_bus(m: Module, bus: ConfigBus, select: Signal, targets: dict[Memory, Component]) -> None:
+    """Join the buses of a unit's memories: ``select`` is the number of the one that an access means."""
+    value: Value = Value.cast(0)
+    for number, target in targets.items():
+        chosen = select == number
+        m.d.comb += [
+            target.bus.offset.eq(bus.offset),
+            target.bus.data.eq(bus.data),
+            target.bus.write.eq(bus.write & chosen),
+            target.bus.read.eq(bus.read & chosen),
+        ]
+        value = value | target.bus.value
+    m.d.comb += bus.value.eq(value)
+
+
+def connect_sweep(m: Module, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
+    """Wire a sweep to the memories that every unit has, and to the counters of its work."""
+    state = memories[Memory.STATE]
+    m.d.comb += [
+        state.address.eq(sweep.state_address), sweep.state.eq(state.data),
+        state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
+        state.write_enable.eq(sweep.trace.valid),
+        memories[Memory.DRIVE].address.eq(sweep.drive_address), sweep.drive.eq(memories[Memory.DRIVE].data),
+        memories[Memory.DYNAMICS].address.eq(sweep.dynamics_address), sweep.dynamics.eq(memories[Memory.DYNAMICS].data),
+        counters.state_reads.eq(sweep.take), counters.state_writes.eq(sweep.trace.valid),
+        counters.spikes.eq(sweep.spikes), counters.clamps.eq(sweep.clamps),
+        counters.spike_words.eq(sweep.word_valid),
+    ]
+
+
+class Core(Component):
+    """Neurons in rows of ``lanes``; each row is accumulated, handed over, and swept while the next accumulates.
+
+    ``busy`` rises in the clock after ``start`` and falls when no group is left to read and no spike word of this
+    tick is left in the sweep; words already on ``word`` are the ring node's.
+    """
+
+    memory: Signal
+    ring_valid: Signal
+    word_valid: Signal
+    busy: Signal
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._config = config
+        super().__init__({
+            "ticker": In(TickBus(config)),
+            "bus": In(ConfigBus()),
+            "memory": In(4),
+            "ring_valid": In(1), "ring": In(ring_layout(config)),
+            "word_valid": Out(1), "word": Out(ring_layout(config)),
+            "trace": Out(Trace(config.core.sweep_lanes, config.state_bits, config.core.state_depth)),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, core = self._config, self._config.core
+        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES)
+                    for number, layout in memory_map(config, "core").items()}
+        for number, store in memories.items():
+            m.submodules[number.name.lower()] = store
+        m.submodules.sequencer = sequencer = Sequencer(config)
+        m.submodules.scanner = scanner = Scanner(config)
+        m.submodules.lanes = lanes = Lanes(config)
+        m.submodules.sweep = sweep = Sweep(config, "core")
+        m.submodules.counters = counters = Counters({
+            Counter.SCAN: 1, Counter.WEIGHT_WORDS: 1, Counter.SYNOPS: bits_for(core.lanes), Counter.STALLS: 1,
+            Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(core.sweep_lanes),
+            Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(core.sweep_lanes)})
+        connect(m, flipped(self.ticker), sequencer.ticker)
+        connect(m, flipped(self.ticker), sweep.ticker)
+        memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
+        connect_sweep(m, sweep, memories, counters)
+        self._scan(m, sequencer, scanner, memories)
+        ending = self._accumulate(m, scanner, lanes, sweep, memories)
+        readout = memories[Memory.READOUT]
+        m.d.comb += [
+            self.word.eq(sweep.word), self.word_valid.eq(sweep.word_valid),
+            self.trace.valid.eq(sweep.trace.valid), self.trace.address.eq(sweep.trace.address),
+            self.trace.data.eq(sweep.trace.data),
+            self.trace.readout_valid.eq(sweep.trace.readout_valid), self.trace.readout.eq(sweep.trace.readout),
+            readout.write_address.eq(sweep.trace.address + Mux(sweep.parity, core.state_depth, 0)),
+            readout.write_data.eq(sweep.trace.readout), readout.write_enable.eq(sweep.trace.readout_valid),
+            counters.clear.eq(self.ticker.clear),
+            counters.scan.eq(sequencer.busy | scanner.busy),
+            counters.stalls.eq(scanner.stalled),
+            self.busy.eq(sequencer.busy | scanner.busy | ending | sweep.active | sweep.spiking),
+        ]
+        return m
+
+    def _scan(self, m: Module, sequencer: Sequencer, scanner: Scanner, memories: dict[Memory, ConfigMemory]) -> None:
+        """Ring - spike buffer - sequencer - scanner."""
+        program, spikes = memories[Memory.PROGRAM], memories[Memory.SPIKES]
+        m.d.comb += [
+            spikes.write_address.eq(self.ring.address), spikes.write_data.eq(self.ring.bits),
+            spikes.write_enable.eq(self.ring_valid),
+            program.address.eq(sequencer.program_address), sequencer.program_data.eq(program.data),
+            spikes.address.eq(sequencer.spike_address), sequencer.spike_data.eq(spikes.data),
+            sequencer.credit.eq(scanner.credit),
+            scanner.issued.eq(sequencer.issued),
+            scanner.entry_valid.eq(sequencer.entry_valid), scanner.entry.eq(sequencer.entry),
+        ]
+
+    def _accumulate(self, m: Module, scanner: Scanner, lanes: Lanes, sweep: Sweep,
+                    memories: dict[Memory, ConfigMemory]) -> Value:
+        """Scanner - weights - lanes - sweep; whether a row is between its last token and its sweep."""
+        weights, rows = memories[Memory.WEIGHTS], memories[Memory.ROWS]
+        counters = m.submodules.counters
+        token = scanner.token
+        arrived = Signal(3)   # weight, double, row_end of the token whose weight word has arrived
+        group = Signal(len(lanes.group))
+        m.d.sync += [arrived.eq(Cat(token.weight, token.double, token.row_end)), group.eq(lanes.group)]
+        m.d.comb += [
+            weights.address.eq(scanner.weight_address), lanes.weights.eq(weights.data),
+            rows.address.eq(token.row), sweep.row.eq(rows.data),
+            Cat(lanes.weight, lanes.double, lanes.row_end).eq(arrived),
+            sweep.load.eq(lanes.row_end),
+            lanes.shift.eq(sweep.take),
+            sweep.current.eq(group),
+            counters.weight_words.eq(token.weight),
+            counters.synops.eq(Mux(token.weight, token.neurons, 0)),
+        ]
+        return token.row_end | lanes.row_end

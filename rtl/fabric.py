@@ -1,0 +1,119 @@
+"""The fabric: cores and input unit on one ring, the ticker, and the configuration port."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib.wiring import Component, In, Out
+
+from ranvier.model.config import FabricConfig, bits_for
+from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
+
+from .core import Core
+from .input_unit import InputUnit
+from .ring import RingNode
+from .signatures import Trace
+from .ticker import Ticker
+
+__all__ = ["Fabric"]
+
+
+class Fabric(Component):
+    """Everything but the host link.
+
+    One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
+    N + 1), from the lowest bits; a read's ``value`` is there two clocks later. ``tick`` is high in the first clock of
+    each tick. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike word once; ``trace_u`` every
+    membrane group that unit u stores.
+    """
+
+    address: Signal
+    data: Signal
+    write: Signal
+    read: Signal
+    value: Signal
+    running: Signal
+    waiting: Signal
+    room: Signal
+    tick: Signal
+    spike_valid: Signal
+    spike_address: Signal
+    spike_bits: Signal
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._config = config
+        s = config.state_bits
+        super().__init__({
+            "address": In(OFFSET_BITS + MEMORY_BITS + UNIT_BITS),
+            "data": In(CHUNK_BITS),
+            "write": In(1),
+            "read": In(1),
+            "value": Out(CHUNK_BITS),
+            "running": Out(1),
+            "waiting": Out(1),
+            "room": Out(1),
+            "tick": Out(1),
+            "spike_valid": Out(1),
+            "spike_address": Out(bits_for(config.spike_depth - 1)),
+            "spike_bits": Out(config.word_bits),
+            **{f"trace_{n}": Out(Trace(config.core.sweep_lanes, s, config.core.state_depth)) for n in range(config.cores)},
+            f"trace_{config.cores}": Out(Trace(config.input.sweep_lanes, s, config.input.state_depth)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.ticker = ticker = Ticker(config)
+        units: list[Core | InputUnit] = [Core(config) for _ in range(config.cores)]
+        units.append(InputUnit(config))
+        nodes = [RingNode(config) for _ in units]
+        for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
+            m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
+            m.submodules[f"node_{n}"] = node
+            self._attach(m, n, unit, node, nodes[n - 1], ticker)
+        self._configure(m, units, ticker)
+        busy = Signal(len(units))
+        for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
+            m.d.sync += busy[n].eq(unit.busy | node.busy)
+        last = nodes[-1]
+        m.d.comb += [
+            ticker.idle.eq(~busy.any()),
+            units[-1].swap.eq(ticker.swap),
+            self.running.eq(ticker.running), self.waiting.eq(ticker.waiting), self.room.eq(ticker.room), self.tick.eq(ticker.ticker.start),
+            self.spike_valid.eq(last.o_valid), self.spike_address.eq(last.o.address), self.spike_bits.eq(last.o.bits),
+        ]
+        return m
+
+    def _attach(self, m: Module, n: int, unit: Core | InputUnit, node: RingNode, before: RingNode, ticker: Ticker) -> None:
+        """Unit n, its node, and the node before it on the ring."""
+        trace = getattr(self, f"trace_{n}")
+        m.d.comb += [
+            node.start.eq(ticker.ticker.start),
+            node.word_valid.eq(unit.word_valid), node.word.eq(unit.word),
+            node.i_valid.eq(before.o_valid), node.i.eq(before.o),
+            *(getattr(trace, name).eq(getattr(unit.trace, name)) for name in trace.signature.members),
+            *(getattr(unit.ticker, name).eq(getattr(ticker.ticker, name)) for name in ticker.ticker.signature.members),
+        ]
+        if isinstance(unit, Core):
+            m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]
+
+    def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker) -> None:
+        """Register an access, send it to its unit, register the answer."""
+        number = Signal(UNIT_BITS)
+        memory = Signal(MEMORY_BITS)
+        bus = Signal(OFFSET_BITS)
+        data, write, read = Signal(CHUNK_BITS), Signal(), Signal()
+        m.d.sync += [
+            bus.eq(self.address), memory.eq(self.address >> OFFSET_BITS),
+            number.eq(self.address >> OFFSET_BITS + MEMORY_BITS),
+            data.eq(self.data), write.eq(self.write), read.eq(self.read),
+        ]
+        value: Value = Value.cast(0)
+        for n, unit in enumerate([*units, ticker]):
+            m.d.comb += [
+                unit.bus.offset.eq(bus), unit.bus.data.eq(data),
+                unit.bus.write.eq(write & (number == n)), unit.bus.read.eq(read & (number == n)),
+            ]
+            if not isinstance(unit, Ticker):
+                m.d.comb += unit.memory.eq(memory)
+            value = value | unit.bus.value
+        m.d.sync += self.value.eq(value)

