@@ -22,6 +22,7 @@ __all__ = ["Cycles", "predict_cycles"]
 
 Clocks = npt.NDArray[np.int32]
 _NEVER = -(1 << 20)
+_LATER = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +134,7 @@ class _Core:
         self._taken = [np.full(count, _NEVER, np.int32)] * (config.queue_depth + 1)  # when recent entries left the queue
         self._kept_last: npt.NDArray[np.bool_] | bool = True     # whether the entry before went into the queue
         self._free = np.zeros(count, np.int32)                # clock after the last token
+        self._first = np.full(count, _LATER, np.int32)        # when the first entry was in hand
         self._hold = np.zeros(count, np.int32)                # when the holding register is free
         self._end = np.zeros(count, np.int32)
 
@@ -192,6 +194,7 @@ class _Core:
             self._hold = token + row.hold
             self._sweep(row, token)
         self._kept_last = kept
+        self._first = np.minimum(self._first, np.where(kept, taken, _LATER))
         if kept is True:
             self._taken = [taken, *self._taken[:-1]]
             self._free = token + 1
@@ -206,7 +209,8 @@ class _Core:
         self._counters[[Counter.STATE_READS, Counter.STATE_WRITES]] += row.groups * len(token)
 
     def _count(self, rows: tuple[Row, ...], decode: Clocks) -> None:
-        self._counters[Counter.SCAN] += np.maximum(self._free - 1, decode).sum(dtype=np.int64)
+        scanned = np.maximum(self._free - 1, decode) - self._first + 1
+        self._counters[Counter.SCAN] += np.maximum(scanned, 0).sum(dtype=np.int64)
         self._counters[Counter.SPIKE_WORDS] += self._ring.words * len(decode)
 
 

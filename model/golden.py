@@ -47,7 +47,7 @@ class GoldenRun:
     popcounts
         Spiking population to unsigned (batch, steps, blocks): spikes in each block of neurons.
     clamps
-        Population to int32 (batch, steps): neurons whose membrane a bound changed.
+        Population to unsigned (batch, steps, blocks): neurons of each block whose membrane a bound changed.
     spikes
         Population to bool (batch, steps, n); empty without ``record``. Readouts are all False.
     membranes
@@ -57,7 +57,7 @@ class GoldenRun:
     readouts: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     spike_counts: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     popcounts: dict[str, Array] = field(default_factory=dict)
-    clamps: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
+    clamps: dict[str, Array] = field(default_factory=dict)
     spikes: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     membranes: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
 
@@ -71,7 +71,7 @@ def run_golden(network: Network, inputs: Mapping[str, npt.NDArray[Any]], steps: 
         For each input population unsigned integers below ``2**input_bits``: (batch, n) held through the window,
         or (batch, steps, n), a row for each step. A network without inputs runs as a batch of 1.
     blocks
-        For each population that ``popcounts`` shall split, the first neuron of each block: 0, then increasing.
+        For each population whose counts shall be split, the first neuron of each block: 0, then increasing.
         Others are one block.
     endless
         The window stays open: the last step stores its membranes instead of ``v_init``.
@@ -153,14 +153,11 @@ def _check_input(network: Network, population: Population, array: Array, steps: 
 
 
 def _check_blocks(network: Network, blocks: Mapping[str, Any]) -> dict[str, Ints]:
-    """Block starts of every spiking population."""
-    starts = {}
-    for population in network.populations:
-        if population.spiking:
-            starts[population.name] = np.asarray(blocks.get(population.name, [0]), np.int64)
+    """Block starts of every population."""
+    starts = {population.name: np.asarray(blocks.get(population.name, [0]), np.int64) for population in network.populations}
     for name in blocks:
         if name not in starts:
-            raise ValueError(f"blocks: there is no spiking population {name!r}")
+            raise ValueError(f"blocks: there is no population {name!r}")
         first = starts[name]
         if first.ndim != 1 or not first.size or first[0] or np.any(np.diff(first) < 1) or (
                 first[-1] >= network.by_name[name].size):
@@ -349,13 +346,13 @@ def _allocate(plan: _Plan, batch: int, record: bool) -> GoldenRun:
     run = GoldenRun()
     for stage in plan.stages:
         name, shape = stage.name, (batch, plan.steps, stage.size)
-        run.clamps[name] = np.zeros(shape[:2], np.int32)
+        starts = plan.blocks[name]
+        count = np.min_scalar_type(int(np.diff(starts, append=stage.size).max()))
+        run.clamps[name] = np.zeros((*shape[:2], starts.size), count)
         if stage.population.kind == "li":
             run.readouts[name] = np.empty((batch, stage.size), np.int32)
         else:
-            starts = plan.blocks[name]
-            largest = int(np.diff(starts, append=stage.size).max())
-            run.popcounts[name] = np.empty((*shape[:2], starts.size), np.min_scalar_type(largest))
+            run.popcounts[name] = np.empty((*shape[:2], starts.size), count)
             if stage.population.kind != "input":
                 run.spike_counts[name] = np.zeros((batch, stage.size), np.int32)
         if record:
@@ -451,7 +448,8 @@ class _Chunk:
                 trace[len(trace) - self.tile + t] = spikes[t]
         if stage.bounds is not None:
             held = clamp(v, *stage.bounds)
-            run.clamps[name][self.rows, step] = np.count_nonzero(held != v, axis=1)
+            clamps = run.clamps[name]
+            clamps[self.rows, step] = _count_blocks(held != v, self.plan.blocks[name], clamps.dtype)
             v = held
         if step == self.plan.steps - 1:
             if spikes is None:
@@ -472,7 +470,7 @@ class _Chunk:
 
 
 def _count_blocks(spikes: Array, starts: Ints, dtype: npt.DTypeLike) -> Array:
-    """Spikes in each block: (..., neurons) to (..., blocks). Blocks that begin at whole bytes are counted as bytes."""
+    """True values in each block: (..., neurons) to (..., blocks). Blocks that begin at whole bytes are counted as bytes."""
     if not np.any(starts % 8):
         spikes, starts = np.bitwise_count(np.packbits(spikes, axis=-1)), starts // 8
     return np.asarray(np.add.reduceat(spikes, starts, axis=-1, dtype=dtype))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -58,8 +59,8 @@ def memory_image(placement: Placement) -> Image:
         kind = "core" if unit < config.cores else "input"
         layouts = memory_map(config, kind)
         contents: dict[Memory, list[int]] = {Memory.STATE: _state(placement, rows, kind)}
-        drive, drive_at = _shared(rows, lambda row, k=kind: _neuron_words(placement, row, k, "drive"))
-        dynamics, dynamics_at = _shared(rows, lambda row, k=kind: _neuron_words(placement, row, k, "dynamics"))
+        drive, drive_at = _shared(rows, partial(_neuron_words, placement, kind, "drive"))
+        dynamics, dynamics_at = _shared(rows, partial(_neuron_words, placement, kind, "dynamics"))
         contents |= {Memory.DRIVE: drive, Memory.DYNAMICS: dynamics}
         for memory, words in contents.items():
             if len(words) > layouts[memory].depth:
@@ -146,7 +147,7 @@ def _groups(placement: Placement, row: Row, kind: str, name: str, padding: int) 
     return [values[g * lanes:(g + 1) * lanes] for g in range(row.groups)]
 
 
-def _neuron_words(placement: Placement, row: Row, kind: str, which: str) -> list[int]:
+def _neuron_words(placement: Placement, kind: str, which: str, row: Row) -> list[int]:
     """Words of the drive or dynamics memory. A padding lane neither spikes, nor moves, nor is ever clamped."""
     config = placement.config
     high, low = (1 << config.state_bits - 1) - 1, -(1 << config.state_bits - 1)

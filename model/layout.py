@@ -63,7 +63,7 @@ class Control(IntEnum):
 class Counter(IntEnum):
     """Counters of a unit, each `CHUNK_BITS` wide; they wrap."""
 
-    SCAN = 0            #: clocks in which the scanner has work: from a tick's start to its last token
+    SCAN = 0            #: clocks in which the scanner has work: from a tick's first spike word in hand to its last token
     WEIGHT_WORDS = 1    #: weight words read
     SYNOPS = 2          #: synaptic operations: weights accumulated in lanes that hold a neuron
     STALLS = 3          #: clocks in which a finished row waits for the holding register

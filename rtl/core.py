@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -21,7 +24,7 @@ __all__ = ["Core", "connect_sweep", "memory_bus"]
 _CORE_WRITES = (Memory.STATE, Memory.SPIKES, Memory.READOUT)
 
 
-def memory_bus(m: Module, bus: ConfigBus, select: Signal, targets: dict[Memory, Component]) -> None:
+def memory_bus(m: Module, bus: Any, select: Signal, targets: Mapping[Memory, ConfigMemory | Counters]) -> None:
     """Join the buses of a unit's memories: ``select`` is the number of the one that an access means."""
     value: Value = Value.cast(0)
     for number, target in targets.items():
@@ -58,9 +61,14 @@ class Core(Component):
     tick is left in the sweep; words already on ``word`` are the ring node's.
     """
 
+    ticker: Any
+    bus: Any
     memory: Signal
     ring_valid: Signal
+    ring: Any
     word_valid: Signal
+    word: Any
+    trace: Any
     busy: Signal
 
     def __init__(self, config: FabricConfig) -> None:
@@ -95,6 +103,9 @@ class Core(Component):
         memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
         connect_sweep(m, sweep, memories, counters)
         self._scan(m, sequencer, scanner, memories)
+        scanning, begun = Signal(), Signal()     # from the first spike word in hand to the last token of the tick
+        m.d.comb += scanning.eq(begun | scanner.in_hand)
+        m.d.sync += begun.eq(scanning & ~self.ticker.start)
         ending = self._accumulate(m, scanner, lanes, sweep, memories)
         readout = memories[Memory.READOUT]
         m.d.comb += [
@@ -105,7 +116,7 @@ class Core(Component):
             readout.write_address.eq(sweep.trace.address + Mux(sweep.parity, core.state_depth, 0)),
             readout.write_data.eq(sweep.trace.readout), readout.write_enable.eq(sweep.trace.readout_valid),
             counters.clear.eq(self.ticker.clear),
-            counters.scan.eq(sequencer.busy | scanner.busy),
+            counters.scan.eq(scanning & (sequencer.busy | scanner.busy)),
             counters.stalls.eq(scanner.stalled),
             self.busy.eq(sequencer.busy | scanner.busy | ending | sweep.active | sweep.spiking),
         ]
@@ -125,7 +136,7 @@ class Core(Component):
         ]
 
     def _accumulate(self, m: Module, scanner: Scanner, lanes: Lanes, sweep: Sweep,
-                    memories: dict[Memory, ConfigMemory]) -> Value:
+                    memories: dict[Memory, ConfigMemory]) -> Any:
         """Scanner - weights - lanes - sweep; whether a row is between its last token and its sweep."""
         weights, rows = memories[Memory.WEIGHTS], memories[Memory.ROWS]
         counters = m.submodules.counters

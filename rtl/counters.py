@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In
@@ -22,6 +23,16 @@ class Counters(Component):
     """
 
     clear: Signal
+    bus: Any
+    scan: Signal
+    weight_words: Signal
+    synops: Signal
+    stalls: Signal
+    state_reads: Signal
+    state_writes: Signal
+    spikes: Signal
+    spike_words: Signal
+    clamps: Signal
 
     def __init__(self, widths: Mapping[Counter, int]) -> None:
         self._widths = dict(widths)

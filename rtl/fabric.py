@@ -63,8 +63,8 @@ class Fabric(Component):
         m = Module()
         config = self._config
         m.submodules.ticker = ticker = Ticker(config)
-        units: list[Core | InputUnit] = [Core(config) for _ in range(config.cores)]
-        units.append(InputUnit(config))
+        inputs = InputUnit(config)
+        units: list[Core | InputUnit] = [*(Core(config) for _ in range(config.cores)), inputs]
         nodes = [RingNode(config) for _ in units]
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
@@ -77,8 +77,9 @@ class Fabric(Component):
         last = nodes[-1]
         m.d.comb += [
             ticker.idle.eq(~busy.any()),
-            units[-1].swap.eq(ticker.swap),
-            self.running.eq(ticker.running), self.waiting.eq(ticker.waiting), self.room.eq(ticker.room), self.tick.eq(ticker.ticker.start),
+            inputs.swap.eq(ticker.swap),
+            self.running.eq(ticker.running), self.waiting.eq(ticker.waiting), self.room.eq(ticker.room),
+            self.tick.eq(ticker.ticker.start),
             self.spike_valid.eq(last.o_valid), self.spike_address.eq(last.o.address), self.spike_bits.eq(last.o.bits),
         ]
         return m

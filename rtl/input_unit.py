@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -24,9 +26,13 @@ class InputUnit(Component):
     start. The list of rows ends with a row of 0 groups.
     """
 
+    ticker: Any
+    bus: Any
     memory: Signal
     swap: Signal
     word_valid: Signal
+    word: Any
+    trace: Any
     busy: Signal
 
     def __init__(self, config: FabricConfig) -> None:
@@ -68,16 +74,15 @@ class InputUnit(Component):
 
     def _walk(self, m: Module, sweep: Sweep, rows: ConfigMemory) -> Signal:
         """Load one row after the other; whether rows are left."""
-        row = Signal(struct(row_word(self._config, "input")))
+        row: Any = Signal(struct(row_word(self._config, "input")))
         number, hold = Signal(len(rows.address)), Signal(len(row.hold))
         walking = Signal()
         m.d.comb += [row.eq(rows.data), sweep.row.eq(row), rows.address.eq(number)]
         with m.If(hold != 0):
             m.d.sync += hold.eq(hold - 1)
         with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.ticker.start):
-                    m.next = "DECODE"
+            with m.State("IDLE"), m.If(self.ticker.start):
+                m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.comb += walking.eq(1)
                 with m.If(row.groups == 0):

@@ -18,6 +18,13 @@ class Lanes(Component):
     headroom of every neuron.
     """
 
+    weights: Signal
+    weight: Signal
+    double: Signal
+    row_end: Signal
+    shift: Signal
+    group: Signal
+
     def __init__(self, config: FabricConfig) -> None:
         self._config = config
         core = config.core

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
@@ -28,6 +30,7 @@ class ConfigMemory(Component):
     write_address: Signal
     write_data: Signal
     write_enable: Signal
+    bus: Any
 
     def __init__(self, layout: MemoryLayout, *, core_writes: bool = False) -> None:
         self._layout = layout
@@ -54,7 +57,7 @@ class ConfigMemory(Component):
         for index in range(layout.chunks):
             low = index * CHUNK_BITS
             high = min(low + CHUNK_BITS, layout.bits)
-            part = memory.Memory(shape=high - low, depth=layout.depth, init=[])
+            part: Any = memory.Memory(shape=high - low, depth=layout.depth, init=[])
             m.submodules[f"chunk_{index}"] = part
             write, read = part.write_port(), part.read_port()
             m.d.comb += [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
@@ -23,9 +25,12 @@ class RingNode(Component):
     """
 
     start: Signal
-    i_valid: Signal
-    o_valid: Signal
     word_valid: Signal
+    word: Any
+    i_valid: Signal
+    i: Any
+    o_valid: Signal
+    o: Any
     busy: Signal
     sent: Signal
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.fifo import SyncFIFO
@@ -37,6 +39,16 @@ class Scanner(Component):
     token registered in the clock before.
     """
 
+    issued: Signal
+    credit: Signal
+    entry_valid: Signal
+    entry: Any
+    token: Any
+    weight_address: Signal
+    stalled: Signal
+    busy: Signal
+    in_hand: Signal
+
     def __init__(self, config: FabricConfig) -> None:
         self._config = config
         super().__init__({
@@ -48,14 +60,16 @@ class Scanner(Component):
             "weight_address": Out(bits_for(config.core.weight_depth - 1)),
             "stalled": Out(1),
             "busy": Out(1),
+            "in_hand": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         layout = entry_layout(config)
-        m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=config.queue_depth)
-        head = Signal(layout)
+        queue: Any = SyncFIFO(width=layout.size, depth=config.queue_depth)
+        m.submodules.queue = queue
+        head: Any = Signal(layout)
         valid = Signal()
         hold = Signal(len(head.hold))
 
@@ -72,6 +86,7 @@ class Scanner(Component):
             finish.eq(valid & last & ~self.stalled),
             queue.r_en.eq(~valid | finish),
             self.busy.eq(self.issued | queue.r_rdy | valid),
+            self.in_hand.eq(valid),
         ]
         with m.If(queue.r_en):
             m.d.sync += [head.eq(queue.r_data), valid.eq(queue.r_rdy)]

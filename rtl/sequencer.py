@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
@@ -36,12 +38,16 @@ class Sequencer(Component):
     skipped in one clock. ``issued`` tells the queue that an entry may arrive in the next clock.
     """
 
+    ticker: Any
     program_address: Signal
+    program_data: Any
     spike_address: Signal
-    busy: Signal
+    spike_data: Signal
     credit: Signal
     issued: Signal
     entry_valid: Signal
+    entry: Any
+    busy: Signal
 
     def __init__(self, config: FabricConfig) -> None:
         self._config = config
@@ -65,9 +71,9 @@ class Sequencer(Component):
         pc = Signal(len(self.program_address))
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
         step_size = Signal(5)
-        current = Signal(entry_layout(config))     # flags of the segment being scanned
+        current: Any = Signal(entry_layout(config))     # flags of the segment being scanned
         row_last = Signal()                        # of that segment
-        flight = Signal(entry_layout(config))      # the entry whose word is being read
+        flight: Any = Signal(entry_layout(config))      # the entry whose word is being read
         flight_scans = Signal()
 
         step = self.ticker.steps[segment.level]
@@ -85,9 +91,8 @@ class Sequencer(Component):
         m.d.sync += self.issued.eq(0)
 
         with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.ticker.start):
-                    m.next = "DECODE"
+            with m.State("IDLE"), m.If(self.ticker.start):
+                m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
                 with m.If(segment.op == Op.END):

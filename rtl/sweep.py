@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
@@ -23,6 +25,27 @@ class Sweep(Component):
     clock later, and the membrane is written four clocks after its address. A spike word leaves on ``word`` in the clock
     in which its last group is written.
     """
+
+    ticker: Any
+    load: Signal
+    row: Any
+    take: Signal
+    current: Signal
+    state_address: Signal
+    state: Signal
+    drive_address: Signal
+    drive: Signal
+    dynamics_address: Signal
+    dynamics: Signal
+    trace: Any
+    parity: Signal
+    word_valid: Signal
+    word: Any
+    active: Signal
+    last_group: Signal
+    spiking: Signal
+    spikes: Signal
+    clamps: Signal
 
     def __init__(self, config: FabricConfig, unit: str) -> None:
         self._config = config
@@ -64,10 +87,10 @@ class Sweep(Component):
         m.d.comb += self.spiking.eq(busy)
         return m
 
-    def _issue(self, m: Module) -> list[data.View]:
+    def _issue(self, m: Module) -> list[Any]:
         """Walk the groups of the row in hand; what each stage of the pipeline must know of its group."""
         config = self._config
-        row = Signal(struct(self._row))
+        row: Any = Signal(struct(self._row))
         step = self.ticker.steps[row.level]
         per_word = config.word_bits // self._lanes
         full = (row.position == per_word - 1) if per_word > 1 else 1
@@ -76,7 +99,7 @@ class Sweep(Component):
             "readout": 1, "parity": 1, "position": row.position.shape(), "emit": 1,
             "address": bits_for(config.spike_depth - 1),
         })
-        stages = [Signal(group, name=f"stage_{n}") for n in range(1, 5)]
+        stages: list[Any] = [Signal(group, name=f"stage_{n}") for n in range(1, 5)]
         slot = self.ticker.tick & ((1 << row.slots_log2) - 1)[:4]
         m.d.comb += [
             self.take.eq(row.groups != 0),
@@ -114,7 +137,7 @@ class Sweep(Component):
                 m.d.sync += row.word_address.eq(row.word_address + (1 << row.slots_log2))
         return stages
 
-    def _neurons(self, m: Module, stages: list[data.View]) -> None:
+    def _neurons(self, m: Module, stages: list[Any]) -> None:
         """The arithmetic of every lane, one pipeline register after each line of the number format."""
         config, s = self._config, self._config.state_bits
         drive = data.ArrayLayout(data.StructLayout({f.name: signed(f.bits) for f in drive_fields(config)}), self._lanes)
@@ -155,14 +178,14 @@ class Sweep(Component):
         ]
         self._spike_bits = Cat(spikes)
 
-    def _delay(self, m: Module, value: data.View, clocks: int, name: str) -> Signal:
+    def _delay(self, m: Module, value: Any, clocks: int, name: str) -> Any:
         for n in range(clocks):
             delayed = Signal(signed(len(value)), name=f"{name}_{n}")
             m.d.sync += delayed.eq(value)
             value = delayed
         return value
 
-    def _assemble(self, m: Module, stage: data.View) -> None:
+    def _assemble(self, m: Module, stage: Any) -> None:
         """Collect the groups' spikes into words; what is not there yet in a word is 0."""
         lanes = self._lanes
         gathered = Signal(self._config.word_bits)

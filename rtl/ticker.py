@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
@@ -22,6 +24,8 @@ class Ticker(Component):
     may write the bank of input values.
     """
 
+    bus: Any
+    ticker: Any
     idle: Signal
     swap: Signal
     room: Signal
@@ -119,7 +123,7 @@ class Ticker(Component):
         taken = Signal(CHUNK_BITS)  # steps of the run so far
         parity = Signal()
         tau = Signal(range(longest + 1))
-        first = Signal(step_layout(config))
+        first: Any = Signal(step_layout(config))
         new_values = Signal()
         opened = (pause == 0) & (taken != registers[Control.TOTAL])
         m.d.comb += [

@@ -2,6 +2,7 @@
 // `units.h` is generated: it names the model's class and copies each unit's trace port.
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include "verilated.h"
 #ifdef RANVIER_WAVEFORM
 #include "verilated_vcd_c.h"
@@ -24,7 +25,20 @@ struct Simulation {
     uint64_t waits = 0;            // clocks of these in which the fabric waited for input values
 #ifdef RANVIER_WAVEFORM
     VerilatedVcdC waveform;
+    std::string path;              // file to draw into, from clock `first` to clock `last`
+    uint64_t first = 0, last = 0;
     bool drawing = false;
+
+    void draw() {
+        if (!drawing && !path.empty() && clocks >= first) {
+            waveform.open(path.c_str());
+            drawing = true;
+        } else if (drawing && clocks > last) {
+            waveform.close();
+            drawing = false;
+            path.clear();
+        }
+    }
 #endif
 
     void half(int level) {
@@ -35,6 +49,9 @@ struct Simulation {
 #endif
     }
     void clock() {
+#ifdef RANVIER_WAVEFORM
+        draw();
+#endif
         half(1);
         half(0);
         ++clocks;
@@ -184,15 +201,12 @@ int ranvier_run(Simulation* s, uint32_t command_address, uint32_t command, const
 }
 
 #ifdef RANVIER_WAVEFORM
-void ranvier_waveform(Simulation* s, const char* path) {
-    if (path) {
-        s->model.trace(&s->waveform, 99);
-        s->waveform.open(path);
-        s->drawing = true;
-    } else if (s->drawing) {
-        s->waveform.close();
-        s->drawing = false;
-    }
+// Draw the clocks from `first` to `last` into a VCD file.
+void ranvier_waveform(Simulation* s, const char* path, uint64_t first, uint64_t last) {
+    s->model.trace(&s->waveform, 99);
+    s->path = path;
+    s->first = first;
+    s->last = last;
 }
 #endif
 

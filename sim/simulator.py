@@ -167,9 +167,9 @@ class Simulator:
             found[unit] = self.read([address(unit, Memory.COUNTERS, counter) for counter in Counter])
         return found
 
-    def waveform(self, path: Path | None) -> None:
-        """Begin to draw into a VCD file, or end with None. Only in a simulator made for it."""
-        self._library.ranvier_waveform(self._handle, None if path is None else str(path).encode())
+    def waveform(self, path: Path, first: int, last: int) -> None:
+        """Draw clocks ``first`` to ``last`` into a VCD file as they pass. Only once, in a simulator made for it."""
+        self._library.ranvier_waveform(self._handle, str(path).encode(), first, last)
 
 
 @dataclass(frozen=True)
@@ -209,5 +209,5 @@ def _library(path: Path, nodes: int) -> ctypes.CDLL:
     library.ranvier_run.argtypes = [pointer, ctypes.c_uint32, ctypes.c_uint32, pointer, count, count, count, pointer]
     library.ranvier_run.restype = ctypes.c_int
     if hasattr(library, "ranvier_waveform"):
-        library.ranvier_waveform.argtypes = [pointer, ctypes.c_char_p]
+        library.ranvier_waveform.argtypes = [pointer, ctypes.c_char_p, count, count]
     return library

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -19,10 +19,10 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
 
-__all__ = ["build_library", "cache_folder", "fabric_verilog", "tool_environment", "verilator_binary"]
+__all__ = ["build_library", "build_lock", "cache_folder", "cached_verilog", "fabric_verilog", "machine_features", "tool_environment", "verilator_binary"]
 
 _HERE = Path(__file__).resolve().parent
-_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTH", "--no-timing")
+_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--flatten", "-Wno-fatal", "-Wno-WIDTH", "--no-timing")
 _CXX_FLAGS = "-O2 -fPIC -march=native"
 
 
@@ -52,11 +52,11 @@ def tool_environment() -> dict[str, str]:
             "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include PYTHON3=python3"}
 
 
-def fabric_verilog(config: FabricConfig) -> str:
-    """The fabric as Verilog; made once for each configuration and state of the sources."""
+def cached_verilog(key: str, make: Callable[[], str]) -> str:
+    """The Verilog that ``make`` gives; made once for each ``key`` and state of the sources."""
     package = _HERE.parent
     root = package if (package / "rtl").is_dir() else _HERE.parent
-    digest = hashlib.sha256(config.digest.encode())
+    digest = hashlib.sha256(key.encode())
     digest.update(metadata.version("amaranth").encode())
     for folder in ("rtl", "model"):
         for source in sorted((root / folder).glob("*.py")):
@@ -64,10 +64,7 @@ def fabric_verilog(config: FabricConfig) -> str:
     target = cache_folder() / "verilog" / f"{digest.hexdigest()[:24]}.v"
     if target.is_file():
         return target.read_text()
-    from amaranth.back import verilog
-
-    from ranvier.rtl.fabric import Fabric
-    text = str(verilog.convert(Fabric(config), name="fabric", strip_internal_attrs=True))
+    text = make()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(f".{os.getpid()}")
     temporary.write_text(text)
@@ -75,18 +72,29 @@ def fabric_verilog(config: FabricConfig) -> str:
     return text
 
 
+def fabric_verilog(config: FabricConfig) -> str:
+    """The fabric as Verilog."""
+    def make() -> str:
+        from amaranth.back import verilog
+
+        from ranvier.rtl.fabric import Fabric
+        return str(verilog.convert(Fabric(config), name="fabric", strip_internal_attrs=True))
+
+    return cached_verilog(config.digest, make)
+
+
 def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
     """The compiled fabric with its harness as a shared library; built unless the cache has it."""
     text = fabric_verilog(config)
     harness = (_HERE / "harness.cpp").read_text()
     units = _units_header(config)
-    parts = [text, harness, units, metadata.version("verilator"), " ".join(_FLAGS), _CXX_FLAGS, _machine(), str(waveform)]
+    parts = [text, harness, units, metadata.version("verilator"), " ".join(_FLAGS), _CXX_FLAGS, machine_features(), str(waveform)]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     folder = cache_folder() / "verilator" / key
     library = folder / "libfabric.so"
     if library.is_file():
         return library
-    with _lock(cache_folder() / f"{key}.lock"):
+    with build_lock(cache_folder() / f"{key}.lock"):
         if library.is_file():
             return library
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +134,7 @@ def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None
         raise RanvierError(f"{Path(command[0]).name}: the build of the fabric failed; its output is in {log}")
 
 
-def _machine() -> str:
+def machine_features() -> str:
     """What `-march=native` depends on, so that a cache on a shared disk is not used by another processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -136,7 +144,7 @@ def _machine() -> str:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def build_lock(path: Path) -> Iterator[None]:
     """Keep other processes from building the same thing at the same time."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -158,7 +166,7 @@ def _units_header(config: FabricConfig) -> str:
               "template <std::size_t N> inline void copy(uint32_t* to, const VlWide<N>& from) {",
               "    for (std::size_t n = 0; n < N; ++n) to[n] = from[n];", "}"]
     for n, words in enumerate(widths):
-        port = f"trace_{n}__02E" if False else f"trace_{n}___05F"
+        port = f"trace_{n}___05F"     # how Verilator spells the double underscore of `trace_0__valid`
         lines += [f"struct Trace{n} {{", f"    static constexpr unsigned words = {words};",
                   f"    explicit Trace{n}(const Vfabric& m) : valid(m.{port}valid), address(m.{port}address), data(m.{port}data),",
                   f"        readout_valid(m.{port}readout_valid), readout(m.{port}readout) {{}}",

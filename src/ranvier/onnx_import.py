@@ -200,8 +200,7 @@ def _array(tensor: Any, owner: str) -> npt.NDArray[Any]:
         raise RanvierError(f"{name} lies in another file; save the model as one file (save_as_external_data=False)")
     if tensor.data_type not in _PLAIN:
         raise RanvierError(f"{name} has the type number {tensor.data_type}; export the model with float32 weights")
-    size = {onnx.TensorProto.DOUBLE: 8, onnx.TensorProto.INT64: 8, onnx.TensorProto.FLOAT16: 2,
-            onnx.TensorProto.BOOL: 1}.get(tensor.data_type, 4)
+    size = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     count = math.prod(tensor.dims) if all(0 <= n < 1 << 31 for n in tensor.dims) and len(tensor.dims) <= 8 else -1
     present = (len(tensor.raw_data) / size if tensor.HasField("raw_data")
                else len(tensor.float_data) + len(tensor.double_data) + len(tensor.int32_data) + len(tensor.int64_data))
@@ -294,20 +293,15 @@ class _Chain:
         handler(self, node, label)
         self.current = output
 
-    # Constants and attributes
-
     def _constant(self, node: Any, label: str, name: str) -> None:
-        found = [a for a in node.attribute if a.name == "value" and a.type == onnx.AttributeProto.TENSOR]
-        if len(node.attribute) != 1 or not found:
-            numbers = [a for a in node.attribute
-                       if a.name in ("value_float", "value_floats", "value_int", "value_ints")]
-            if len(node.attribute) != 1 or not numbers:
-                raise RanvierError(f"{label}: it is not a constant tensor; export the model with initializers")
-            value = onnx.helper.get_attribute_value(numbers[0])
-            kind = np.float32 if "float" in numbers[0].name else np.int64
-            self.constants[name] = numpy_helper.from_array(np.array(value, kind), name[:60])
-            return
-        self.constants[name] = found[0].t
+        attribute = node.attribute[0] if len(node.attribute) == 1 else onnx.AttributeProto()
+        # Fields are read by the attribute's name, not by the type it claims: protobuf holds each to its own type.
+        numbers = {"value_float": np.float32(attribute.f), "value_floats": np.array(attribute.floats, np.float32),
+                   "value_int": np.int64(attribute.i), "value_ints": np.array(attribute.ints, np.int64)}
+        if attribute.name != "value" and attribute.name not in numbers:
+            raise RanvierError(f"{label}: it is not a constant tensor; export the model with initializers")
+        self.constants[name] = (attribute.t if attribute.name == "value"
+                                else numpy_helper.from_array(np.asarray(numbers[attribute.name])))
 
     def _input(self, node: Any, label: str, index: int, what: str) -> Any:
         """The constant that is input ``index`` of ``node``."""
@@ -335,8 +329,6 @@ class _Chain:
                     raise RanvierError(f"{label}: attribute {name} is {value}; export the model again")
                 return value
         return default
-
-    # Layers
 
     def _features(self, label: str) -> int:
         if len(self.shape) != 2 or self.shape[1] is None:
@@ -416,8 +408,6 @@ class _Chain:
         self._affine(label, _finite(scale, label, "the scale"), _finite(offset - mean * scale, label, "the shift"))
         self.notes.append(f"{label} was folded into its layer")
 
-    # Activations
-
     def _activate(self, label: str, activation: Relu | Clip) -> None:
         if not self.layers or self.scale is not None or self.shift is not None:
             raise RanvierError(f"{label}: no dense layer stands directly before it; put one there or remove it")
@@ -451,8 +441,6 @@ class _Chain:
         else:
             self._activate(label, Clip(high))
 
-    # Shapes, and what inference does not see
-
     def flatten(self, node: Any, label: str) -> None:
         axis = self._attribute(node, label, "axis", 1)
         if axis not in (1, 1 - len(self.shape)):
@@ -484,8 +472,6 @@ class _Chain:
         self._features(label)
         self.ended = label
         self.notes.append(f"{label} was left out: the largest output stays the largest")
-
-    # Names
 
     def _named(self) -> tuple[DenseLayer, ...]:
         """The layers under names that populations may have, each once."""

@@ -1,0 +1,252 @@
+"""Runs cocotb benches: the tops that hold the blocks, their builds, and what a failing bench says.
+
+A build with cocotb takes long, so all blocks share one top, `blocks`; the whole fabric is the other. A block's ports
+are the top's ports under the block's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import cocotb_tools.config
+from amaranth.hdl import Module
+from amaranth.lib.wiring import Component, Flow, In, Out
+from cocotb_tools.runner import Runner, get_runner
+
+from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
+from ranvier.model.errors import RanvierError
+from ranvier.model.layout import Counter, Memory, MemoryLayout
+from ranvier.rtl.counters import Counters
+from ranvier.rtl.fabric import Fabric
+from ranvier.rtl.input_unit import InputUnit
+from ranvier.rtl.lanes import Lanes
+from ranvier.rtl.memory import ConfigMemory
+from ranvier.rtl.ring import RingNode
+from ranvier.rtl.scanner import Scanner
+from ranvier.rtl.sequencer import Sequencer
+from ranvier.rtl.sweep import Sweep
+from ranvier.rtl.ticker import Ticker
+
+from .verilate import build_lock, cache_folder, cached_verilog, tool_environment, verilator_binary
+
+__all__ = ["BLOCKS", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
+           "run_bench"]
+
+#: What the blocks are made for: words of several sweep groups, and two rows of the core to a word.
+BLOCKS = FabricConfig(
+    cores=2, state_bits=12, weight_bits=4, input_bits=6, word_bits=16, spike_depth=64, levels=4, queue_depth=4,
+    core=CoreConfig(lanes=8, sweep_lanes=2, program_depth=32, row_depth=8, weight_depth=64, state_depth=16, drive_depth=16,
+                    dynamics_depth=16),
+    input=InputConfig(sweep_lanes=4, row_depth=8, state_depth=16, drive_depth=16, dynamics_depth=16))
+#: A ring long enough that words are still on their way when the outbox is empty.
+RING = BLOCKS.replace(cores=6, input={"sweep_lanes": 2})
+#: The whole fabric: two words to a row, truncating decay.
+FABRIC = FabricConfig(
+    cores=2, state_bits=14, weight_bits=4, input_bits=6, word_bits=8, rounding="zero", spike_depth=128, levels=32, queue_depth=3,
+    core=CoreConfig(lanes=16, sweep_lanes=2, program_depth=128, row_depth=16, weight_depth=512, state_depth=64, drive_depth=64,
+                    dynamics_depth=64),
+    input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=32, drive_depth=32, dynamics_depth=32))
+
+#: Memories with an odd number of chunks that the block writes too, and of one chunk that only the host writes.
+MEMORIES = {"wide_memory": MemoryLayout(Memory.STATE, 70, 12, ""), "narrow_memory": MemoryLayout(Memory.ROWS, 20, 8, "")}
+#: Widths of the counters; one is so wide that it wraps.
+COUNTERS = {Counter.SCAN: 1, Counter.SYNOPS: 4, Counter.SPIKES: 32}
+
+_TOPLEVEL = "bench"
+# No optimisation by the C++ compiler: the benches are short, and the compiler is most of a build.
+_VERILATOR_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-WIDTH", "--no-timing",
+                    "-CFLAGS", "-O1")
+
+
+class Ring(Component):
+    """Nodes joined to a ring; the ports of node n end in ``_n``."""
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._nodes = [RingNode(config) for _ in range(config.nodes)]
+        members = self._nodes[0].signature.members
+        super().__init__({
+            "start": In(1),
+            **{f"{name}_{n}": members[name] for name in members if name not in ("start", "i", "i_valid")
+               for n in range(config.nodes)},
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for n, node in enumerate(self._nodes):
+            before = self._nodes[n - 1]
+            m.submodules[f"node_{n}"] = node
+            m.d.comb += [node.start.eq(self.start), node.i_valid.eq(before.o_valid), node.i.eq(before.o)]
+            for name in node.signature.members:
+                if name not in ("start", "i", "i_valid"):
+                    mine, its = getattr(self, f"{name}_{n}"), getattr(node, name)
+                    m.d.comb += its.eq(mine) if node.signature.members[name].flow is Flow.In else mine.eq(its)
+        return m
+
+
+class BenchTop(Component):
+    """Blocks side by side; the port ``a.b`` of block ``x`` is the top's plain port ``x_a_b``."""
+
+    def __init__(self, blocks: Mapping[str, Component]) -> None:
+        self._blocks = dict(blocks)
+        self._ports = [(f"{name}_{'_'.join(map(str, path))}", member.flow, value) for name, block in self._blocks.items()
+                       for path, member, value in block.signature.flatten(block)]
+        super().__init__({name: (In if flow is Flow.In else Out)(len(value.as_value() if hasattr(value, "as_value") else value))
+                          for name, flow, value in self._ports})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for name, block in self._blocks.items():
+            m.submodules[name] = block
+        for name, flow, value in self._ports:
+            mine = getattr(self, name)
+            plain = value.as_value() if hasattr(value, "as_value") else value
+            m.d.comb += plain.eq(mine) if flow is Flow.In else mine.eq(plain)
+        return m
+
+
+def _blocks() -> BenchTop:
+    return BenchTop({
+        **{name: ConfigMemory(layout, core_writes=layout.memory == Memory.STATE) for name, layout in MEMORIES.items()},
+        "counters": Counters(COUNTERS), "sequencer": Sequencer(BLOCKS), "scanner": Scanner(BLOCKS), "lanes": Lanes(BLOCKS),
+        "sweep": Sweep(BLOCKS, "core"), "ring": Ring(RING), "ticker": Ticker(BLOCKS), "input": InputUnit(BLOCKS),
+    })
+
+
+#: The designs that are built, by name.
+TOPS: dict[str, Callable[[], BenchTop]] = {
+    "blocks": _blocks,
+    "fabric": lambda: BenchTop({"fabric": Fabric(FABRIC)}),
+}
+
+
+@dataclass(frozen=True)
+class _Build:
+    """A finished build: its folder, and the runner that can start it."""
+
+    runner: Runner
+    folder: Path
+
+
+def iverilog_version() -> str | None:
+    """What Icarus Verilog calls itself, or None where it is not installed."""
+    import subprocess
+    if shutil.which("iverilog") is None:
+        return None
+    done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0] if done.stdout else "unknown"
+
+
+def bench_verilog(top: str) -> str:
+    """One of `TOPS` as Verilog."""
+    def make() -> str:
+        from amaranth.back import verilog
+        return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, strip_internal_attrs=True))
+
+    return cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
+
+
+def build_bench(top: str, simulator: str) -> Path:
+    """Folder of a build of one of `TOPS` for ``verilator`` or ``icarus``; built unless the cache has it."""
+    text = bench_verilog(top)
+    version = metadata.version("verilator") if simulator == "verilator" else iverilog_version()
+    if version is None:
+        raise RanvierError(f"{simulator}: not installed")
+    # cocotb's libraries are linked by their path.
+    parts = [text, simulator, version, metadata.version("cocotb"), str(cocotb_tools.config.libs_dir), " ".join(_VERILATOR_FLAGS)]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    folder = cache_folder() / "cocotb" / key
+    if folder.is_dir():
+        return folder
+    with build_lock(cache_folder() / f"{key}.lock"):
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+                work = Path(temporary) / "build"
+                _compile(work, text, simulator)
+                work.rename(folder)
+    return folder
+
+
+def _compile(work: Path, text: str, simulator: str) -> None:
+    work.mkdir()
+    source = work / f"{_TOPLEVEL}.v"
+    source.write_text(text)
+    runner = get_runner(simulator)
+    log = work / "build.log"
+    try:
+        with _environment(tool_environment() if simulator == "verilator" else {}):
+            runner.build(sources=[source], hdl_toplevel=_TOPLEVEL, build_dir=work, always=True, log_file=log, timescale=("1ns", "1ps"),
+                         build_args=_VERILATOR_FLAGS if simulator == "verilator" else ())
+    except RuntimeError as error:
+        kept = cache_folder() / "failed-build.log"
+        shutil.copyfile(log, kept)
+        raise RanvierError(f"{simulator}: the build of a bench failed; its output is in {kept}") from error
+    if simulator == "verilator" and Path(runner.executable).resolve() != verilator_binary():
+        raise RanvierError(f"verilator: cocotb's runner used {runner.executable}, not the package's {verilator_binary()}")
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the time of a build: the runner takes them from this process alone."""
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run_bench(top: str, module: str, simulator: str, *, folder: Path, seed: int, variables: Mapping[str, str] | None = None) -> int:
+    """Run the tests of ``ranvier.sim.benches.<module>``; the number of tests.
+
+    ``folder`` takes logs and results. The benches draw from ``seed``. A failing test is an AssertionError with the
+    first difference that the bench found.
+    """
+    build = build_bench(top, simulator)
+    folder.mkdir(parents=True, exist_ok=True)
+    results, log = folder / "results.xml", folder / "simulation.log"
+    extra: dict[str, str] = {"COCOTB_LOG_LEVEL": "INFO", **(variables or {})}
+    runner = get_runner(simulator)
+    try:
+        runner.test(test_module=f"ranvier.sim.benches.{module}", hdl_toplevel=_TOPLEVEL, hdl_toplevel_lang="verilog", build_dir=build,
+                    test_dir=folder, results_xml=str(results), log_file=log, seed=seed, extra_env=extra, timescale=("1ns", "1ps"))
+    except (SystemExit, RuntimeError):
+        pass    # the results say more than an exit code
+    count, messages = _read_results(results)
+    if messages or not count:
+        raise AssertionError("\n".join([f"{module} on {simulator}, seed {seed}; the log is {log}",
+                                        *(messages or ["the simulation ended without results", *_tail(log)])]))
+    return count
+
+
+def _read_results(path: Path) -> tuple[int, list[str]]:
+    """The number of tests, and a line or more for each that failed."""
+    if not path.is_file():
+        return 0, []
+    count, messages = 0, []
+    for case in ElementTree.parse(path).iter("testcase"):
+        count += 1
+        for kind in ("failure", "error"):
+            for found in case.iter(kind):
+                messages.append(f"{case.get('name')}: {found.get('message') or ''}")
+    return count, messages
+
+
+def _tail(log: Path) -> list[str]:
+    return log.read_text().splitlines()[-15:] if log.is_file() else []
+
+
+def describe(value: Any) -> str:
+    """A value in a message: integers also in hexadecimal, where that is how one reads them."""
+    return f"{value} ({value:#x})" if isinstance(value, int) and not isinstance(value, bool) and value > 9 else str(value)
