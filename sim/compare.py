@@ -18,7 +18,7 @@ from ranvier.model.golden import GoldenRun
 from ranvier.model.layout import Counter
 from ranvier.model.placement import Placement, Row
 
-from .simulator import Recording
+from .simulator import Recording, unpack_lanes
 
 __all__ = ["Mismatch", "compare_run"]
 
@@ -98,15 +98,6 @@ class _Run:
                         int(found), total)
 
 
-def _lanes_of(data: npt.NDArray[np.uint32], lanes: int, bits: int) -> npt.NDArray[np.int64]:
-    """(groups, chunks) of 32 bits as (groups, lanes) of signed ``bits``."""
-    spread = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=1, bitorder="little")[:, :lanes * bits]
-    padded = np.zeros((len(data), lanes, 64), np.uint8)
-    padded[:, :, :bits] = spread.reshape(len(data), lanes, bits)
-    values = np.packbits(padded, axis=-1, bitorder="little").view("<i8").reshape(len(data), lanes)
-    return np.where(values >= 1 << bits - 1, values - (1 << bits), values)
-
-
 def _compare_states(run: _Run, recording: Recording, unit: int, rows: tuple[Row, ...]) -> list[Mismatch]:
     """Stored membranes in the order of their writing, and the readouts of every window."""
     config, golden = run.placement.config, run.golden
@@ -130,7 +121,7 @@ def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int6
     order = np.lexsort((place, tick))       # stable: groups of a row stay in their order
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
-    actual = _lanes_of(recorded[:, 1:], lanes, run.placement.config.state_bits)
+    actual = unpack_lanes(recorded[:, 1:], lanes, run.placement.config.state_bits)
     found = []
     for n, row in enumerate(rows):
         mine = position[place == n].reshape(len(steps), row.groups)

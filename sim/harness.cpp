@@ -29,6 +29,8 @@ struct Simulation {
     uint64_t first = 0, last = 0;
     bool drawing = false;
 
+    Simulation() { context.traceEverOn(true); }
+
     void draw() {
         if (!drawing && !path.empty() && clocks >= first) {
             waveform.open(path.c_str());

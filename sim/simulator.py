@@ -21,7 +21,7 @@ from ranvier.model.placement import Placement
 
 from .verilate import build_library, chunk_words
 
-__all__ = ["Recording", "Simulator"]
+__all__ = ["Recording", "Simulator", "unpack_lanes"]
 
 _RUN_AND_CLEAR = 3
 Words = npt.NDArray[np.uint32]
@@ -54,6 +54,31 @@ class Recording:
     counters: Counts
     clocks: int
     waits: int
+
+    def window_readouts(self, placement: Placement) -> dict[str, npt.NDArray[np.int64]]:
+        """Last membranes of every window: by readout population, int64 (windows, neurons)."""
+        found: dict[str, list[npt.NDArray[np.int64]]] = {population.name: [] for population in placement.network.readouts}
+        lanes, bits = placement.config.core.sweep_lanes, placement.config.state_bits
+        pieces: dict[tuple[str, int], npt.NDArray[np.int64]] = {}
+        for unit, rows in enumerate(placement.units):
+            for row in rows:
+                if row.spiking:
+                    continue
+                groups = [self.readouts[unit][self.readouts[unit][:, 0] == row.state_base + g, 1:] for g in range(row.groups)]
+                values = np.concatenate([unpack_lanes(group, lanes, bits) for group in groups], axis=1)
+                pieces[row.part.population, row.start] = values[:, :row.neurons]
+        for name, start in sorted(pieces):
+            found[name].append(pieces[name, start])
+        return {name: np.concatenate(parts, axis=1) for name, parts in found.items()}
+
+
+def unpack_lanes(data: Words, lanes: int, bits: int) -> npt.NDArray[np.int64]:
+    """(groups, chunks) of 32 bits as (groups, lanes) of signed ``bits``."""
+    spread = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=1, bitorder="little")[:, :lanes * bits]
+    padded = np.zeros((len(data), lanes, 64), np.uint8)
+    padded[:, :, :bits] = spread.reshape(len(data), lanes, bits)
+    values = np.packbits(padded, axis=-1, bitorder="little").view("<i8").reshape(len(data), lanes)
+    return np.where(values >= 1 << bits - 1, values - (1 << bits), values)
 
 
 class Simulator:

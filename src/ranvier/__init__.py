@@ -1,3 +1,31 @@
-"""Ranvier: spiking neural networks on FPGAs with open tools, and the same spikes at every stage."""
+"""Ranvier: spiking neural networks on FPGAs with open tools, and the same spikes at every stage.
+
+    import ranvier
+
+    conventional = ranvier.load_onnx("digits.onnx")
+    pictures, labels = ranvier.load_pictures("test.npz", conventional.input_size)
+    network = ranvier.convert(conventional, steps=4, calibration=pictures[:1000]).network
+    placement = ranvier.map_network(network, ranvier.choose_fabric(network, cores=2, lanes=64))
+    model = ranvier.run_golden_set(placement, pictures, steps=4)
+    rtl = ranvier.run_rtl_set(placement, pictures[:200], steps=4)       # compared bit by bit
+    assert rtl.mismatch is None, rtl.mismatch
+    print((ranvier.classify(model.readouts) == labels).mean(), rtl.clocks / rtl.pictures)
+"""
+
+from .convert import convert
+from .files import load_network, load_pictures, save_network
+from .mapper import map_network, tailor
+from .model.config import CoreConfig, FabricConfig, InputConfig
+from .model.errors import RanvierError
+from .model.network import Network, Population, Projection
+from .model.semantics import Semantics
+from .onnx_import import load_onnx
+from .runs import choose_fabric, classify, run_golden_set, run_rtl_set
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CoreConfig", "FabricConfig", "InputConfig", "Network", "Population", "Projection", "RanvierError", "Semantics",
+    "choose_fabric", "classify", "convert", "load_network", "load_onnx", "load_pictures", "map_network", "run_golden_set",
+    "run_rtl_set", "save_network", "tailor",
+]

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from .files import save_network, write_atomic, write_json
 from .model.cycles import Cycles, predict_cycles
 from .model.golden import GoldenRun, run_golden
-from .model.image import address
-from .model.layout import CHUNK_BITS, Memory, memory_map
+from .model.image import address, memory_image
+from .model.layout import Memory, memory_map
 from .model.placement import Placement
 from .sim.compare import Mismatch, compare_run
 from .sim.simulator import Recording, Simulator
 
-__all__ = ["Check", "check_batch", "one_flipped_weight_bit", "save_reproducer"]
+__all__ = ["Check", "check_batch", "one_flipped_bit", "save_reproducer"]
 
 Inputs = Mapping[str, npt.NDArray[Any]]
 Writes = npt.NDArray[np.uint32]
@@ -44,18 +44,17 @@ def check_batch(placement: Placement, simulator: Simulator, inputs: Inputs, step
     return Check(golden, cycles, recording, compare_run(placement, golden, cycles, recording, steps, endless=endless))
 
 
-def one_flipped_weight_bit(placement: Placement) -> Writes:
-    """A configuration write that turns the lowest bit of the first stored weight: a fault to try the comparison with."""
-    network = placement.network
-    row, segment, unit = next((row, segment, unit) for unit, rows in enumerate(placement.units) for row in rows
-                              for segment in row.segments if segment.source is not None)
-    assert segment.source is not None
-    bits, mask = network.weight_bits, (1 << network.weight_bits) - 1
-    weights = network.projections[segment.projection].matrix[segment.source.start, row.start:row.start + CHUNK_BITS // bits]
-    weights = weights[:row.neurons]
-    chunk = sum((int(weight) & mask) << n * bits for n, weight in enumerate(weights)) ^ 1
-    step = memory_map(placement.config, "core")[Memory.WEIGHTS].chunk_step
-    return np.array([[address(unit, Memory.WEIGHTS, segment.weight_base * step), chunk]], np.uint32)
+def one_flipped_bit(placement: Placement) -> Writes:
+    """A configuration write that flips the lowest bit of a stored membrane: a fault to try the comparison with.
+
+    It is the first membrane of the last row on core 0, which the first sweep of that row already shows.
+    """
+    row = placement.units[0][-1]
+    step = memory_map(placement.config, "core")[Memory.STATE].chunk_step
+    writes = memory_image(placement).writes
+    chosen = writes[writes[:, 0] == address(0, Memory.STATE, row.state_base * step)].copy()
+    chosen[:, 1] ^= 1
+    return chosen
 
 
 def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: int, mismatch: Mismatch, *,

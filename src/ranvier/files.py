@@ -37,7 +37,7 @@ from .model.errors import RanvierError
 from .model.network import PARAMETERS, Network, Population, Projection
 from .model.semantics import Semantics
 
-__all__ = ["Archive", "load_network", "load_pictures", "read_bounded", "save_network", "shown", "write_atomic",
+__all__ = ["Archive", "load_json", "load_network", "load_pictures", "read_bounded", "save_network", "shown", "write_atomic",
            "write_json"]
 
 FORMAT, VERSION = "ranvier-network", 1
@@ -298,6 +298,11 @@ def load_network(path: str | os.PathLike[str]) -> Network:
     except RanvierError as error:
         message, start = str(error), f"{archive.path}: "
         raise RanvierError(message if message.startswith(start) else start + message) from None
+
+
+def load_json(path: str | os.PathLike[str]) -> Any:
+    """The value in a JSON file, read as strictly as a network's."""
+    return _parse_json(read_bounded(path), shown(path))
 
 
 def _parse_json(data: bytes, owner: str) -> Any:

@@ -50,10 +50,10 @@ def tailor(network: Network, config: FabricConfig) -> FabricConfig:
     need = _needs(placement)
     core = {name: max(need[f"core {name}"], 4 if name == "program_depth" else 2) for name in
             ("program_depth", "row_depth", "state_depth")}
-    core |= {name: core["state_depth"] for name in ("drive_depth", "dynamics_depth")}
+    core |= dict.fromkeys(("drive_depth", "dynamics_depth"), core["state_depth"])
     core["weight_depth"] = max(16, need["core weight_depth"])
     unit = {name: max(2, need[f"input {name}"]) for name in ("row_depth", "state_depth")}
-    unit |= {name: unit["state_depth"] for name in ("drive_depth", "dynamics_depth")}
+    unit |= dict.fromkeys(("drive_depth", "dynamics_depth"), unit["state_depth"])
     return most.replace(core=core, input=unit, levels=max(2, placement.schedule.depth + 1),
                         spike_depth=max(4, need["fabric spike_depth"]))
 

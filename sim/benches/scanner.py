@@ -1,0 +1,97 @@
+"""`Scanner` against the times of the cycle model: one token a clock, lowest bit first, row ends held back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import cocotb
+
+from ranvier.model.timing import QUEUE_LATENCY
+from ranvier.rtl.scanner import token_layout
+from ranvier.rtl.sequencer import entry_layout
+
+from ..bench import BLOCKS
+from .common import Bench, bits_of, seeded, unpack
+
+_ENTRY, _TOKEN = entry_layout(BLOCKS), token_layout(BLOCKS)
+# The queue's latency counts from the read of a spike word; the entry arrives one clock after it.
+_ARRIVAL_LATENCY = QUEUE_LATENCY - 1
+
+
+class _Expected:
+    """Tokens by the clock in which the entry in hand gives them, one clock before they show."""
+
+    def __init__(self) -> None:
+        self.tokens: dict[int, dict[str, int]] = {}
+        self.stalls: set[int] = set()
+        self.busy: set[int] = set()
+        self._free = self._hold = 0
+
+    def arrive(self, clock: int, entry: Mapping[str, int]) -> None:
+        at = taken = max(clock + _ARRIVAL_LATENCY, self._free)
+        positions = [n for n in range(BLOCKS.word_bits) if entry["bits"] >> n & 1]
+        for n, position in enumerate(positions or [None]):
+            end = entry["row_last"] and n >= len(positions) - 1
+            if end:
+                self.stalls.update(range(at, self._hold))
+                at = max(at, self._hold)
+                self._hold = at + entry["hold"]
+            self.tokens[at] = {"weight": int(position is not None), "double": entry["double"], "row_end": int(end),
+                               "address": entry["base"] + (position or 0), "row": entry["row"], "neurons": entry["neurons"]}
+            at += 1
+        self.busy.update(range(clock, at))
+        self._free = max(at, taken + 1)
+
+
+def _entry(rng: random.Random) -> dict[str, int]:
+    full = (1 << BLOCKS.word_bits) - 1
+    bits = rng.choice([0, full, 1, 1 << BLOCKS.word_bits - 1, rng.getrandbits(16), 1 << rng.randrange(16),
+                       rng.getrandbits(16) & rng.getrandbits(16)])
+    double = int(bits == 0 and rng.random() < 0.6)
+    return {"bits": bits, "base": rng.randrange(BLOCKS.core.weight_depth - BLOCKS.word_bits + 1), "double": double,
+            "row_last": int(not bits and not double or rng.random() < 0.35), "row": rng.randrange(BLOCKS.core.row_depth),
+            "hold": rng.randint(1, BLOCKS.most_hold), "neurons": rng.randint(1, BLOCKS.core.lanes)}
+
+
+def _check(bench: Bench, expected: _Expected, number: int) -> None:
+    token = expected.tokens.get(bench.clock - 1)
+    found = unpack(_TOKEN, bench.get("token"))
+    about = f"scanner: clock {bench.clock}, after {number} entries"
+    flags = {name: found[name] for name in ("weight", "double", "row_end")}
+    wanted = {name: token[name] for name in flags} if token else dict.fromkeys(flags, 0)
+    assert flags == wanted, f"{about}: token expected {wanted}, found {flags}"
+    if token is None:
+        return
+    if token["weight"]:
+        bench.check({"weight_address": token["address"]}, f"after {number} entries")
+    for name in ("row", "neurons"):
+        assert found[name] == token[name], f"{about}: {name} expected {token[name]}, found {found[name]}"
+
+
+@cocotb.test()
+async def entries(dut: Any) -> None:
+    """Random entries, as fast as the queue takes them and slowly; every clock's token, stall and busy flag."""
+    rng = seeded("scanner")
+    bench, expected = Bench(dut, "scanner"), _Expected()
+    await bench.reset()
+    credit, number, eager = False, 0, 0.5
+    for clock in range(4000):
+        if clock % 200 == 0:
+            eager = rng.choice([0.05, 0.5, 1.0])
+        issued = credit and rng.random() < eager
+        entry = _entry(rng) if issued and rng.random() < 0.8 else None    # else a word that the sequencer drops
+        bench.set(issued=int(issued), entry_valid=int(entry is not None))
+        if entry is not None:
+            bench.set(entry=bits_of(_ENTRY, entry))
+            expected.arrive(bench.clock, entry)
+            number += 1
+        elif issued:
+            expected.busy.add(bench.clock)
+        await bench.settle()
+        credit = bool(bench.get("credit"))
+        _check(bench, expected, number)
+        bench.check({"stalled": int(bench.clock in expected.stalls), "busy": int(bench.clock in expected.busy)}, f"after {number} entries")
+        await bench.next()
+    assert number > 200 and expected.stalls, "the bench did not reach what it is for"

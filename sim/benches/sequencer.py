@@ -1,0 +1,115 @@
+"""`Sequencer` against a walk over the program: which entries, and in which clocks."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cocotb
+
+from ranvier.model.layout import Op, segment_word
+from ranvier.model.timing import DECODE
+from ranvier.rtl.sequencer import entry_layout
+
+from ..bench import BLOCKS
+from .common import Bench, random_steps, seeded, steps_word, unpack
+
+_SEGMENT, _ENTRY = segment_word(BLOCKS), entry_layout(BLOCKS)
+_WEIGHTS = 1 << next(f.bits for f in _SEGMENT.fields if f.name == "weight_base")
+
+
+@dataclass
+class _Action:
+    """One clock of the sequencer. ``issues`` needs credit; an ``entry`` is offered in the clock after."""
+
+    issues: bool
+    entry: dict[str, int] | None = None
+
+
+def _program(rng: random.Random) -> list[dict[str, int]]:
+    """Segments; those of a row share its level, and the last one ends it."""
+    found: list[dict[str, int]] = []
+    for row in range(rng.randrange(BLOCKS.core.row_depth)):
+        level, hold, neurons = rng.randrange(BLOCKS.levels), rng.randint(1, BLOCKS.most_hold), rng.randint(1, BLOCKS.core.lanes)
+        count = rng.randint(1, 4)
+        for n in range(min(count, BLOCKS.core.program_depth - 1 - len(found))):
+            slots_log2 = rng.randrange(5)
+            words = rng.randint(0, min(4, BLOCKS.spike_depth >> slots_log2))
+            found.append({
+                "op": int(rng.choice([Op.SCAN, Op.SCAN, Op.SCAN, Op.DOUBLE])), "row_last": int(n == count - 1), "level": level,
+                "source_delay": rng.choice([0, 0, 1, 2, 3, BLOCKS.delays]), "delay": rng.randint(1, BLOCKS.delays),
+                "slots_log2": slots_log2, "base": rng.randrange(BLOCKS.spike_depth - (max(words, 1) << slots_log2) + 1), "words": words,
+                "weight_base": rng.randrange(_WEIGHTS), "row": row, "hold": hold, "neurons": neurons})
+    return found
+
+
+def _actions(program: list[dict[str, int]], spikes: list[int], steps: list[dict[str, int]], tick: int) -> Iterator[_Action]:
+    """What the sequencer does clock by clock, with credit."""
+    for segment in program:
+        step = steps[segment["level"]]
+        flags = {name: segment[name] for name in ("row", "hold", "neurons")}
+        scans = segment["op"] == Op.SCAN and step["open"] and step["tau"] >= segment["source_delay"] and segment["words"]
+        if not scans:
+            double = int(segment["op"] == Op.DOUBLE)
+            pushes = step["open"] and (double or segment["row_last"])
+            yield _Action(bool(pushes), {"bits": 0, "double": double, "row_last": segment["row_last"], **flags} if pushes else None)
+            continue
+        yield _Action(False)
+        slot = (tick - segment["delay"]) % (1 << segment["slots_log2"])
+        for word in range(segment["words"]):
+            bits = spikes[segment["base"] + slot + (word << segment["slots_log2"])]
+            last = int(segment["row_last"] and word == segment["words"] - 1)
+            base = (segment["weight_base"] + word * BLOCKS.word_bits) % _WEIGHTS
+            yield _Action(True, {"bits": bits, "base": base, "double": 0, "row_last": last, **flags} if bits or last else None)
+    yield _Action(False)    # the end of the program
+
+
+def _check_entry(bench: Bench, about: str, issued: bool, entry: dict[str, int] | None) -> None:
+    bench.check({"issued": int(issued), "entry_valid": int(entry is not None)}, about)
+    if entry is not None:
+        found = unpack(_ENTRY, bench.get("entry"))
+        for name, value in entry.items():
+            if name != "base" or entry["bits"]:
+                assert found[name] == value, f"sequencer: {about}, clock {bench.clock}: {name} expected {value:#x}, found {found[name]:#x}"
+
+
+async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]], spikes: list[int], number: int) -> None:
+    steps, tick = random_steps(rng, BLOCKS), rng.randrange(16)
+    words = [_SEGMENT.pack(**segment) for segment in program] + [0] * (BLOCKS.core.program_depth - len(program))
+    actions, generous = list(_actions(program, spikes, steps, tick)), rng.choice([1.0, 0.7, 0.2])
+    bench.set(ticker_start=1, ticker_steps=steps_word(BLOCKS, steps), ticker_tick=tick)
+    issued, entry, done = False, None, 0
+    clock = 0    # since the start
+    while done < len(actions) or issued:
+        credit = rng.random() < generous
+        bench.set(credit=int(credit))
+        await bench.settle()
+        about = f"tick {number}, {clock} clocks after the start"
+        _check_entry(bench, about, issued, entry)
+        bench.check({"busy": int(clock >= DECODE and done < len(actions))}, about)
+        issued, entry = False, None
+        if clock >= DECODE and done < len(actions) and (credit or not actions[done].issues):
+            issued, entry = actions[done].issues, actions[done].entry
+            done += 1
+        program_data, spike_data = words[bench.get("program_address")], spikes[bench.get("spike_address")]
+        await bench.next()
+        bench.set(ticker_start=0, program_data=program_data, spike_data=spike_data)
+        clock += 1
+
+
+@cocotb.test()
+async def programs(dut: Any) -> None:
+    """Random programs: skipped levels and delays, slots that wrap with the tick, and credit that comes and goes."""
+    rng = seeded("sequencer")
+    bench = Bench(dut, "sequencer")
+    await bench.reset()
+    for number in range(80):
+        program = _program(rng)
+        spikes = [rng.choice([0, rng.getrandbits(BLOCKS.word_bits)]) for _ in range(BLOCKS.spike_depth)]
+        # The memories show their first words before the tick begins.
+        bench.set(program_data=_SEGMENT.pack(**program[0]) if program else 0, spike_data=0)
+        await bench.settle()
+        await bench.next()
+        await _tick(bench, rng, program, spikes, number)

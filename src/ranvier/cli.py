@@ -1,0 +1,254 @@
+"""The command line. A user's mistake ends in one line on standard error and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import __version__
+from .model.errors import RanvierError
+
+__all__ = ["main"]
+
+_EXISTING = click.Path(path_type=Path)
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+
+
+def main() -> None:
+    """Entry point: run the command, and turn errors that a user can mend into one line."""
+    try:
+        cli.main(standalone_mode=False)
+    except RanvierError as error:
+        _fail(str(error))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    except OSError as error:
+        _fail(f"{error.filename or 'file system'}: {error.strerror or error}")
+
+
+def _fail(message: str) -> None:
+    click.echo("error: " + " ".join(message.split()), err=True)
+    sys.exit(2)
+
+
+def _show(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="ranvier")
+def cli() -> None:
+    """Spiking neural networks on FPGAs with open tools, and the same spikes at every stage.
+
+    \b
+    From a trained network to compared hardware:
+      ranvier convert digits.onnx --calibrate calibration.npz --ticks 4 -o digits.ranvier
+      ranvier run digits.ranvier --on rtl: --input test.npz --compare golden: -o out
+      ranvier report out
+
+    'ranvier demo' does all of it with handwritten digits that come with the project.
+    """
+
+
+@cli.command("convert")
+@click.argument("model", type=_EXISTING)
+@click.option("-o", "--output", type=_EXISTING, required=True, help="The .ranvier file to write.")
+@click.option("--calibrate", type=_EXISTING, help="Pictures (npz) for the thresholds of Relu layers and for the error report.")
+@click.option("--ticks", default=4, show_default=True, type=click.IntRange(1, 65535), help="Steps for which the error is reported.")
+@click.option("--weight-bits", default="4", show_default=True, type=click.Choice(["2", "4", "8", "16"]), help="Bits of a signed weight.")
+@click.option("--state-bits", default=16, show_default=True, type=click.IntRange(12, 32), help="Bits of a membrane.")
+@click.option("--percentile", default=99.9, show_default=True, type=click.FloatRange(50, 100), help="Calibration activations below a Relu's threshold.")
+@_AS_JSON
+def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: int, weight_bits: str, state_bits: int,
+                    percentile: float, as_json: bool) -> None:
+    """Turn a conventional network (ONNX) into a spiking one.
+
+    Dense layers with Relu or Clip become populations of integrate-and-fire neurons with soft reset; weights are
+    quantised with a scale for each output channel. The table names the layer that loses most.
+
+    \b
+    Example:
+      ranvier convert examples/digits/digits.onnx --calibrate examples/digits/calibration.npz --ticks 4 -o digits.ranvier
+    """
+    from .convert import ConversionReport, convert
+    from .files import load_pictures, save_network
+    from .onnx_import import load_onnx
+    from .progress import bar
+    from .report import print_rows
+    conventional = load_onnx(model)
+    calibration = load_pictures(calibrate, conventional.input_size)[0] if calibrate else None
+    try:
+        with bar("convert and quantise", 100) as update:
+            conversion = convert(conventional, steps=ticks, calibration=calibration, weight_bits=int(weight_bits),
+                                 state_bits=state_bits, percentile=percentile,
+                                 progress=lambda done, total: update(100 * done // max(1, total)))
+    except RanvierError as error:
+        raise RanvierError(f"{model}: {error}") from error
+    save_network(conversion.network, output)
+    report = conversion.report
+    if as_json:
+        _show({"network": str(output), **report.to_json()})
+        return
+    print_rows(f"{model} -> {output}, {weight_bits}-bit weights, errors at {ticks} ticks", ConversionReport.header(), report.rows())
+    click.echo(f"worst layer: {report.worst}")
+    for population in conversion.network.populations:
+        rule = ", ".join(f"{key} {value}" for key, value in population.semantics.to_json().items())
+        click.echo(f"semantics of {population.name} ({population.kind}): {rule if population.spiking else 'no spikes'}")
+    for note in report.notes:
+        click.echo(f"note: {note}")
+
+
+@cli.command("run")
+@click.argument("network", type=_EXISTING)
+@click.option("--on", "backend", default="golden:", show_default=True, type=click.Choice(["golden:", "rtl:"]), help="Model or compiled RTL.")
+@click.option("--input", "pictures", type=_EXISTING, required=True, help="Pictures (npz); labels in it give the accuracy.")
+@click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
+@click.option("--limit", type=click.IntRange(1), help="Run the first pictures only.")
+@click.option("--compare", type=click.Choice(["golden:"]), help="Compare every spike, membrane, counter and clock with the model.")
+@click.option("--cores", default=2, show_default=True, type=click.IntRange(1, 16), help="Cores of the fabric.")
+@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core.")
+@click.option("--inject-fault", is_flag=True, help="Flip one membrane bit in the RTL, to see a mismatch.")
+@click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
+@_AS_JSON
+def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, limit: int | None, compare: str | None, cores: int,
+                lanes: str, inject_fault: bool, output: Path | None, as_json: bool) -> None:
+    """Run pictures through a network, in the model or in the RTL.
+
+    Exit code 1 means that the RTL and the model differ; the first difference is printed.
+
+    \b
+    Examples:
+      ranvier run digits.ranvier --input test.npz
+      ranvier run digits.ranvier --on rtl: --input test.npz --limit 200 --compare golden: -o out
+    """
+    from .commands import run_pictures
+    if backend == "golden:" and (compare or inject_fault):
+        raise RanvierError("run: --compare and --inject-fault need --on rtl:, the model is what it compares with")
+    report = run_pictures(network, backend, pictures, ticks, limit, bool(compare), cores, int(lanes), inject_fault, output)
+    if as_json:
+        _show(report)
+    else:
+        from .report import print_rows, run_rows
+        print_rows(f"{network} on {backend}", ("figure", "value"), run_rows(report))
+    if "mismatch" in report:
+        _tell_mismatch(report)
+
+
+def _tell_mismatch(report: dict[str, Any]) -> None:
+    click.echo(f"MISMATCH: {report['mismatch']['message']}", err=True)
+    for path in report["mismatch"]["reproducer"]:
+        click.echo(f"  kept: {path}", err=True)
+    sys.exit(1)
+
+
+@cli.command("report")
+@click.argument("folder", type=_EXISTING)
+@_AS_JSON
+def report_command(folder: Path, as_json: bool) -> None:
+    """Print the table of a folder that 'ranvier demo' or 'ranvier run -o' wrote.
+
+    \b
+    Example:
+      ranvier report build/demo
+    """
+    from .report import demo_rows, load_report, print_rows, run_rows
+    report = load_report(folder)
+    if as_json:
+        _show(report)
+        return
+    rows = demo_rows(report) if "snn_accuracy" in report else run_rows(report)
+    print_rows(str(folder), ("figure", "value"), rows)
+    pictures = [path for path in (folder / "raster.png", folder / "membranes.png") if path.is_file()]
+    for path in pictures:
+        click.echo(f"picture: {path}")
+
+
+@cli.command("demo")
+@click.option("-o", "--output", type=_EXISTING, default=Path("build/demo"), show_default=True, help="Folder for report and pictures.")
+@click.option("--digits", type=_EXISTING, help="Folder with digits.onnx, mnist_test.npz and calibration.npz.")
+@click.option("--pictures", default=1000, show_default=True, type=click.IntRange(1, 10000), help="Pictures to compare in the RTL.")
+@click.option("--cores", default=2, show_default=True, type=click.IntRange(1, 16), help="Cores of the fabric.")
+@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core.")
+@click.option("--inject-fault", is_flag=True, help="Flip one membrane bit in the RTL, to see a mismatch.")
+@_AS_JSON
+def demo_command(output: Path, digits: Path | None, pictures: int, cores: int, lanes: str, inject_fault: bool, as_json: bool) -> None:
+    """Handwritten digits, end to end: convert, quantise, map, run, compare, report.
+
+    \b
+    Example:
+      ranvier demo -o build/demo
+    """
+    from .demo import run_demo
+    from .report import demo_rows, print_rows
+    report = run_demo(output, digits=digits, pictures=pictures, cores=cores, lanes=int(lanes), fault=inject_fault)
+    if as_json:
+        _show(report)
+    else:
+        print_rows("Handwritten digits, 784-128-10", ("figure", "value"), demo_rows(report))
+        click.echo(f"report: {output / 'report.json'}; pictures: {output / 'raster.png'}, {output / 'membranes.png'}")
+    if "mismatch" in report:
+        _tell_mismatch(report)
+
+
+@cli.command("verify")
+@click.option("--networks", default=500, show_default=True, type=click.IntRange(1, 1000000), help="Random networks to compare.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the first network.")
+@click.option("-o", "--output", type=_EXISTING, default=Path("build/verify"), show_default=True, help="Folder for reproducers.")
+@_AS_JSON
+def verify_command(networks: int, seed: int, output: Path, as_json: bool) -> None:
+    """Random networks, model against RTL, on fabrics that cover every pair of build parameters.
+
+    The fabrics are compiled at first use, which takes some minutes.
+
+    \b
+    Example:
+      ranvier verify --networks 2000 --seed 1000
+    """
+    from .campaign import covering_fabrics, run_campaign
+    from .progress import bar
+    from .report import print_rows
+    fabrics = covering_fabrics()
+    with bar("random networks, model against RTL", networks) as update:
+        outcome = run_campaign(networks, fabrics, seed=seed, folder=output, progress=update)
+    if as_json:
+        _show(outcome.to_json())
+    else:
+        print_rows("Random networks", ("figure", "value"),
+                   [(key, f"{value:,}") for key, value in outcome.to_json().items() if isinstance(value, int)])
+    for case, mismatch in outcome.mismatches:
+        click.echo(f"MISMATCH, seed {case}: {mismatch}; kept in {output / f'seed-{case}'}", err=True)
+    if outcome.mismatches:
+        sys.exit(1)
+
+
+@cli.command("doctor")
+@_AS_JSON
+def doctor_command(as_json: bool) -> None:
+    """Say what this machine has of what Ranvier needs, and how to get the rest.
+
+    Exit code 2 means that something needed is missing.
+
+    \b
+    Example:
+      ranvier doctor
+    """
+    from .doctor import examine
+    from .report import print_rows
+    found = examine()
+    if as_json:
+        _show([finding.to_json() for finding in found])
+    else:
+        print_rows("ranvier doctor", ("thing", "state", "found", "mend"), [(f.name, f.state, f.found, f.mend) for f in found])
+    if any(finding.state == "missing" for finding in found):
+        sys.exit(2)

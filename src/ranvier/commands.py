@@ -1,0 +1,73 @@
+"""`ranvier run`: files in, figures out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .files import load_network, load_pictures, write_atomic, write_json
+from .mapper import map_network
+from .model.counters import Counts
+from .model.errors import RanvierError
+from .model.layout import Counter
+from .progress import bar, waiting
+from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, weight_limit_share
+from .sim.verilate import build_library
+
+__all__ = ["run_pictures"]
+
+_DEFAULT_STEPS = 4
+
+
+def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, compare: bool, cores: int,
+                 lanes: int, fault: bool, output: Path | None) -> dict[str, Any]:
+    """Run pictures from a file through a network from a file; the report, which also goes into ``output``."""
+    network = load_network(path)
+    if len(network.inputs) != 1:
+        raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; pictures can drive exactly one")
+    pictures, labels = load_pictures(pictures_path, network)
+    pictures, labels = pictures[:limit], None if labels is None else labels[:limit]
+    suggested = network.info.get("steps")
+    steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
+    try:
+        placement = map_network(network, choose_fabric(network, cores, lanes))
+    except RanvierError as error:
+        raise RanvierError(f"{path}: {error}") from error
+    report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
+                              "semantics": {p.name: p.semantics.to_json() for p in network.populations},
+                              "fabric": placement.config.to_json()}
+    if backend == "golden:":
+        with bar("golden model", len(pictures)) as update:
+            golden = run_golden_set(placement, pictures, steps, update)
+        readouts: Any = golden.readouts
+        report |= _figures(golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures))
+    else:
+        with waiting("compile the RTL (kept for the next run)"):
+            build_library(placement.config)
+        folder = output / "mismatch" if output else Path("ranvier-mismatch")
+        with bar("RTL against model" if compare else "RTL", len(pictures)) as update:
+            rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update)
+        readouts = rtl.readouts
+        report |= {"rtl_pictures": rtl.pictures, **_figures(rtl.counters, rtl.clocks, rtl.pictures)}
+        if compare:
+            report["rtl_mismatches"] = rtl.mismatches
+        if rtl.mismatch is not None:
+            report["mismatch"] = {**rtl.mismatch.to_json(), "message": str(rtl.mismatch), "reproducer": [str(p) for p in rtl.reproducer]}
+    if labels is not None and len(readouts) == len(labels):
+        report["accuracy"] = float(np.mean(classify(readouts) == labels))
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, readouts=readouts, classes=classify(readouts) if len(readouts) else np.zeros(0, np.int64))
+        write_atomic(output / "readouts.npz", buffer.getvalue())
+        write_json(output / "report.json", report)
+    return report
+
+
+def _figures(counters: Counts, clocks: int, pictures: int) -> dict[str, Any]:
+    total = counters.sum(axis=0)
+    return {"clocks_per_picture_stream": clocks / max(1, pictures), "weight_limit_share": weight_limit_share(counters),
+            "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
