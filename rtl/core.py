@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.config import FabricConfig, bits_for
@@ -19,7 +19,10 @@ from .sequencer import Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
 from .sweep import Sweep
 
-__all__ = ["Core", "connect_sweep", "memory_bus"]
+__all__ = ["CORE_MODULE", "Core", "CoreInstance", "connect_sweep", "memory_bus"]
+
+#: Module name of the core where it is converted apart from the fabric.
+CORE_MODULE = "ranvier_core"
 
 _CORE_WRITES = (Memory.STATE, Memory.SPIKES, Memory.READOUT)
 
@@ -155,3 +158,17 @@ class Core(Component):
             counters.synops.eq(Mux(token.weight, token.neurons, 0)),
         ]
         return token.row_end | lanes.row_end
+
+
+class CoreInstance(Core):
+    """A core by reference: the Verilog module `CORE_MODULE`, made once for all cores of a fabric.
+
+    Converters and simulators then handle one core instead of up to sixteen equal ones.
+    """
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        ports = {f"{'i' if member.flow == In else 'o'}_{'__'.join(map(str, path))}": Value.cast(port)
+                 for path, member, port in self.signature.flatten(self)}
+        m.submodules.shared = Instance(CORE_MODULE, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
+        return m

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
+from amaranth.back import verilog
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
 
-from .core import Core
+from .core import CORE_MODULE, Core, CoreInstance
 from .input_unit import InputUnit
 from .ring import RingNode
 from .signatures import Trace
 from .ticker import Ticker
 
-__all__ = ["Fabric"]
+__all__ = ["Fabric", "fabric_verilog"]
 
 
 class Fabric(Component):
@@ -23,7 +26,8 @@ class Fabric(Component):
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
     N + 1), from the lowest bits; a read's ``value`` is there two clocks later. ``tick`` is high in the first clock of
     each tick. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike word once; ``trace_u`` every
-    membrane group that unit u stores.
+    membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
+    `fabric_verilog` adds.
     """
 
     address: Signal
@@ -39,8 +43,9 @@ class Fabric(Component):
     spike_address: Signal
     spike_bits: Signal
 
-    def __init__(self, config: FabricConfig) -> None:
+    def __init__(self, config: FabricConfig, *, shared_core: bool = False) -> None:
         self._config = config
+        self._core = CoreInstance if shared_core else Core
         s = config.state_bits
         super().__init__({
             "address": In(OFFSET_BITS + MEMORY_BITS + UNIT_BITS),
@@ -64,7 +69,7 @@ class Fabric(Component):
         config = self._config
         m.submodules.ticker = ticker = Ticker(config)
         inputs = InputUnit(config)
-        units: list[Core | InputUnit] = [*(Core(config) for _ in range(config.cores)), inputs]
+        units: list[Core | InputUnit] = [*(self._core(config) for _ in range(config.cores)), inputs]
         nodes = [RingNode(config) for _ in units]
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
@@ -118,3 +123,16 @@ class Fabric(Component):
                 m.d.comb += unit.memory.eq(memory)
             value = value | unit.bus.value
         m.d.sync += self.value.eq(value)
+
+
+def fabric_verilog(config: FabricConfig, *, shared_core: bool = False) -> str:
+    """The fabric as plain Verilog, top module ``fabric``; with ``shared_core`` there is one module for all cores.
+
+    The comment in that module keeps Verilator from copying it once for every core.
+    """
+    text = str(verilog.convert(Fabric(config, shared_core=shared_core), name="fabric", strip_internal_attrs=True))
+    if not shared_core:
+        return text
+    core = str(verilog.convert(Core(config), name=CORE_MODULE, strip_internal_attrs=True))
+    header = re.compile(rf"^module {CORE_MODULE}\(.*?\);\n", re.MULTILINE | re.DOTALL)
+    return text + header.sub(lambda found: f"{found[0]}  /*verilator no_inline_module*/\n", core, count=1)

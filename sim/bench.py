@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import cocotb_tools.config
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, Flow, In, Out
-from cocotb_tools.runner import Runner, get_runner
+from cocotb_tools.runner import get_runner
 
 from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.errors import RanvierError
@@ -67,11 +67,16 @@ _TOPLEVEL = "bench"
 # a bench sees the ports only. Little optimisation by the C++ compiler: the benches are short.
 _VERILATOR_FLAGS = ("--no-public-flat-rw", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-WIDTH",
                     "--no-timing", "-CFLAGS", "-O1")
+# Icarus Verilog evaluates `always @*` only when something changes; the signal that Yosys puts into each for this has its value
+# too early, so what depends on constant registers alone would stay X. It changes nothing else, and here it changes.
+_WAKE = re.compile(r"^  reg (\\\$auto\$verilog_backend\S+ ) = 0;$", re.MULTILINE)
 _PORTS_PUBLIC = f'`verilator_config\npublic_flat_rw -module "{_TOPLEVEL}" -var "*"\n'
 
 
 class Ring(Component):
     """Nodes joined to a ring; the ports of node n end in ``_n``."""
+
+    start: Signal
 
     def __init__(self, config: FabricConfig) -> None:
         self._nodes = [RingNode(config) for _ in range(config.nodes)]
@@ -131,17 +136,8 @@ TOPS: dict[str, Callable[[], BenchTop]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Build:
-    """A finished build: its folder, and the runner that can start it."""
-
-    runner: Runner
-    folder: Path
-
-
 def iverilog_version() -> str | None:
     """What Icarus Verilog calls itself, or None where it is not installed."""
-    import subprocess
     if shutil.which("iverilog") is None:
         return None
     done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
@@ -165,7 +161,7 @@ def build_bench(top: str, simulator: str) -> Path:
         raise RanvierError(f"{simulator}: not installed")
     # cocotb's libraries are linked by their path.
     parts = [text, simulator, version, metadata.version("cocotb"), str(cocotb_tools.config.libs_dir),
-             " ".join(_VERILATOR_FLAGS), _PORTS_PUBLIC]
+             " ".join(_VERILATOR_FLAGS), _PORTS_PUBLIC, _WAKE.pattern]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     folder = cache_folder() / "cocotb" / key
     if folder.is_dir():
@@ -183,7 +179,7 @@ def build_bench(top: str, simulator: str) -> Path:
 def _compile(work: Path, text: str, simulator: str) -> None:
     work.mkdir()
     source = work / f"{_TOPLEVEL}.v"
-    source.write_text(text)
+    source.write_text(_WAKE.sub(r"\g<0>\n  initial #1 \1 = 1;", text) if simulator == "icarus" else text)
     sources = [source]
     if simulator == "verilator":
         (work / "ports.vlt").write_text(_PORTS_PUBLIC)
@@ -192,14 +188,15 @@ def _compile(work: Path, text: str, simulator: str) -> None:
     log = work / "build.log"
     try:
         with _environment(tool_environment() if simulator == "verilator" else {}):
-            runner.build(sources=sources, hdl_toplevel=_TOPLEVEL, build_dir=work, always=True, log_file=log, timescale=("1ns", "1ps"),
-                         build_args=_VERILATOR_FLAGS if simulator == "verilator" else ())
+            runner.build(sources=sources, hdl_toplevel=_TOPLEVEL, build_dir=work, always=True, log_file=log,
+                         timescale=("1ns", "1ps"), build_args=_VERILATOR_FLAGS if simulator == "verilator" else ())
     except RuntimeError as error:
         kept = cache_folder() / "failed-build.log"
         shutil.copyfile(log, kept)
         raise RanvierError(f"{simulator}: the build of a bench failed; its output is in {kept}") from error
-    if simulator == "verilator" and Path(runner.executable).resolve() != verilator_binary():
-        raise RanvierError(f"verilator: cocotb's runner used {runner.executable}, not the package's {verilator_binary()}")
+    used = getattr(runner, "executable", "")
+    if simulator == "verilator" and Path(used).resolve() != verilator_binary():
+        raise RanvierError(f"verilator: cocotb's runner used {used}, not the package's {verilator_binary()}")
 
 
 @contextmanager
@@ -214,7 +211,8 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def run_bench(top: str, module: str, simulator: str, *, folder: Path, seed: int, variables: Mapping[str, str] | None = None) -> int:
+def run_bench(top: str, module: str, simulator: str, *, folder: Path, seed: int,
+              variables: Mapping[str, str] | None = None) -> int:
     """Run the tests of ``ranvier.sim.benches.<module>``; the number of tests.
 
     ``folder`` takes logs and results. The benches draw from ``seed``. A failing test is an AssertionError with the
@@ -225,11 +223,10 @@ def run_bench(top: str, module: str, simulator: str, *, folder: Path, seed: int,
     results, log = folder / "results.xml", folder / "simulation.log"
     extra: dict[str, str] = {"COCOTB_LOG_LEVEL": "INFO", **(variables or {})}
     runner = get_runner(simulator)
-    try:
-        runner.test(test_module=f"ranvier.sim.benches.{module}", hdl_toplevel=_TOPLEVEL, hdl_toplevel_lang="verilog", build_dir=build,
-                    test_dir=folder, results_xml=str(results), log_file=log, seed=seed, extra_env=extra, timescale=("1ns", "1ps"))
-    except (SystemExit, RuntimeError):
-        pass    # the results say more than an exit code
+    with suppress(SystemExit, RuntimeError):    # the results say more than an exit code
+        runner.test(test_module=f"ranvier.sim.benches.{module}", hdl_toplevel=_TOPLEVEL, hdl_toplevel_lang="verilog",
+                    build_dir=build, test_dir=folder, results_xml=str(results), log_file=log, seed=seed, extra_env=extra,
+                    timescale=("1ns", "1ps"))
     count, messages = _read_results(results)
     if messages or not count:
         raise AssertionError("\n".join([f"{module} on {simulator}, seed {seed}; the log is {log}",
@@ -252,8 +249,3 @@ def _read_results(path: Path) -> tuple[int, list[str]]:
 
 def _tail(log: Path) -> list[str]:
     return log.read_text().splitlines()[-15:] if log.is_file() else []
-
-
-def describe(value: Any) -> str:
-    """A value in a message: integers also in hexadecimal, where that is how one reads them."""
-    return f"{value} ({value:#x})" if isinstance(value, int) and not isinstance(value, bool) and value > 9 else str(value)

@@ -19,11 +19,16 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
 
-__all__ = ["build_library", "build_lock", "cache_folder", "cached_verilog", "fabric_verilog", "machine_features", "tool_environment", "verilator_binary"]
+__all__ = ["build_library", "build_lock", "cache_folder", "cached_verilog", "fabric_verilog", "machine_features",
+           "tool_environment", "verilator_binary"]
 
 _HERE = Path(__file__).resolve().parent
-_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "--flatten", "-Wno-fatal", "-Wno-WIDTH", "--no-timing")
-_CXX_FLAGS = "-O2 -fPIC -march=native"
+_FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTH", "--no-timing")
+# Up to so many cores everything becomes one flat module; docs/decisions/0007 has the measurements.
+_MOST_FLAT = 2
+_CXX_FLAGS = "-fPIC -march=native"
+# What runs once is not worth a compiler's time.
+_MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 
 
 def cache_folder() -> Path:
@@ -54,12 +59,10 @@ def tool_environment() -> dict[str, str]:
 
 def cached_verilog(key: str, make: Callable[[], str]) -> str:
     """The Verilog that ``make`` gives; made once for each ``key`` and state of the sources."""
-    package = _HERE.parent
-    root = package if (package / "rtl").is_dir() else _HERE.parent
     digest = hashlib.sha256(key.encode())
     digest.update(metadata.version("amaranth").encode())
     for folder in ("rtl", "model"):
-        for source in sorted((root / folder).glob("*.py")):
+        for source in sorted((_HERE.parent / folder).glob("*.py")):
             digest.update(source.read_bytes())
     target = cache_folder() / "verilog" / f"{digest.hexdigest()[:24]}.v"
     if target.is_file():
@@ -73,14 +76,17 @@ def cached_verilog(key: str, make: Callable[[], str]) -> str:
 
 
 def fabric_verilog(config: FabricConfig) -> str:
-    """The fabric as Verilog."""
+    """The fabric as Verilog; with many cores, one module for all of them."""
     def make() -> str:
-        from amaranth.back import verilog
+        from ranvier.rtl import fabric  # Amaranth takes a while to load, and most runs find the Verilog made
+        return fabric.fabric_verilog(config, shared_core=_shared(config))
 
-        from ranvier.rtl.fabric import Fabric
-        return str(verilog.convert(Fabric(config), name="fabric", strip_internal_attrs=True))
+    return cached_verilog(f"{config.digest} {_shared(config)}", make)
 
-    return cached_verilog(config.digest, make)
+
+def _shared(config: FabricConfig) -> bool:
+    """Whether the cores are compiled once for all (quick to build) or each by itself (about a quarter faster to run)."""
+    return config.cores > _MOST_FLAT
 
 
 def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
@@ -88,7 +94,9 @@ def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
     text = fabric_verilog(config)
     harness = (_HERE / "harness.cpp").read_text()
     units = _units_header(config)
-    parts = [text, harness, units, metadata.version("verilator"), " ".join(_FLAGS), _CXX_FLAGS, machine_features(), str(waveform)]
+    flags = _FLAGS if _shared(config) else (*_FLAGS, "--flatten")
+    parts = [text, harness, units, metadata.version("verilator"), " ".join((*flags, *_MAKE_FLAGS)), _CXX_FLAGS,
+             machine_features(), str(waveform)]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     folder = cache_folder() / "verilator" / key
     library = folder / "libfabric.so"
@@ -100,7 +108,7 @@ def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             work = Path(temporary)
-            _compile(work, text, harness, units, waveform)
+            _compile(work, text, harness, units, flags, waveform)
             finished = work / "finished"
             finished.mkdir()
             (work / "libfabric.so").rename(finished / "libfabric.so")
@@ -109,18 +117,18 @@ def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
     return library
 
 
-def _compile(work: Path, text: str, harness: str, units: str, waveform: bool) -> None:
+def _compile(work: Path, text: str, harness: str, units: str, flags: tuple[str, ...], waveform: bool) -> None:
     (work / "fabric.v").write_text(text)
     (work / "harness.cpp").write_text(harness)
     (work / "units.h").write_text(units)
     drawing = ["--trace-vcd"] if waveform else []
     environment = tool_environment()
-    _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", "fabric", *_FLAGS, *drawing,
-           "-CFLAGS", _CXX_FLAGS, "fabric.v"], work, environment)
+    _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", "fabric", *flags, *drawing,
+           "-CFLAGS", _CXX_FLAGS, *(part for flag in _MAKE_FLAGS for part in ("-MAKEFLAGS", flag)), "fabric.v"], work, environment)
     root = environment["VERILATOR_ROOT"]
     define = ["-DRANVIER_WAVEFORM"] if waveform else []
-    _tool(["g++", "-shared", "-std=c++17", *_CXX_FLAGS.split(), *define, f"-I{root}/include", f"-I{root}/include/vltstd", "-Iobj", "-I.",
-           "harness.cpp", "obj/libVfabric.a", "obj/libverilated.a", "-pthread", "-o", "libfabric.so"], work, environment)
+    _tool(["g++", "-shared", "-std=c++17", "-O2", *_CXX_FLAGS.split(), *define, f"-I{root}/include",
+           f"-I{root}/include/vltstd", "-Iobj", "-I.", "harness.cpp", "obj/libVfabric.a", "obj/libverilated.a", "-pthread", "-o", "libfabric.so"], work, environment)
 
 
 def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None:

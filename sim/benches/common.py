@@ -11,7 +11,7 @@ import cocotb
 from amaranth.lib import data
 from amaranth.lib.wiring import Flow
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from ranvier.model.config import FabricConfig
 from ranvier.rtl.signatures import step_layout
@@ -46,7 +46,8 @@ class Bench:
     async def reset(self) -> None:
         """Start the clock, with every input 0, and reset the top; clock 0 is the first without reset."""
         self.set(**dict.fromkeys(self._inputs, 0))
-        self._dut.rst.value = 1
+        self._dut.rst.value, self._dut.clk.value = 1, 0
+        await Timer(10, unit="ns")    # no edge may see an input that nothing drives yet
         Clock(self._dut.clk, 10, unit="ns").start()
         for _ in range(4):
             await RisingEdge(self._dut.clk)

@@ -33,7 +33,8 @@ class _Populations:
             groups = rng.randint(1, 4)
             shared = rng.randrange(2)
             self.rows.append({
-                "groups": groups, "level": rng.randrange(BLOCKS.levels), "state_base": state, "drive_base": state, "drive_step": 1 - shared,
+                "groups": groups, "level": rng.randrange(BLOCKS.levels), "state_base": state,
+                "drive_base": state, "drive_step": 1 - shared,
                 "dynamics_base": state, "dynamics_step": 1 - shared, "word_address": rng.randrange(BLOCKS.spike_depth - 4),
                 "slots_log2": rng.randrange(3), "position": 0, "flush": 1, "spiking": 1, "strict": rng.randrange(2),
                 "reset": rng.randrange(3), "readout": 0, "hold": max(groups, BLOCKS.nodes * -(-groups // _PER_WORD))})
@@ -42,6 +43,7 @@ class _Populations:
         # Headroom: the largest value still fits above the membrane's upper bound.
         high = (1 << _STATE - 1) - 1
         self.neurons = [[self._neuron(high) for _ in range(_LANES)] for _ in range(state)]
+        self.gathered = 0
         self.state = [group_bits([0] * _LANES, _STATE)] * state
         self.banks: list[list[list[int]]] = [[[0] * _LANES for _ in range(state)] for _ in range(2)]
 
@@ -80,7 +82,8 @@ class _Populations:
         neurons = self.neurons[row["drive_base"] + group * row["drive_step"]]
         old = [signed(self.state[address] >> lane * _STATE, _STATE) for lane in range(_LANES)]
         results = [n.update(v, i, BLOCKS, row) for n, v, i in zip(neurons, old, values[address], strict=True)]
-        self.state[address] = group_bits([n.v_init if step["last"] else r.stored for n, r in zip(neurons, results, strict=True)], _STATE)
+        stored = [n.v_init if step["last"] else r.stored for n, r in zip(neurons, results, strict=True)]
+        self.state[address] = group_bits(stored, _STATE)
         word, position = divmod(group, _PER_WORD)
         bits = group_bits([r.count for r in results], 1) << position * _LANES
         self.gathered = bits if position == 0 else self.gathered | bits
@@ -126,8 +129,8 @@ async def _tick(bench: Bench, rng: random.Random, populations: _Populations, num
             bench.set(bus_write=0)
         await bench.settle()
         write = shown.get(bench.clock)
-        bench.check({"trace_valid": int(write is not None), **(write or {"word_valid": 0}), "busy": int(start < bench.clock <= last)},
-                    f"tick {number}, {bench.clock - start} clocks after its start")
+        bench.check({"trace_valid": int(write is not None), **(write or {"word_valid": 0}),
+                     "busy": int(start < bench.clock <= last)}, f"tick {number}, {bench.clock - start} clocks after its start")
         await bench.next()
         bench.set(ticker_start=0, swap=0)
     return bank
@@ -146,13 +149,13 @@ async def ticks(dut: Any) -> None:
         await _write(bench, Memory.DRIVE, [drive_word(group, BLOCKS) for group in populations.neurons])
         await _write(bench, Memory.DYNAMICS, [dynamics_word(group, BLOCKS) for group in populations.neurons])
         await _write(bench, Memory.STATE, populations.state)
-        populations.banks[1 - bank] = values = populations.draw()
-        await _write(bench, Memory.INPUTS, [group_bits(group, _BITS) for group in values])
-        # The bank being read holds an earlier round's values: begin with the one just written.
-        bench.set(swap=1)
-        await bench.settle()
-        await bench.next()
-        bench.set(swap=0)
-        bank = 1 - bank
+        for _ in range(2):    # both banks; then the one is read again that was
+            populations.banks[1 - bank] = values = populations.draw()
+            await _write(bench, Memory.INPUTS, [group_bits(group, _BITS) for group in values])
+            bench.set(swap=1)
+            await bench.settle()
+            await bench.next()
+            bench.set(swap=0)
+            bank = 1 - bank
         for number in range(8):
             bank = await _tick(bench, rng, populations, number, bank)

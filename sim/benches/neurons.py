@@ -55,7 +55,8 @@ def random_neuron(rng: random.Random, config: FabricConfig) -> Neuron:
 
     return Neuron(rng.choice([1, 2, high, rng.randint(1, high), rng.randint(1, 100)]),
                   rng.choice([0, 0, low + 1, high, rng.randint(low + 1, high), rng.randint(-50, 50)]),
-                  rng.choice([NO_LEAK, 0, 1, 32767, 32768, 65535, rng.randint(0, NO_LEAK)]), inner(), bounds[0], bounds[1], inner())
+                  rng.choice([NO_LEAK, 0, 1, 32767, 32768, 65535, rng.randint(0, NO_LEAK)]), inner(),
+                  bounds[0], bounds[1], inner())
 
 
 def group_bits(values: Sequence[int], bits: int) -> int:

@@ -85,7 +85,8 @@ async def words(dut: Any) -> None:
         given: list[int] = []
         await _tick(bench, rng, expected, seen, given)
         for node, found in enumerate(seen):
-            assert sorted(found) == sorted(given), f"ring: tick {number}: node {node} saw {len(found)} of {len(given)} words, or others"
+            assert sorted(found) == sorted(given), (
+                f"ring: tick {number}: node {node} saw {len(found)} of {len(given)} words, or others")
         for _ in range(rng.randrange(_NODES + 2)):
             bench.set(start=0)
             await bench.settle()

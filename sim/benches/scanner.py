@@ -27,6 +27,7 @@ class _Expected:
         self.tokens: dict[int, dict[str, int]] = {}
         self.stalls: set[int] = set()
         self.busy: set[int] = set()
+        self.in_hand: set[int] = set()
         self._free = self._hold = 0
 
     def arrive(self, clock: int, entry: Mapping[str, int]) -> None:
@@ -42,6 +43,7 @@ class _Expected:
                                "address": entry["base"] + (position or 0), "row": entry["row"], "neurons": entry["neurons"]}
             at += 1
         self.busy.update(range(clock, at))
+        self.in_hand.update(range(taken, at))
         self._free = max(at, taken + 1)
 
 
@@ -92,6 +94,7 @@ async def entries(dut: Any) -> None:
         await bench.settle()
         credit = bool(bench.get("credit"))
         _check(bench, expected, number)
-        bench.check({"stalled": int(bench.clock in expected.stalls), "busy": int(bench.clock in expected.busy)}, f"after {number} entries")
+        bench.check({"stalled": int(bench.clock in expected.stalls), "busy": int(bench.clock in expected.busy),
+                     "in_hand": int(bench.clock in expected.in_hand)}, f"after {number} entries")
         await bench.next()
     assert number > 200 and expected.stalls, "the bench did not reach what it is for"

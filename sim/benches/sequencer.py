@@ -39,8 +39,9 @@ def _program(rng: random.Random) -> list[dict[str, int]]:
             words = rng.randint(0, min(4, BLOCKS.spike_depth >> slots_log2))
             found.append({
                 "op": int(rng.choice([Op.SCAN, Op.SCAN, Op.SCAN, Op.DOUBLE])), "row_last": int(n == count - 1), "level": level,
-                "source_delay": rng.choice([0, 0, 1, 2, 3, BLOCKS.delays]), "delay": rng.randint(1, BLOCKS.delays),
-                "slots_log2": slots_log2, "base": rng.randrange(BLOCKS.spike_depth - (max(words, 1) << slots_log2) + 1), "words": words,
+                "source_delay": rng.choice([0, 0, 1, 2, 3, BLOCKS.delays]), "words": words,
+                "delay": rng.randint(1, BLOCKS.delays),
+                "slots_log2": slots_log2, "base": rng.randrange(BLOCKS.spike_depth - (max(words, 1) << slots_log2) + 1),
                 "weight_base": rng.randrange(_WEIGHTS), "row": row, "hold": hold, "neurons": neurons})
     return found
 
@@ -54,7 +55,8 @@ def _actions(program: list[dict[str, int]], spikes: list[int], steps: list[dict[
         if not scans:
             double = int(segment["op"] == Op.DOUBLE)
             pushes = step["open"] and (double or segment["row_last"])
-            yield _Action(bool(pushes), {"bits": 0, "double": double, "row_last": segment["row_last"], **flags} if pushes else None)
+            entry = {"bits": 0, "double": double, "row_last": segment["row_last"], **flags}
+            yield _Action(bool(pushes), entry if pushes else None)
             continue
         yield _Action(False)
         slot = (tick - segment["delay"]) % (1 << segment["slots_log2"])
@@ -72,7 +74,8 @@ def _check_entry(bench: Bench, about: str, issued: bool, entry: dict[str, int] |
         found = unpack(_ENTRY, bench.get("entry"))
         for name, value in entry.items():
             if name != "base" or entry["bits"]:
-                assert found[name] == value, f"sequencer: {about}, clock {bench.clock}: {name} expected {value:#x}, found {found[name]:#x}"
+                assert found[name] == value, (
+                    f"sequencer: {about}, clock {bench.clock}: {name} expected {value:#x}, found {found[name]:#x}")
 
 
 async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]], spikes: list[int], number: int) -> None:

@@ -37,12 +37,6 @@ class _Unit:
     currents: dict[int, int] = field(default_factory=dict)               # one clock later
     spiking: set[int] = field(default_factory=set)
 
-    @staticmethod
-    def random(rng: random.Random) -> _Unit:
-        def groups() -> list[list[Neuron]]:
-            return [[random_neuron(rng, BLOCKS) for _ in range(_LANES)] for _ in range(16)]
-        return _Unit([0] * 16, groups(), groups())
-
     def neuron(self, row: dict[str, int], group: int, lane: int) -> Neuron:
         """theta and bias from one memory, the rest from the other."""
         drive = self.drive[row["drive_base"] + group * row["drive_step"]][lane]
@@ -70,7 +64,8 @@ class _Unit:
             self.writes[at + _WRITE] = write
             position, word = (0, word + (1 << row["slots_log2"])) if full else (position + 1, word)
 
-    def _update(self, rng: random.Random, at: int, address: int, row: dict[str, int], group: int, step: dict[str, int]) -> dict[str, int]:
+    def _update(self, rng: random.Random, at: int, address: int, row: dict[str, int], group: int,
+                step: dict[str, int]) -> dict[str, int]:
         neurons = [self.neuron(row, group, lane) for lane in range(_LANES)]
         old = [signed(self.state[address] >> lane * _STATE, _STATE) for lane in range(_LANES)]
         currents = [_current(rng, neuron, v) for neuron, v in zip(neurons, old, strict=True)]
@@ -82,7 +77,15 @@ class _Unit:
         readout = int(row["readout"] and step["last"])
         return {"trace_address": address, "trace_data": stored, "trace_readout_valid": readout, "parity": step["parity"],
                 "spikes": sum(r.count for r in results), "clamps": sum(r.after != r.stored for r in results),
-                "word_valid": 0, "bits": group_bits([r.count for r in results], 1), **({"trace_readout": kept} if readout else {})}
+                "word_valid": 0, "bits": group_bits([r.count for r in results], 1),
+                **({"trace_readout": kept} if readout else {})}
+
+
+def _random_unit(rng: random.Random) -> _Unit:
+    def groups() -> list[list[Neuron]]:
+        return [[random_neuron(rng, BLOCKS) for _ in range(_LANES)] for _ in range(16)]
+
+    return _Unit([0] * 16, groups(), groups())
 
 
 def _current(rng: random.Random, neuron: Neuron, v: int) -> int:
@@ -90,7 +93,8 @@ def _current(rng: random.Random, neuron: Neuron, v: int) -> int:
     high = (1 << _STATE - 1) - 1
     rest = neuron.update(v, 0, BLOCKS, {"spiking": 0, "strict": 0, "reset": 0}).u
     least, most = max(-high - 1, -high - 1 - rest), min(high, high - rest)
-    wanted = rng.choice([least, most, 0, neuron.theta - rest, neuron.theta - rest - 1, neuron.theta - rest + 1, rng.randint(least, most)])
+    reach = neuron.theta - rest
+    wanted = rng.choice([least, most, 0, reach, reach - 1, reach + 1, rng.randint(least, most)])
     return min(max(wanted, least), most)
 
 
@@ -123,7 +127,8 @@ async def _clock(bench: Bench, unit: _Unit, stored: list[int], about: str) -> No
     await bench.settle()
     bench.check(unit.takes.get(bench.clock, {"take": 0, "active": 0}), about)
     write = unit.writes.get(bench.clock)
-    bench.check({"trace_valid": int(write is not None), **(write or {"word_valid": 0, "spikes": 0, "clamps": 0, "trace_readout_valid": 0}),
+    nothing = {"word_valid": 0, "spikes": 0, "clamps": 0, "trace_readout_valid": 0}
+    bench.check({"trace_valid": int(write is not None), **(write or nothing),
                  "spiking": int(bench.clock in unit.spiking)}, about)
     if write is not None:
         stored[write["trace_address"]] = write["trace_data"]
@@ -141,7 +146,7 @@ async def ticks(dut: Any) -> None:
     bench = Bench(dut, "sweep")
     await bench.reset()
     for _ in range(12):
-        unit = _Unit.random(rng)
+        unit = _random_unit(rng)
         stored = [0] * 16
         rows = _rows(rng)
         for number in range(6):

@@ -23,22 +23,24 @@ class _Run:
 
     ticks: int
     steps: int
-    windows: int
+    total: int
     period: int
     per_step: int
 
     @staticmethod
     def random(rng: random.Random) -> _Run:
-        steps, windows = rng.choice([0, 1, 2, 3, 20]), rng.randint(1, 4)
-        return _Run(rng.randint(1, 45), steps, 1 if steps == 0 else windows, rng.choice([1, 1, 2, 3, 16]), rng.randrange(2))
+        steps = rng.choice([0, 1, 2, 3, 20])
+        total = rng.randint(1, 30) if steps == 0 else steps * rng.randint(1, 4)
+        return _Run(rng.randint(1, 45), steps, total, rng.choice([1, 1, 2, 3, 16]), rng.randrange(2))
 
     def step(self, tick: int, level: int) -> dict[str, int]:
         """What ``level`` does in a tick: steps come every ``period`` ticks, from the level's own first one on."""
         behind = tick - level
         done, odd = divmod(behind, self.period)
-        opened = behind >= 0 and odd == 0 and (self.steps == 0 or done < self.steps * self.windows)
+        opened = behind >= 0 and odd == 0 and done < self.total
         window, step = divmod(done, self.steps) if self.steps else (0, done)
-        return {"open": int(opened), "last": int(step == self.steps - 1), "parity": window & 1, "tau": min(max(step, 0), BLOCKS.delays)}
+        tau = min(max(step, 0), BLOCKS.delays)
+        return {"open": int(opened), "last": int(step == self.steps - 1), "parity": window & 1, "tau": tau}
 
     def needs_values(self, tick: int) -> bool:
         """Whether level 0 takes a step with new input values in a tick."""
@@ -74,19 +76,18 @@ async def _access(bench: Bench, register: Control, value: int | None = None) -> 
     await bench.settle()
     await bench.next()
     bench.set(bus_write=0, bus_read=0)
-    if value is None:
-        await bench.settle()
-        return bench.get("bus_value")
-    return 0
+    if value is not None:
+        return 0
+    await bench.settle()
+    found = bench.get("bus_value")
+    await bench.next()
+    return found
 
 
-async def _run(bench: Bench, rng: random.Random, run: _Run, first_tick: int) -> tuple[int, int]:
+async def _run(bench: Bench, rng: random.Random, run: _Run, host: _Host) -> tuple[int, int]:
     """One run from its command to its end: (clocks, waits)."""
-    host = _Host(rng)
     host.eager = rng.choice([1.0, 0.3, 0.02])
-    host.ready = not bench.get("room")
     state, tick, clocks, waits, rest = "WAIT", 0, 0, 0, 0
-    counted = first_tick
     while state != "IDLE":
         blocked = run.needs_values(tick) and not host.ready
         writes = host.writes(not host.ready)
@@ -94,24 +95,18 @@ async def _run(bench: Bench, rng: random.Random, run: _Run, first_tick: int) -> 
         await bench.settle()
         about = f"tick {tick} of {run}, {state}"
         starts = state == "START"
-        bench.check({"ticker_start": int(starts), "swap": int(starts and run.needs_values(tick)), "running": 1,
-                     "room": int(not host.ready), "ticker_tick": counted % 16, "ticker_clear": 0}, about)
+        bench.check({"room": int(not host.ready), "ticker_start": int(starts), "swap": int(starts and run.needs_values(tick)),
+                     "running": 1, "waiting": int(state == "WAIT"), "ticker_tick": tick % 16, "ticker_clear": 0}, about)
         if state in ("SETTLE", "RUN"):
             _check_levels(bench, run, tick - 1)
         clocks += state != "WAIT"
         waits += state == "WAIT"
+        onward = "WAIT" if blocked else "START"
+        following = {"START": "SETTLE", "SETTLE": "RUN", "WAIT": onward,
+                     "RUN": "RUN" if rest > 0 else "IDLE" if tick == run.ticks else onward}[state]
         if starts:
             host.ready = host.ready and not run.needs_values(tick)
-            tick, counted, rest = tick + 1, counted + 1, rng.choice([0, 1, 2, 5, 12])
-            following = "SETTLE"
-        elif state == "SETTLE":
-            following = "RUN"
-        elif state == "WAIT":
-            following = "WAIT" if blocked else "START"
-        elif rest > 0:
-            following = "RUN"
-        else:
-            following = "IDLE" if tick == run.ticks else "WAIT" if blocked else "START"
+            tick, rest = tick + 1, rng.choice([0, 1, 2, 5, 12])
         rest -= state == "RUN"
         host.ready = host.ready or writes
         state = following
@@ -119,6 +114,7 @@ async def _run(bench: Bench, rng: random.Random, run: _Run, first_tick: int) -> 
     bench.set(bus_write=0)
     await bench.settle()
     bench.check({"running": 0, "ticker_start": 0}, f"after {run}")
+    await bench.next()
     return clocks, waits
 
 
@@ -128,10 +124,11 @@ async def runs(dut: Any) -> None:
     rng = seeded("ticker")
     bench = Bench(dut, "ticker")
     await bench.reset()
-    ticks = clocks = waits = 0
+    clocks = waits = 0
+    host = _Host(rng)
     for number in range(40):
         run = _Run.random(rng)
-        registers = {Control.TICKS: run.ticks, Control.STEPS: run.steps, Control.WINDOWS: run.windows, Control.PERIOD: run.period,
+        registers = {Control.TICKS: run.ticks, Control.STEPS: run.steps, Control.TOTAL: run.total, Control.PERIOD: run.period,
                      Control.PER_STEP: run.per_step}
         for register, value in registers.items():
             await _access(bench, register, value)
@@ -140,8 +137,8 @@ async def runs(dut: Any) -> None:
         if clear:
             clocks = waits = 0
         await _access(bench, Control.COMMAND, _RUN | (_CLEAR if clear else 0))
-        more = await _run(bench, rng, run, ticks)
-        ticks, clocks, waits = ticks + run.ticks, clocks + more[0], waits + more[1]
+        more = await _run(bench, rng, run, host)
+        clocks, waits = clocks + more[0], waits + more[1]
         for register, value in ((Control.CLOCKS, clocks), (Control.WAITS, waits), (Control.COMMAND, 0)):
             found = await _access(bench, register)
             assert found == value, f"ticker: {register.name} after run {number} ({run}): expected {value}, found {found}"

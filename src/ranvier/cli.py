@@ -24,9 +24,12 @@ def main() -> None:
         cli.main(standalone_mode=False)
     except RanvierError as error:
         _fail(str(error))
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ranvier"
+        _fail(f"{error.format_message()} (see '{where} --help')")
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
@@ -65,10 +68,13 @@ def cli() -> None:
 @click.argument("model", type=_EXISTING)
 @click.option("-o", "--output", type=_EXISTING, required=True, help="The .ranvier file to write.")
 @click.option("--calibrate", type=_EXISTING, help="Pictures (npz) for the thresholds of Relu layers and for the error report.")
-@click.option("--ticks", default=4, show_default=True, type=click.IntRange(1, 65535), help="Steps for which the error is reported.")
-@click.option("--weight-bits", default="4", show_default=True, type=click.Choice(["2", "4", "8", "16"]), help="Bits of a signed weight.")
+@click.option("--ticks", default=4, show_default=True, type=click.IntRange(1, 65535),
+              help="Steps for which the error is reported.")
+@click.option("--weight-bits", default="4", show_default=True, type=click.Choice(["2", "4", "8", "16"]),
+              help="Bits of a signed weight.")
 @click.option("--state-bits", default=16, show_default=True, type=click.IntRange(12, 32), help="Bits of a membrane.")
-@click.option("--percentile", default=99.9, show_default=True, type=click.FloatRange(50, 100), help="Calibration activations below a Relu's threshold.")
+@click.option("--percentile", default=99.9, show_default=True, type=click.FloatRange(50, 100),
+              help="Calibration activations below a Relu's threshold.")
 @_AS_JSON
 def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: int, weight_bits: str, state_bits: int,
                     percentile: float, as_json: bool) -> None:
@@ -100,7 +106,8 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
     if as_json:
         _show({"network": str(output), **report.to_json()})
         return
-    print_rows(f"{model} -> {output}, {weight_bits}-bit weights, errors at {ticks} ticks", ConversionReport.header(), report.rows())
+    print_rows(f"{model} -> {output}, {weight_bits}-bit weights, errors at {ticks} ticks", ConversionReport.header(),
+               report.rows())
     click.echo(f"worst layer: {report.worst}")
     for population in conversion.network.populations:
         rule = ", ".join(f"{key} {value}" for key, value in population.semantics.to_json().items())
@@ -111,18 +118,21 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
 
 @cli.command("run")
 @click.argument("network", type=_EXISTING)
-@click.option("--on", "backend", default="golden:", show_default=True, type=click.Choice(["golden:", "rtl:"]), help="Model or compiled RTL.")
+@click.option("--on", "backend", default="golden:", show_default=True, type=click.Choice(["golden:", "rtl:"]),
+              help="Model or compiled RTL.")
 @click.option("--input", "pictures", type=_EXISTING, required=True, help="Pictures (npz); labels in it give the accuracy.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first pictures only.")
-@click.option("--compare", type=click.Choice(["golden:"]), help="Compare every spike, membrane, counter and clock with the model.")
+@click.option("--compare", type=click.Choice(["golden:"]),
+              help="Compare every spike, membrane, counter and clock with the model.")
 @click.option("--cores", default=2, show_default=True, type=click.IntRange(1, 16), help="Cores of the fabric.")
-@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core.")
+@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]),
+              help="Lanes of a core.")
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit in the RTL, to see a mismatch.")
 @click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
 @_AS_JSON
-def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, limit: int | None, compare: str | None, cores: int,
-                lanes: str, inject_fault: bool, output: Path | None, as_json: bool) -> None:
+def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, limit: int | None, compare: str | None,
+                cores: int, lanes: str, inject_fault: bool, output: Path | None, as_json: bool) -> None:
     """Run pictures through a network, in the model or in the RTL.
 
     Exit code 1 means that the RTL and the model differ; the first difference is printed.
@@ -175,14 +185,18 @@ def report_command(folder: Path, as_json: bool) -> None:
 
 
 @cli.command("demo")
-@click.option("-o", "--output", type=_EXISTING, default=Path("build/demo"), show_default=True, help="Folder for report and pictures.")
+@click.option("-o", "--output", type=_EXISTING, default=Path("build/demo"), show_default=True,
+              help="Folder for report and pictures.")
 @click.option("--digits", type=_EXISTING, help="Folder with digits.onnx, mnist_test.npz and calibration.npz.")
-@click.option("--pictures", default=1000, show_default=True, type=click.IntRange(1, 10000), help="Pictures to compare in the RTL.")
+@click.option("--pictures", default=1000, show_default=True, type=click.IntRange(1, 10000),
+              help="Pictures to compare in the RTL.")
 @click.option("--cores", default=2, show_default=True, type=click.IntRange(1, 16), help="Cores of the fabric.")
-@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core.")
+@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]),
+              help="Lanes of a core.")
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit in the RTL, to see a mismatch.")
 @_AS_JSON
-def demo_command(output: Path, digits: Path | None, pictures: int, cores: int, lanes: str, inject_fault: bool, as_json: bool) -> None:
+def demo_command(output: Path, digits: Path | None, pictures: int, cores: int, lanes: str, inject_fault: bool,
+                 as_json: bool) -> None:
     """Handwritten digits, end to end: convert, quantise, map, run, compare, report.
 
     \b

@@ -36,6 +36,8 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
         placement = map_network(network, choose_fabric(network, cores, lanes))
     except RanvierError as error:
         raise RanvierError(f"{path}: {error}") from error
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)    # before the work, so that a folder that cannot be made costs nothing
     report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
                               "semantics": {p.name: p.semantics.to_json() for p in network.populations},
                               "fabric": placement.config.to_json()}
@@ -55,11 +57,11 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
         if compare:
             report["rtl_mismatches"] = rtl.mismatches
         if rtl.mismatch is not None:
-            report["mismatch"] = {**rtl.mismatch.to_json(), "message": str(rtl.mismatch), "reproducer": [str(p) for p in rtl.reproducer]}
+            report["mismatch"] = {**rtl.mismatch.to_json(), "message": str(rtl.mismatch),
+                                  "reproducer": [str(p) for p in rtl.reproducer]}
     if labels is not None and len(readouts) == len(labels):
         report["accuracy"] = float(np.mean(classify(readouts) == labels))
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, readouts=readouts, classes=classify(readouts) if len(readouts) else np.zeros(0, np.int64))
         write_atomic(output / "readouts.npz", buffer.getvalue())

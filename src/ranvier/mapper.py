@@ -39,13 +39,12 @@ def map_network(network: Network, config: FabricConfig, activity: Mapping[str, f
 
 def tailor(network: Network, config: FabricConfig) -> FabricConfig:
     """``config`` with the network's number format, and each depth made just large enough for the network."""
-    most = FabricConfig(
-        cores=config.cores, word_bits=config.word_bits, queue_depth=config.queue_depth, state_bits=network.state_bits,
-        weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding, levels=64, spike_depth=1 << 14,
-    ).replace(core={"lanes": config.core.lanes, "sweep_lanes": config.core.sweep_lanes, "program_depth": 4096, "row_depth": 1024,
-                    "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14},
-              input={"sweep_lanes": config.input.sweep_lanes, "row_depth": 1024, "state_depth": 1 << 14,
-                     "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
+    most = config.replace(
+        state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
+        levels=64, spike_depth=1 << 14,
+        core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
+              "dynamics_depth": 1 << 14},
+        input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
     placement = map_network(network, most)
     need = _needs(placement)
     core = {name: max(need[f"core {name}"], 4 if name == "program_depth" else 2) for name in

@@ -6,20 +6,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 __all__ = ["bar", "waiting"]
 
 
-def _columns() -> tuple[TextColumn, BarColumn, MofNCompleteColumn, TimeElapsedColumn]:
-    return TextColumn("{task.description:<46}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
+@contextmanager
+def _shown(*columns: ProgressColumn) -> Iterator[Progress]:
+    """Stays where the step ends well; after an error it goes, so that the error's line stands alone."""
+    console = Console(stderr=True)
+    with Progress(TextColumn("{task.description:<46}"), BarColumn(bar_width=24), *columns, TimeElapsedColumn(),
+                  console=console) as progress:
+        try:
+            yield progress
+        except BaseException:
+            for task in progress.task_ids:
+                progress.update(task, visible=False)
+            console.quiet = not console.is_terminal
+            raise
 
 
 @contextmanager
 def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar of ``total`` parts; call what it gives with the number of parts done so far."""
-    console = Console(stderr=True)
-    with Progress(*_columns(), console=console) as progress:
+    with _shown(MofNCompleteColumn()) as progress:
         task = progress.add_task(title, total=total)
         yield lambda done: progress.update(task, completed=done)
 
@@ -27,10 +37,9 @@ def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
 @contextmanager
 def waiting(title: str) -> Iterator[None]:
     """For a step whose length is not known: a moving bar and the time it has taken."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console.print(f"{title} ...")
-    with Progress(TextColumn("{task.description:<46}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console) as progress:
+    with _shown() as progress:
+        if not progress.console.is_terminal:
+            progress.console.print(f"{title} ...")
         task = progress.add_task(title, total=None)
         yield
         progress.update(task, total=1, completed=1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from .files import load_json
 from .model.errors import RanvierError
@@ -16,15 +17,15 @@ __all__ = ["demo_rows", "load_report", "print_rows", "run_rows"]
 
 
 def print_rows(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    """A table on standard output, as wide as its text where that is not a terminal."""
+    """A table on standard output, as wide as its text where that is not a terminal. Brackets in the text stay brackets."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=150)
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     for n, name in enumerate(header):
         table.add_column(name, justify="left" if n == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console.print(table)
 
 
@@ -41,15 +42,17 @@ def demo_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """The demo's one table."""
     try:
         return _demo_rows(report)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RanvierError(f"report.json: a figure is missing or is not what it should be ({error}); run the demo again") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise RanvierError(f"report.json: a figure is missing or is not what it should be ({error}); "
+                           "run the demo again") from error
 
 
 def _demo_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     fabric = report["fabric"]
     ticks = report["ticks"]
     rows = [("ANN accuracy", f"{100 * report['ann_accuracy']:.2f} %")]
-    rows += [(f"SNN accuracy, {steps} tick{'s' if int(steps) > 1 else ''}, {report['weight_bits']}-bit weights", f"{100 * accuracy:.2f} %")
+    weights = f"{report['weight_bits']}-bit weights"
+    rows += [(f"SNN accuracy, {steps} tick{'s' if int(steps) > 1 else ''}, {weights}", f"{100 * accuracy:.2f} %")
              for steps, accuracy in report["snn_accuracy"].items()]
     spikes = report["spikes_per_picture"]
     rows += [
@@ -81,5 +84,6 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         rows += [("clocks per picture, in a stream", f"{report['clocks_per_picture_stream']:.1f}"),
                  ("share of the weight-memory limit while work is queued", f"{100 * report['weight_limit_share']:.1f} %")]
         return rows + [(f"counter {name}", f"{value:,}") for name, value in report["counters"].items()]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RanvierError(f"report.json: a figure is missing or is not what it should be ({error}); make the run again") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise RanvierError(f"report.json: a figure is missing or is not what it should be ({error}); "
+                           "make the run again") from error

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .evidence import check_batch, one_flipped_bit, save_reproducer
 from .mapper import map_network, tailor
-from .model.config import CoreConfig, FabricConfig
+from .model.config import CoreConfig, FabricConfig, InputConfig
 from .model.counters import Counts, empty
 from .model.cycles import Cycles, predict_cycles
 from .model.errors import RanvierError
@@ -59,10 +59,10 @@ class RtlResult:
 def choose_fabric(network: Network, cores: int = 2, lanes: int = 64) -> FabricConfig:
     """The standard fabric of ``cores`` x ``lanes`` if the network fits it, otherwise one tailored to the network."""
     sweep = min(8, lanes)
-    inputs = 16 if cores <= 3 else 4
+    inputs = 16 if cores <= 15 else 8    # fewer would make the encoder, not the weights, the limit
     word = 1 << ((cores + 1) * max(sweep, inputs) - 1).bit_length()
-    standard = FabricConfig(cores=cores, core=CoreConfig(lanes=lanes, sweep_lanes=sweep), word_bits=max(64, word))
-    standard = standard.replace(input={"sweep_lanes": inputs})
+    standard = FabricConfig(cores=cores, core=CoreConfig(lanes=lanes, sweep_lanes=sweep), input=InputConfig(sweep_lanes=inputs),
+                            word_bits=max(64, word))
     try:
         memory_image(map_network(network, standard))
         return standard

