@@ -12,8 +12,10 @@ from enum import IntEnum
 
 from .config import FabricConfig, bits_for
 
-__all__ = ["CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "UNIT_BITS", "Control", "Counter", "Field", "Memory", "MemoryLayout", "Op", "Word", "memory_map",
-           "pack", "row_word", "segment_word"]
+__all__ = [
+    "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "UNIT_BITS", "Control", "Counter", "Field", "Memory", "MemoryLayout", "Op", "Word",
+    "drive_fields", "dynamics_fields", "memory_map", "pack", "row_word", "segment_word",
+]
 
 #: Width of the configuration port's data.
 CHUNK_BITS = 32

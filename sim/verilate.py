@@ -128,7 +128,8 @@ def _compile(work: Path, text: str, harness: str, units: str, flags: tuple[str, 
     root = environment["VERILATOR_ROOT"]
     define = ["-DRANVIER_WAVEFORM"] if waveform else []
     _tool(["g++", "-shared", "-std=c++17", "-O2", *_CXX_FLAGS.split(), *define, f"-I{root}/include",
-           f"-I{root}/include/vltstd", "-Iobj", "-I.", "harness.cpp", "obj/libVfabric.a", "obj/libverilated.a", "-pthread", "-o", "libfabric.so"], work, environment)
+           f"-I{root}/include/vltstd", "-Iobj", "-I.", "harness.cpp", "obj/libVfabric.a", "obj/libverilated.a",
+           "-pthread", "-o", "libfabric.so"], work, environment)
 
 
 def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, fields
 from itertools import combinations, product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from .random_networks import random_inputs, random_network
 from .sim.compare import Mismatch
 from .sim.simulator import Simulator
 
-__all__ = ["CHOICES", "Outcome", "covering_fabrics", "draw_case", "run_campaign"]
+__all__ = ["CHOICES", "Outcome", "covering_choices", "covering_fabrics", "draw_case", "run_campaign"]
 
 #: Build parameters and the values that the campaign tries. Every pair of values of two parameters that can go together
 #: is in one of the fabrics.
@@ -68,7 +71,7 @@ def _fabric(choice: dict[str, Any]) -> FabricConfig:
                         drive_depth=groups, dynamics_depth=groups),
         input=InputConfig(sweep_lanes=choice["input_lanes"], row_depth=8, state_depth=256, drive_depth=256, dynamics_depth=256),
         state_bits=choice["state_bits"], weight_bits=choice["weight_bits"], input_bits=choice["input_bits"],
-        rounding=choice["rounding"], word_bits=min(word_bits, 256), spike_depth=4096, levels=24, queue_depth=choice["queue_depth"])
+        rounding=choice["rounding"], word_bits=max(8, min(word_bits, 256)), spike_depth=4096, levels=24, queue_depth=choice["queue_depth"])
 
 
 def _possible(choice: dict[str, Any]) -> bool:
@@ -79,42 +82,40 @@ def _possible(choice: dict[str, Any]) -> bool:
     return True
 
 
-def covering_fabrics(most: int = 24, seed: int = 1) -> list[FabricConfig]:
-    """Fabrics that hold every pair of values of two build parameters, found greedily; at most ``most``."""
-    rng = np.random.default_rng(seed)
-    names = list(CHOICES)
-    missing = {((a, x), (b, y)) for a, b in combinations(names, 2) for x, y in product(CHOICES[a], CHOICES[b])
-               if _pair_possible({a: x, b: y})}
-    chosen: list[dict[str, Any]] = []
-    while missing:
-        drafts = [_draft(rng, missing) for _ in range(150)]
-        best = max(drafts, key=lambda draft: len(_pairs(draft) & missing))
-        chosen.append(best)
-        missing -= _pairs(best)
+def covering_fabrics(most: int = 24) -> list[FabricConfig]:
+    """Fabrics that hold every pair of values of two build parameters that can go together; at most ``most``."""
+    chosen = covering_choices()
     if len(chosen) > most:
         raise AssertionError(f"{len(chosen)} fabrics are needed for every pair; at most {most} were wanted")
     return [_fabric(choice) for choice in chosen]
 
 
-def _pair_possible(pair: dict[str, Any]) -> bool:
-    """Some fabric has this pair: with the smallest values for the rest nothing else can forbid it."""
-    smallest = {name: values[0] for name, values in CHOICES.items()}
-    return _possible({**smallest, **pair})
+def covering_choices(seed: int = 1) -> list[dict[str, Any]]:
+    """Values of the build parameters for each of `covering_fabrics`, found greedily."""
+    rng = np.random.default_rng(seed)
+    missing = {((a, x), (b, y)) for a, b in combinations(CHOICES, 2) for x, y in product(CHOICES[a], CHOICES[b])
+               if _draft(rng, {a: x, b: y}) is not None}
+    chosen: list[dict[str, Any]] = []
+    while missing:
+        pairs = sorted(missing, key=repr)
+        drafts = [_draft(rng, dict(pairs[rng.integers(len(pairs))])) for _ in range(150)]
+        best = max((draft for draft in drafts if draft is not None), key=lambda draft: len(_pairs(draft) & missing))
+        chosen.append(best)
+        missing -= _pairs(best)
+    return chosen
+
+
+def _draft(rng: np.random.Generator, pair: dict[str, Any]) -> dict[str, Any] | None:
+    """A possible fabric that holds ``pair``, the other parameters at random; None where none was found."""
+    for _ in range(200):
+        choice = {name: pair.get(name, values[rng.integers(len(values))]) for name, values in CHOICES.items()}
+        if _possible(choice):
+            return choice
+    return None
 
 
 def _pairs(choice: dict[str, Any]) -> set[tuple[tuple[str, Any], tuple[str, Any]]]:
     return set(combinations(choice.items(), 2))
-
-
-def _draft(rng: np.random.Generator, missing: set[tuple[tuple[str, Any], tuple[str, Any]]]) -> dict[str, Any]:
-    """A fabric that holds one missing pair; the other parameters at random, as far as they go together."""
-    pairs = sorted(missing, key=repr)
-    pair = dict(pairs[rng.integers(len(pairs))])
-    for _ in range(100):
-        choice = {name: pair.get(name, values[rng.integers(len(values))]) for name, values in CHOICES.items()}
-        if _possible(choice):
-            return choice
-    return {**{name: values[0] for name, values in CHOICES.items()}, **pair}
 
 
 def draw_case(seed: int, config: FabricConfig) -> tuple[Placement, dict[str, Any], int, bool]:
@@ -132,30 +133,42 @@ def draw_case(seed: int, config: FabricConfig) -> tuple[Placement, dict[str, Any
     raise AssertionError(f"seed {seed}: no network fits {config}")
 
 
-def run_campaign(networks: int, fabrics: list[FabricConfig], *, seed: int = 0, folder: Path | None = None,
+def run_campaign(networks: int, fabrics: list[FabricConfig], *, seed: int = 0, folder: Path | None = None, workers: int | None = None,
                  progress: Callable[[int], None] | None = None) -> Outcome:
-    """Compare ``networks`` random networks, shared out over ``fabrics``; a mismatch leaves a reproducer in ``folder``."""
-    ticks = spikes = words = clamps = done = 0
+    """Compare ``networks`` random networks, shared out over ``fabrics``; a mismatch leaves a reproducer in ``folder``.
+
+    ``workers`` processes take a fabric each; as many as there are processors when not given.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(fabrics))
+    tasks = [(config, range(seed + n, seed + networks, len(fabrics)), folder) for n, config in enumerate(fabrics)]
+    parts: list[Outcome] = []
+    # Not forked: the golden model's threads and Verilator's do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(_run_fabric, *task) for task in tasks]):
+            parts.append(future.result())
+            if progress is not None:
+                progress(sum(part.networks for part in parts))
+    failed = sorted((failure for part in parts for failure in part.mismatches), key=lambda failure: failure[0])
+    sums = {f.name: sum(getattr(part, f.name) for part in parts) for f in fields(Outcome) if f.name != "mismatches"}
+    return Outcome(**sums, mismatches=tuple(failed))
+
+
+def _run_fabric(config: FabricConfig, seeds: range, folder: Path | None) -> Outcome:
+    """The campaign's networks of one fabric."""
+    ticks = spikes = words = clamps = 0
     failed: list[tuple[int, Mismatch]] = []
-    for config, seeds in _share(networks, fabrics, seed):
-        with Simulator(config) as simulator:
-            for case in seeds:
-                placement, inputs, steps, endless = draw_case(case, config)
-                simulator.load(placement)
-                check = check_batch(placement, simulator, inputs, steps, endless=endless)
-                counters = check.cycles.counters.sum(axis=0)
-                ticks += check.cycles.clocks.size
-                spikes, words, clamps = spikes + int(counters[Counter.SPIKES]), words + int(counters[Counter.WEIGHT_WORDS]), clamps + int(counters[Counter.CLAMPS])
-                if check.mismatch is not None:
-                    failed.append((case, check.mismatch))
-                    if folder is not None:
-                        save_reproducer(folder / f"seed-{case}", placement, inputs, steps, check.mismatch, endless=endless, seed=case)
-                done += 1
-                if progress is not None:
-                    progress(done)
-    return Outcome(done, len(fabrics), ticks, spikes, words, clamps, tuple(failed))
-
-
-def _share(networks: int, fabrics: list[FabricConfig], seed: int) -> Iterator[tuple[FabricConfig, range]]:
-    for n, config in enumerate(fabrics):
-        yield config, range(seed + n, seed + networks, len(fabrics))
+    with Simulator(config) as simulator:
+        for seed in seeds:
+            placement, inputs, steps, endless = draw_case(seed, config)
+            simulator.load(placement)
+            check = check_batch(placement, simulator, inputs, steps, endless=endless)
+            counters = check.cycles.counters.sum(axis=0)
+            ticks += check.cycles.clocks.size
+            spikes += int(counters[Counter.SPIKES])
+            words += int(counters[Counter.WEIGHT_WORDS])
+            clamps += int(counters[Counter.CLAMPS])
+            if check.mismatch is not None:
+                failed.append((seed, check.mismatch))
+                if folder is not None:
+                    save_reproducer(folder / f"seed-{seed}", placement, inputs, steps, check.mismatch, endless=endless, seed=seed)
+    return Outcome(len(seeds), 1, ticks, spikes, words, clamps, tuple(failed))

@@ -52,7 +52,7 @@ def one_flipped_bit(placement: Placement) -> Writes:
     row = placement.units[0][-1]
     step = memory_map(placement.config, "core")[Memory.STATE].chunk_step
     writes = memory_image(placement).writes
-    chosen = writes[writes[:, 0] == address(0, Memory.STATE, row.state_base * step)].copy()
+    chosen: Writes = writes[writes[:, 0] == address(0, Memory.STATE, row.state_base * step)].copy()
     chosen[:, 1] ^= 1
     return chosen
 

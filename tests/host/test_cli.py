@@ -54,8 +54,8 @@ def ranvier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-def dense_onnx(path: Path, *, bad: float | None = None) -> Path:
-    """A small chain Gemm, Clip, Gemm with random weights."""
+def dense_onnx(path: Path, *, bad: float | None = None, relu: bool = False) -> Path:
+    """A small chain Gemm, Clip (or Relu), Gemm with random weights."""
     rng = np.random.default_rng(3)
     first = rng.normal(0, 0.5, (INPUTS, HIDDEN)).astype(np.float32)
     if bad is not None:
@@ -63,7 +63,7 @@ def dense_onnx(path: Path, *, bad: float | None = None) -> Path:
     tensors = {"w": first, "b": rng.normal(0, 0.1, HIDDEN).astype(np.float32), "lo": np.float32(0), "hi": np.float32(1),
                "v": rng.normal(0, 0.5, (HIDDEN, CLASSES)).astype(np.float32), "c": np.zeros(CLASSES, np.float32)}
     nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["y"], "hidden"),
-             helper.make_node("Clip", ["y", "lo", "hi"], ["z"], "clip"),
+             helper.make_node("Relu", ["y"], ["z"]) if relu else helper.make_node("Clip", ["y", "lo", "hi"], ["z"], "clip"),
              helper.make_node("Gemm", ["z", "v", "c"], ["logits"], "output")]
     graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", INPUTS])],
                               [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", CLASSES])],
@@ -245,6 +245,14 @@ def test_convert_refuses_calibration_of_another_shape(ranvier: Run, files: Files
     assert_refused(convert(ranvier, files, calibrate=other), "other.npz", f"(n, {INPUTS})")
 
 
+def test_convert_refuses_a_relu_without_calibration(ranvier: Run, files: Files) -> None:
+    """The step's bar has begun by then, and goes."""
+    done = ranvier("convert", dense_onnx(files.folder / "relu.onnx", relu=True), "-o", files.folder / "new.ranvier")
+    assert_refused(done, "relu.onnx", "--calibrate")
+    assert "convert and quantise" not in done.err
+    assert not (files.folder / "new.ranvier").exists()
+
+
 def test_convert_cannot_write(ranvier: Run, files: Files) -> None:
     assert_refused(convert(ranvier, files, output=files.folder / "none" / "n.ranvier"), "n.ranvier", "cannot be written")
     assert_refused(convert(ranvier, files, output=files.pictures / "n.ranvier"), "n.ranvier", "cannot be written")
@@ -325,3 +333,4 @@ def test_file_names_are_shown_as_they_are(ranvier: Run, files: Files) -> None:
     done = ranvier("report", out)
     assert done.code == 0 and "[red]a[/b]" in done.out.replace("\n", "")
     assert_refused(ranvier("report", files.folder / "a\nb"), "report.json")
+    assert_refused(ranvier("run", files.network, "--input", files.pictures, "-o", files.pictures / "a\nb"), "a b")

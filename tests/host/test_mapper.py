@@ -98,7 +98,8 @@ def test_what_does_not_fit_is_said(changes: dict[str, object], message: str) -> 
 
 
 def test_parameters_that_do_not_fit_are_said() -> None:
-    network = Network((Population("in", (1, 1, 4), "input", BOUNDS), Population("h", (1, 1, 64), "if", {**BOUNDS, "theta": np.arange(1, 65)}),
+    network = Network((Population("in", (1, 1, 4), "input", BOUNDS),
+                       Population("h", (1, 1, 64), "if", {**BOUNDS, "theta": np.arange(1, 65)}),
                        Population("out", (1, 1, 64), "if", {**BOUNDS, "theta": np.arange(2, 66)})),
                       (Projection.dense("in", "h", np.ones((4, 64), int)), Projection.dense("h", "out", np.ones((64, 64), int))))
     placement = map_network(network, FabricConfig(cores=1).replace(core={"drive_depth": 8}))
@@ -115,7 +116,8 @@ def test_headroom_is_proved_before_anything_is_placed() -> None:
 
 @pytest.mark.parametrize(("changes", "message"), [
     ({"cores": 17}, "cores is 17"), ({"core": {"lanes": 12}}, "lanes is 12; it must be a power of two"),
-    ({"core": {"sweep_lanes": 3}}, "sweep_lanes is 3"), ({"word_bits": 32}, "word_bits is 32; 3 ring nodes with 16 sweep lanes need at least 48"),
+    ({"core": {"sweep_lanes": 3}}, "sweep_lanes is 3"),
+    ({"word_bits": 32}, "word_bits is 32; 3 ring nodes with 16 sweep lanes need at least 48"),
     ({"rounding": "up"}, "rounding is 'up'"), ({"state_bits": 11}, "state_bits is 11"), ({"weight_bits": 3}, "weight_bits is 3")])
 def test_fabrics_that_cannot_be(changes: dict[str, object], message: str) -> None:
     with pytest.raises(RanvierError, match=message):

@@ -20,10 +20,8 @@ thresholds = st.one_of(st.integers(1, 8), st.integers(1, (1 << 31) - 1))
 def exact_decay(x: int, k: int, rounding: str) -> int:
     """Decay as the number format says it in words."""
     magnitude = Fraction(abs(x) * k, 1 << 16)
-    if rounding == "zero":
-        whole = math.floor(magnitude)
-    else:  # to the nearest, halves towards zero
-        whole = math.ceil(magnitude - Fraction(1, 2))
+    # "nearest" takes halves towards zero.
+    whole = math.floor(magnitude) if rounding == "zero" else math.ceil(magnitude - Fraction(1, 2))
     return whole if x > 0 else -whole
 
 

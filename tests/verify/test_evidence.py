@@ -1,0 +1,49 @@
+"""The long evidence: `make verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ranvier.campaign import CHOICES, covering_fabrics, run_campaign
+from ranvier.convert import convert
+from ranvier.demo import find_digits
+from ranvier.files import load_pictures
+from ranvier.mapper import map_network
+from ranvier.onnx_import import load_onnx
+from ranvier.progress import bar
+from ranvier.runs import choose_fabric, classify, run_rtl_set
+
+pytestmark = pytest.mark.verify
+
+NETWORKS = 500
+
+
+def test_random_networks(tmp_path: Path) -> None:
+    """500 seeded networks over all build parameters, at most 24 fabrics: no mismatch."""
+    fabrics = covering_fabrics(24)
+    with bar(f"{NETWORKS} random networks on {len(fabrics)} fabrics", NETWORKS) as update:
+        outcome = run_campaign(NETWORKS, fabrics, folder=tmp_path, progress=update)
+    print(f"\n{outcome.to_json()}")
+    assert outcome.mismatches == (), [f"seed {seed}: {mismatch}" for seed, mismatch in outcome.mismatches]
+    assert outcome.networks == NETWORKS
+    assert outcome.spikes > 100_000 and outcome.clamps > 10_000, "the campaign has become too quiet to show anything"
+    assert len(CHOICES) == 10
+
+
+def test_all_digits() -> None:
+    """All 10,000 test pictures: no differing spike, membrane, counter or clock, and the published accuracy."""
+    folder = find_digits()
+    conventional = load_onnx(folder / "digits.onnx")
+    pictures, labels = load_pictures(folder / "mnist_test.npz", conventional.input_size)
+    network = convert(conventional, steps=4).network
+    placement = map_network(network, choose_fabric(network))
+    with bar("10,000 digits, RTL against model", len(pictures)) as update:
+        result = run_rtl_set(placement, pictures, 4, progress=update)
+    assert result.mismatch is None, str(result.mismatch)
+    assert result.pictures == 10_000
+    accuracy = float(np.mean(classify(result.readouts) == labels))
+    print(f"\n10,000 digits: 0 mismatches, {result.clocks} clocks, accuracy in RTL {100 * accuracy:.2f} %")
+    assert accuracy >= 0.987
