@@ -149,8 +149,9 @@ def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, 
     if as_json:
         _show(report)
     else:
-        from .report import print_rows, run_rows
+        from .report import print_rows, run_rows, semantics_lines
         print_rows(f"{network} on {backend}", ("figure", "value"), run_rows(report))
+        click.echo("\n".join(semantics_lines(report)))
     if "mismatch" in report:
         _tell_mismatch(report)
 
@@ -172,13 +173,14 @@ def report_command(folder: Path, as_json: bool) -> None:
     Example:
       ranvier report build/demo
     """
-    from .report import demo_rows, load_report, print_rows, run_rows
+    from .report import demo_rows, load_report, print_rows, run_rows, semantics_lines
     report = load_report(folder)
     if as_json:
         _show(report)
         return
     rows = demo_rows(report) if "snn_accuracy" in report else run_rows(report)
     print_rows(str(folder), ("figure", "value"), rows)
+    click.echo("\n".join(semantics_lines(report)))
     pictures = [path for path in (folder / "raster.png", folder / "membranes.png") if path.is_file()]
     for path in pictures:
         click.echo(f"picture: {path}")
@@ -204,12 +206,13 @@ def demo_command(output: Path, digits: Path | None, pictures: int, cores: int, l
       ranvier demo -o build/demo
     """
     from .demo import run_demo
-    from .report import demo_rows, print_rows
+    from .report import demo_rows, print_rows, semantics_lines
     report = run_demo(output, digits=digits, pictures=pictures, cores=cores, lanes=int(lanes), fault=inject_fault)
     if as_json:
         _show(report)
     else:
         print_rows("Handwritten digits, 784-128-10", ("figure", "value"), demo_rows(report))
+        click.echo("\n".join(semantics_lines(report)))
         click.echo(f"report: {output / 'report.json'}; pictures: {output / 'raster.png'}, {output / 'membranes.png'}")
     if "mismatch" in report:
         _tell_mismatch(report)

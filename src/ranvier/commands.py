@@ -14,7 +14,7 @@ from .model.counters import Counts
 from .model.errors import RanvierError
 from .model.layout import Counter
 from .progress import bar, waiting
-from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, weight_limit_share
+from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
 from .sim.verilate import build_library
 
 __all__ = ["run_pictures"]
@@ -39,7 +39,7 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)    # before the work, so that a folder that cannot be made costs nothing
     report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
-                              "semantics": {p.name: p.semantics.to_json() for p in network.populations},
+                              "semantics": semantics_of(network),
                               "fabric": placement.config.to_json()}
     if backend == "golden:":
         with bar("golden model", len(pictures)) as update:

@@ -21,7 +21,7 @@ from .model.network import Network
 from .model.placement import Placement
 from .onnx_import import Conventional, load_onnx
 from .progress import bar, waiting
-from .runs import RtlResult, choose_fabric, classify, inputs_of, run_golden_set, run_rtl_set, weight_limit_share
+from .runs import RtlResult, choose_fabric, classify, inputs_of, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
 from .sim.verilate import build_library
 
 __all__ = ["TICKS", "find_digits", "run_demo"]
@@ -70,7 +70,7 @@ def run_demo(output: Path, *, digits: Path | None = None, pictures: int = 1000, 
     report: dict[str, Any] = {
         "network": data.onnx.name, "pictures": len(data.pictures), "ticks": _STEPS,
         "weight_bits": network.weight_bits, "state_bits": network.state_bits,
-        "semantics": {p.name: p.semantics.to_json() for p in network.populations},
+        "semantics": semantics_of(network),
         "fabric": placement.config.to_json(), "conversion": conversion.report.to_json(),
         "ann_accuracy": _ann_accuracy(conventional, data),
     }

@@ -13,7 +13,7 @@ from rich.text import Text
 from .files import load_json
 from .model.errors import RanvierError
 
-__all__ = ["demo_rows", "load_report", "print_rows", "run_rows"]
+__all__ = ["demo_rows", "load_report", "print_rows", "run_rows", "semantics_lines"]
 
 
 def print_rows(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -87,3 +87,18 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RanvierError(f"report.json: a figure is missing or is not what it should be ({error}); "
                            "make the run again") from error
+
+
+def semantics_lines(report: dict[str, Any]) -> list[str]:
+    """How the populations of a report step, one line for those that step alike."""
+    groups: dict[str, list[str]] = {}
+    try:
+        for name, rule in report["semantics"].items():
+            dt = "no time step" if rule["dt"] is None else f"dt {rule['dt']} s"
+            moment = rule["reset_moment"].replace("_", " ")
+            text = (f"spike at u {'>' if rule['strict'] else '>='} theta, reset {rule['reset']} in the {moment}, "
+                    f"{rule['integrator']}, {dt}")
+            groups.setdefault(text, []).append(name)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RanvierError(f"report.json: the semantics are not what they should be ({error}); make the report again") from error
+    return [f"semantics of {', '.join(names)}: {text}" for text, names in groups.items()]

@@ -70,6 +70,11 @@ def choose_fabric(network: Network, cores: int = 2, lanes: int = 64) -> FabricCo
         return tailor(network, standard)
 
 
+def semantics_of(network: Network) -> dict[str, Any]:
+    """The semantics of every population that spikes, for reports."""
+    return {p.name: p.semantics.to_json() for p in network.populations if p.spiking}
+
+
 def inputs_of(network: Network, pictures: Pictures) -> Mapping[str, Pictures]:
     """Pictures (n, neurons) as the values of the network's one input population."""
     if len(network.inputs) != 1:
