@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export RANVIER_CACHE ?= $(CURDIR)/build/cache
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test verify lint bench clean
+.PHONY: demo test verify lint bench bench-snntorch clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/ranvier demo -o build/demo
@@ -24,6 +24,12 @@ lint: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/bench.py -o build/bench
+
+# For make bench to compare with; torch and snnTorch, about 1 GB, in an environment of their own.
+bench-snntorch: $(VENV)/bin/python
+	@echo "== making build/snntorch-venv with torch and snnTorch"
+	@$(PYTHON) -m venv build/snntorch-venv
+	@build/snntorch-venv/bin/pip install --quiet torch snntorch==1.0.0
 
 clean:
 	rm -rf build .venv

@@ -179,8 +179,9 @@ def report_command(folder: Path, as_json: bool) -> None:
         _show(report)
         return
     rows = demo_rows(report) if "snn_accuracy" in report else run_rows(report)
+    semantics = semantics_lines(report)
     print_rows(str(folder), ("figure", "value"), rows)
-    click.echo("\n".join(semantics_lines(report)))
+    click.echo("\n".join(semantics))
     pictures = [path for path in (folder / "raster.png", folder / "membranes.png") if path.is_file()]
     for path in pictures:
         click.echo(f"picture: {path}")

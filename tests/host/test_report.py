@@ -14,18 +14,20 @@ from hypothesis import strategies as st
 
 from ranvier.cli import cli
 from ranvier.model.errors import RanvierError
-from ranvier.report import demo_rows, load_report, print_rows, run_rows
+from ranvier.model.semantics import Semantics
+from ranvier.report import demo_rows, load_report, print_rows, run_rows, semantics_lines
 
+SEMANTICS = {name: Semantics(strict=False, reset="subtract").to_json() for name in ("input", "hidden")}
 RUN: dict[str, Any] = {
     "network": "n.ranvier", "pictures": 1200, "ticks": 4, "fabric": {"cores": 2, "core": {"lanes": 64}}, "accuracy": 0.987,
     "rtl_pictures": 200, "rtl_mismatches": 0, "clocks_per_picture_stream": 522.04, "weight_limit_share": 0.989,
-    "counters": {"spikes": 12345}}
+    "counters": {"spikes": 12345}, "semantics": SEMANTICS}
 DEMO: dict[str, Any] = {
     "ann_accuracy": 0.99, "snn_accuracy": {"1": 0.97, "4": 0.9896}, "ticks": 4, "weight_bits": 4,
     "fabric": {"cores": 2, "core": {"lanes": 64}}, "rtl_pictures": 200, "rtl_mismatches": 0, "clocks_per_picture": 604.1,
     "clocks_per_picture_stream": 522.0, "clocks_per_tick": 130.5, "weight_words_on_busiest_core": 455.0,
     "weight_limit_share": 0.989, "spikes_per_picture": {"input": 417.1, "hidden": 37.8}, 
-    "synaptic_operations_per_picture": 53773.2, "clamps": 0}
+    "synaptic_operations_per_picture": 53773.2, "clamps": 0, "semantics": SEMANTICS}
 
 
 def test_rows_of_a_run() -> None:
@@ -44,6 +46,16 @@ def test_rows_of_the_demo() -> None:
     assert rows["share of the weight-memory limit while work is queued"] == "98.9 %"
 
 
+def test_lines_of_the_semantics() -> None:
+    (line,) = semantics_lines(RUN)
+    assert line.startswith("semantics of input, hidden: ") and ">= theta" in line and "reset subtract" in line
+    strict = {**SEMANTICS, "hidden": Semantics(strict=True, reset="subtract").to_json()}
+    assert len(semantics_lines({"semantics": strict})) == 2
+    for broken in ({}, {"semantics": 3}, {"semantics": {"a": {}}}, {"semantics": {"a": {**SEMANTICS["input"], "reset_moment": 3}}}):
+        with pytest.raises(RanvierError, match="semantics"):
+            semantics_lines(broken)
+
+
 def test_print_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     print_rows("[b]title[/x]", ("figure", "value"), [("[/y]", "[red]1")])
     shown = capsys.readouterr().out
@@ -53,7 +65,7 @@ def test_print_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("key", sorted(DEMO))
 def test_every_missing_or_wrong_figure_is_one_line(key: str) -> None:
     for kind, rows in ((DEMO, demo_rows), (RUN, run_rows)):
-        if key not in kind or key in ("accuracy", "rtl_mismatches"):
+        if key not in kind or key in ("accuracy", "rtl_mismatches", "semantics"):
             continue
         broken = copy.deepcopy(kind)
         del broken[key]
