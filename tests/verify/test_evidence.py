@@ -29,7 +29,7 @@ def test_random_networks(tmp_path: Path) -> None:
     print(f"\n{outcome.to_json()}")
     assert outcome.mismatches == (), [f"seed {seed}: {mismatch}" for seed, mismatch in outcome.mismatches]
     assert outcome.networks == NETWORKS
-    assert outcome.spikes > 100_000 and outcome.clamps > 10_000, "the campaign has become too quiet to show anything"
+    assert outcome.spikes > 50_000 and outcome.clamps > 50_000, "the campaign has become too quiet to show anything"
     assert len(CHOICES) == 10
 
 
