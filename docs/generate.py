@@ -115,7 +115,7 @@ and depths. Fields are listed from the lowest bit.
 ## The configuration port
 
 The host sees one port: `address` of {OFFSET_BITS + MEMORY_BITS + UNIT_BITS} bits, `data` and `value` of {CHUNK_BITS} bits,
-`write` and `read`. It takes one access a clock. The value of a read is there two clocks later.
+`write` and `read`. It takes one access a clock. The value of a read is there three clocks later.
 
 {_address(config)}
 

@@ -71,7 +71,7 @@ class Population:
         unknown = sorted(set(self.parameters) - set(PARAMETERS))
         if unknown:
             raise RanvierError(f"population {self.name}: unknown parameter {unknown[0]!r}")
-        if self.kind in ("input", "if", "li") and self.kind != "li" and np.any(self.parameter("k", 32) != NO_LEAK):
+        if self.kind in ("input", "if") and np.any(self.parameter("k", 32) != NO_LEAK):
             raise RanvierError(f"population {self.name}: kind {self.kind} has no leak, so k must be {NO_LEAK}")
 
     @property

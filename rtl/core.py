@@ -42,10 +42,14 @@ def memory_bus(m: Module, bus: Any, select: Signal, targets: Mapping[Memory, Con
     m.d.comb += bus.value.eq(value)
 
 
-def connect_sweep(m: Module, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
-    """Wire a sweep to the memories that every unit has, and to the counters of its work."""
+def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
+    """Wire a sweep to its unit's ports, to the memories that every unit has, and to the counters of its work."""
     state = memories[Memory.STATE]
+    connect(m, flipped(unit.ticker), sweep.ticker)
     m.d.comb += [
+        *(getattr(unit.trace, name).eq(getattr(sweep.trace, name)) for name in unit.trace.signature.members),
+        unit.word.eq(sweep.word), unit.word_valid.eq(sweep.word_valid),
+        counters.clear.eq(unit.ticker.clear),
         state.address.eq(sweep.state_address), sweep.state.eq(state.data),
         state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
         state.write_enable.eq(sweep.trace.valid),
@@ -102,9 +106,8 @@ class Core(Component):
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(core.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(core.sweep_lanes)})
         connect(m, flipped(self.ticker), sequencer.ticker)
-        connect(m, flipped(self.ticker), sweep.ticker)
         memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
-        connect_sweep(m, sweep, memories, counters)
+        connect_sweep(m, self, sweep, memories, counters)
         self._scan(m, sequencer, scanner, memories)
         scanning, begun = Signal(), Signal()     # from the first spike word in hand to the last token of the tick
         m.d.comb += scanning.eq(begun | scanner.in_hand)
@@ -112,13 +115,8 @@ class Core(Component):
         ending = self._accumulate(m, scanner, lanes, sweep, memories)
         readout = memories[Memory.READOUT]
         m.d.comb += [
-            self.word.eq(sweep.word), self.word_valid.eq(sweep.word_valid),
-            self.trace.valid.eq(sweep.trace.valid), self.trace.address.eq(sweep.trace.address),
-            self.trace.data.eq(sweep.trace.data),
-            self.trace.readout_valid.eq(sweep.trace.readout_valid), self.trace.readout.eq(sweep.trace.readout),
             readout.write_address.eq(sweep.trace.address + Mux(sweep.parity, core.state_depth, 0)),
             readout.write_data.eq(sweep.trace.readout), readout.write_enable.eq(sweep.trace.readout_valid),
-            counters.clear.eq(self.ticker.clear),
             counters.scan.eq(scanning & (sequencer.busy | scanner.busy)),
             counters.stalls.eq(scanner.stalled),
             self.busy.eq(sequencer.busy | scanner.busy | ending | sweep.active | sweep.spiking),

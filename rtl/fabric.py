@@ -24,7 +24,7 @@ class Fabric(Component):
     """Everything but the host link.
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
-    N + 1), from the lowest bits; a read's ``value`` is there two clocks later. ``tick`` is high in the first clock of
+    N + 1), from the lowest bits; a read's ``value`` is there three clocks later. ``tick`` is high in the first clock of
     each tick. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike word once; ``trace_u`` every
     membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
     `fabric_verilog` adds.

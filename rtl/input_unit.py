@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import Counter, Memory, memory_map, row_word
@@ -58,18 +58,11 @@ class InputUnit(Component):
         m.submodules.counters = counters = Counters({
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(part.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(part.sweep_lanes)})
-        connect(m, flipped(self.ticker), sweep.ticker)
         memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
-        connect_sweep(m, sweep, memories, counters)
+        connect_sweep(m, self, sweep, memories, counters)
         walking = self._walk(m, sweep, memories[Memory.ROWS])
         self._values(m, sweep, memories[Memory.INPUTS])
-        m.d.comb += [
-            self.word.eq(sweep.word), self.word_valid.eq(sweep.word_valid),
-            self.trace.valid.eq(sweep.trace.valid), self.trace.address.eq(sweep.trace.address),
-            self.trace.data.eq(sweep.trace.data),
-            counters.clear.eq(self.ticker.clear),
-            self.busy.eq(walking | sweep.active | sweep.spiking),
-        ]
+        m.d.comb += self.busy.eq(walking | sweep.active | sweep.spiking)
         return m
 
     def _walk(self, m: Module, sweep: Sweep, rows: ConfigMemory) -> Signal:

@@ -33,10 +33,9 @@ def token_layout(config: FabricConfig) -> data.StructLayout:
 class Scanner(Component):
     """A queue of entries, and the entry in hand whose bits are taken one a clock.
 
-    An entry that arrives at an idle scanner gives its first token two clocks later; tokens of successive entries
-    follow without a gap. The token that ends a row waits until the row before has left the holding register,
-    which ``hold`` clocks after its own end it surely has. ``weight_address`` and ``done`` flags are those of the
-    token registered in the clock before.
+    An entry that arrives at an idle scanner is in hand two clocks later, and ``token`` shows its first token after one
+    more; tokens of successive entries follow without a gap. The token that ends a row waits until the row before has left
+    the holding register, which ``hold`` clocks after its own end it surely has. ``weight_address`` is that of ``token``.
     """
 
     issued: Signal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -81,8 +81,8 @@ class Sweep(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = self._issue(m)
-        self._neurons(m, stages)
-        self._assemble(m, stages[-1])
+        spikes = self._neurons(m, stages)
+        self._assemble(m, stages[-1], spikes)
         busy = Cat(stage.valid & stage.spiking for stage in stages).any()
         m.d.comb += self.spiking.eq(busy)
         return m
@@ -137,8 +137,8 @@ class Sweep(Component):
                 m.d.sync += row.word_address.eq(row.word_address + (1 << row.slots_log2))
         return stages
 
-    def _neurons(self, m: Module, stages: list[Any]) -> None:
-        """The arithmetic of every lane, one pipeline register after each line of the number format."""
+    def _neurons(self, m: Module, stages: list[Any]) -> Value:
+        """The arithmetic of every lane, one pipeline register after each line of the number format; the last stage's spikes."""
         config, s = self._config, self._config.state_bits
         drive = data.ArrayLayout(data.StructLayout({f.name: signed(f.bits) for f in drive_fields(config)}), self._lanes)
         dynamics = data.ArrayLayout(data.StructLayout(
@@ -176,7 +176,7 @@ class Sweep(Component):
             self.spikes.eq(popcount(Cat(spikes))),
             self.clamps.eq(popcount(Cat(clamped))),
         ]
-        self._spike_bits = Cat(spikes)
+        return Cat(spikes)
 
     def _delay(self, m: Module, value: Any, clocks: int, name: str) -> Any:
         for n in range(clocks):
@@ -185,7 +185,7 @@ class Sweep(Component):
             value = delayed
         return value
 
-    def _assemble(self, m: Module, stage: Any) -> None:
+    def _assemble(self, m: Module, stage: Any, spikes: Value) -> None:
         """Collect the groups' spikes into words; what is not there yet in a word is 0."""
         lanes = self._lanes
         gathered = Signal(self._config.word_bits)
@@ -194,7 +194,7 @@ class Sweep(Component):
         with m.Switch(stage.position):
             for position in range(self._config.word_bits // lanes):
                 with m.Case(position):
-                    m.d.comb += word[position * lanes:(position + 1) * lanes].eq(self._spike_bits)
+                    m.d.comb += word[position * lanes:(position + 1) * lanes].eq(spikes)
         with m.If(stage.valid):
             m.d.sync += gathered.eq(word)
         m.d.comb += [

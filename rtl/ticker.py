@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig
@@ -46,15 +46,20 @@ class Ticker(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        command = Signal()    # the host writes the command register
+        m.d.comb += [
+            command.eq(self.bus.write & (self.bus.offset[:4] == Control.COMMAND)),
+            self.ticker.clear.eq(command & self.bus.data[1]),
+        ]
+        begin = command & self.bus.data[0] & ~self.running
         registers = self._registers(m)
         ready = Signal()      # the bank that the host writes is complete
-        with m.If(self._commanded & self.bus.data[2]):
+        with m.If(command & self.bus.data[2]):
             m.d.sync += ready.eq(1)
         m.d.comb += self.room.eq(~ready)
-        new_values = self._steps(m, registers)
+        new_values = self._steps(m, registers, begin)
         left = Signal(CHUNK_BITS)
         waits, clocks = self._readable(m, registers)
-        begin = self._commanded & self.bus.data[0]
         blocked = new_values & ~ready
         m.d.comb += self.running.eq(1)
         with m.FSM():
@@ -95,26 +100,23 @@ class Ticker(Component):
         widths = {Control.TICKS: CHUNK_BITS, Control.STEPS: 16, Control.TOTAL: CHUNK_BITS, Control.PERIOD: 5,
                   Control.PER_STEP: 1}
         registers = {which: Signal(width, name=which.name.lower()) for which, width in widths.items()}
-        self._number = self.bus.offset[:4]
-        self._commanded = self.bus.write & (self._number == Control.COMMAND)
         for which, register in registers.items():
-            with m.If(self.bus.write & (self._number == which)):
+            with m.If(self.bus.write & (self.bus.offset[:4] == which)):
                 m.d.sync += register.eq(self.bus.data)
-        m.d.comb += self.ticker.clear.eq(self._commanded & self.bus.data[1])
         return registers
 
     def _readable(self, m: Module, registers: dict[Control, Signal]) -> tuple[Signal, Signal]:
         """What the host reads: its registers, whether the fabric runs, and the clock counts, which are given back."""
         waits, clocks = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
         chosen, reading = Signal(4), Signal()
-        m.d.sync += [chosen.eq(self._number), reading.eq(self.bus.read)]
+        m.d.sync += [chosen.eq(self.bus.offset[:4]), reading.eq(self.bus.read)]
         values = {Control.COMMAND: self.running, **registers, Control.CLOCKS: clocks, Control.WAITS: waits}
         for which, value in values.items():
             with m.If(reading & (chosen == which)):
                 m.d.comb += self.bus.value.eq(value)
         return waits, clocks
 
-    def _steps(self, m: Module, registers: dict[Control, Signal]) -> Signal:
+    def _steps(self, m: Module, registers: dict[Control, Signal], begin: Value) -> Signal:
         """Level 0's next step, moved in with each start; whether that step needs new input values."""
         config = self._config
         longest = config.delays
@@ -145,7 +147,7 @@ class Ticker(Component):
                 m.d.sync += [step.eq(step + 1), taken.eq(taken + 1), tau.eq(Mux(tau == longest, longest, tau + 1))]
                 with m.If(first.last):
                     m.d.sync += [step.eq(0), tau.eq(0), parity.eq(~parity)]
-        with m.If(self._commanded & self.bus.data[0] & ~self.running):
+        with m.If(begin):
             m.d.sync += [pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]
             m.d.sync += [place.eq(0) for place in self.ticker.steps]
         return new_values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 __all__ = ["bar", "waiting"]
+
+#: Seconds between lines where there is no terminal.
+_SAY_EVERY = 30.0
 
 
 @contextmanager
@@ -31,7 +35,16 @@ def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar of ``total`` parts; call what it gives with the number of parts done so far."""
     with _shown(MofNCompleteColumn()) as progress:
         task = progress.add_task(title, total=total)
-        yield lambda done: progress.update(task, completed=done)
+        said = time.monotonic()
+
+        def update(done: int) -> None:
+            nonlocal said
+            progress.update(task, completed=done)
+            # In a log no bar can move, so it says now and then how far it is.
+            if not progress.console.is_terminal and time.monotonic() - said > _SAY_EVERY:
+                said = time.monotonic()
+                progress.console.print(f"{title}: {done} of {total}")
+        yield update
 
 
 @contextmanager
