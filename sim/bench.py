@@ -6,12 +6,10 @@ are the top's ports under the block's name.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -37,7 +35,7 @@ from ranvier.rtl.sequencer import Sequencer
 from ranvier.rtl.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 
-from .verilate import build_lock, cache_folder, cached_verilog, tool_environment, verilator_binary
+from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
            "run_bench"]
@@ -162,22 +160,10 @@ def build_bench(top: str, simulator: str) -> Path:
     # cocotb's libraries are linked by their path.
     parts = [text, simulator, version, metadata.version("cocotb"), str(cocotb_tools.config.libs_dir),
              " ".join(_VERILATOR_FLAGS), _PORTS_PUBLIC, _WAKE.pattern]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    folder = cache_folder() / "cocotb" / key
-    if folder.is_dir():
-        return folder
-    with build_lock(cache_folder() / f"{key}.lock"):
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-                work = Path(temporary) / "build"
-                _compile(work, text, simulator)
-                work.rename(folder)
-    return folder
+    return cached_build("cocotb", parts, lambda folder: _compile(folder, text, simulator))
 
 
 def _compile(work: Path, text: str, simulator: str) -> None:
-    work.mkdir()
     source = work / f"{_TOPLEVEL}.v"
     source.write_text(_WAKE.sub(r"\g<0>\n  initial #1 \1 = 1;", text) if simulator == "icarus" else text)
     sources = [source]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -20,14 +19,15 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
 
-__all__ = ["build_library", "build_lock", "cache_folder", "cached_verilog", "fabric_verilog", "machine_features",
-           "tool_environment", "verilator_binary"]
+__all__ = ["build_library", "cache_folder", "cached_build", "cached_verilog", "fabric_verilog", "tool_environment",
+           "verilator_binary"]
 
 _HERE = Path(__file__).resolve().parent
 _FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTH", "--no-timing")
 # Up to so many cores everything becomes one flat module; docs/decisions/0007 has the measurements.
 _MOST_FLAT = 2
 _CXX_FLAGS = "-fPIC -march=native"
+_LIBRARY = "libfabric.so"
 # What runs once is not worth a compiler's time.
 _MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 
@@ -99,25 +99,35 @@ def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
     units = _units_header(config)
     flags = _FLAGS if _shared(config) else (*_FLAGS, "--flatten")
     parts = [text, harness, units, metadata.version("verilator"), " ".join((*flags, *_MAKE_FLAGS)), _CXX_FLAGS,
-             machine_features(), str(waveform)]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    folder = cache_folder() / "verilator" / key
-    library = folder / "libfabric.so"
-    if library.is_file():
-        return library
-    with build_lock(cache_folder() / f"{key}.lock"):
-        if library.is_file():
-            return library
-        folder.parent.mkdir(parents=True, exist_ok=True)
+             _machine_features(), str(waveform)]
+
+    def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             work = Path(temporary)
             _compile(work, text, harness, units, flags, waveform)
-            finished = work / "finished"
-            finished.mkdir()
-            (work / "libfabric.so").rename(finished / "libfabric.so")
-            shutil.rmtree(folder, ignore_errors=True)
-            finished.rename(folder)
-    return library
+            (work / _LIBRARY).rename(folder / _LIBRARY)
+
+    return cached_build("verilator", parts, make) / _LIBRARY
+
+
+def cached_build(kind: str, parts: Sequence[str], make: Callable[[Path], None]) -> Path:
+    """Folder of the build that ``parts`` decide; if the cache has none, ``make`` fills an empty folder.
+
+    Only a complete build is ever in the cache, and processes that want the same one wait for the first.
+    """
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    folder = cache_folder() / kind / key
+    if folder.is_dir():
+        return folder
+    with _lock(cache_folder() / f"{key}.lock"):
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+                work = Path(temporary) / "build"
+                work.mkdir()
+                make(work)
+                work.rename(folder)
+    return folder
 
 
 def _compile(work: Path, text: str, harness: str, units: str, flags: tuple[str, ...], waveform: bool) -> None:
@@ -132,7 +142,7 @@ def _compile(work: Path, text: str, harness: str, units: str, flags: tuple[str, 
     define = ["-DRANVIER_WAVEFORM"] if waveform else []
     _tool(["g++", "-shared", "-std=c++17", "-O2", *_CXX_FLAGS.split(), *define, f"-I{root}/include",
            f"-I{root}/include/vltstd", "-Iobj", "-I.", "harness.cpp", "obj/libVfabric.a", "obj/libverilated.a",
-           "-pthread", "-o", "libfabric.so"], work, environment)
+           "-pthread", "-o", _LIBRARY], work, environment)
 
 
 def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None:
@@ -146,7 +156,7 @@ def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None
         raise RanvierError(f"{Path(command[0]).name}: the build of the fabric failed; its output is in {log}")
 
 
-def machine_features() -> str:
+def _machine_features() -> str:
     """What `-march=native` depends on, so that a cache on a shared disk is not used by another processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -156,7 +166,7 @@ def machine_features() -> str:
 
 
 @contextmanager
-def build_lock(path: Path) -> Iterator[None]:
+def _lock(path: Path) -> Iterator[None]:
     """Keep other processes from building the same thing at the same time."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

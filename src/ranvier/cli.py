@@ -90,15 +90,14 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
     from .convert import ConversionReport, convert
     from .files import load_pictures, save_network
     from .onnx_import import load_onnx
-    from .progress import bar
+    from .progress import share
     from .report import print_rows
     conventional = load_onnx(model)
     calibration = load_pictures(calibrate, conventional.input_size)[0] if calibrate else None
     try:
-        with bar("convert and quantise", 100) as update:
+        with share("convert and quantise") as update:
             conversion = convert(conventional, steps=ticks, calibration=calibration, weight_bits=int(weight_bits),
-                                 state_bits=state_bits, percentile=percentile,
-                                 progress=lambda done, total: update(100 * done // max(1, total)))
+                                 state_bits=state_bits, percentile=percentile, progress=update)
     except RanvierError as error:
         raise RanvierError(f"{model}: {error}") from error
     save_network(conversion.network, output)

@@ -56,9 +56,7 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
         report |= {"rtl_pictures": rtl.pictures, **_figures(rtl.counters, rtl.clocks, rtl.pictures)}
         if compare:
             report["rtl_mismatches"] = rtl.mismatches
-        if rtl.mismatch is not None:
-            report["mismatch"] = {**rtl.mismatch.to_json(), "message": str(rtl.mismatch),
-                                  "reproducer": [str(p) for p in rtl.reproducer]}
+        report |= rtl.mismatch_report()
     if labels is not None and len(readouts) == len(labels):
         report["accuracy"] = float(np.mean(classify(readouts) == labels))
     if output is not None:

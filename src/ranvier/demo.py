@@ -20,8 +20,8 @@ from .model.layout import Counter
 from .model.network import Network
 from .model.placement import Placement
 from .onnx_import import Conventional, load_onnx
-from .progress import bar, waiting
-from .runs import RtlResult, choose_fabric, classify, inputs_of, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
+from .progress import bar, share, waiting
+from .runs import choose_fabric, classify, inputs_of, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
 from .sim.verilate import build_library
 
 __all__ = ["TICKS", "find_digits", "run_demo"]
@@ -61,9 +61,8 @@ def run_demo(output: Path, *, digits: Path | None = None, pictures: int = 1000, 
     data = _load(digits or find_digits())
     conventional = load_onnx(data.onnx)
     output.mkdir(parents=True, exist_ok=True)
-    with bar("convert and quantise", 1) as update:
-        conversion = convert(conventional, steps=_STEPS, calibration=data.calibration, weight_bits=4,
-                             progress=lambda done, total: update(done * 1 // total))
+    with share("convert and quantise") as update:
+        conversion = convert(conventional, steps=_STEPS, calibration=data.calibration, weight_bits=4, progress=update)
     network = conversion.network
     save_network(network, output / "digits.ranvier")
     placement = map_network(network, choose_fabric(network, cores, lanes))
@@ -137,14 +136,7 @@ def _rtl_figures(placement: Placement, data: _Digits, pictures: int, fault: bool
             alone = run_rtl_set(placement, chosen[:_ALONE], _STEPS, stream=False, folder=folder, fault=fault, progress=update)
     found = {"rtl_pictures": stream.pictures, "rtl_mismatches": stream.mismatches or alone.mismatches,
              "rtl_clocks": {"stream": stream.clocks, "pictures_alone": alone.pictures, "alone": alone.clocks}}
-    bad = next((result for result in (stream, alone) if result.mismatch is not None), None)
-    return found | (_mismatch(bad) if bad else {})
-
-
-def _mismatch(result: RtlResult) -> dict[str, Any]:
-    assert result.mismatch is not None
-    return {"mismatch": {**result.mismatch.to_json(), "message": str(result.mismatch),
-                         "reproducer": [str(path) for path in result.reproducer]}}
+    return found | (stream.mismatch_report() or alone.mismatch_report())
 
 
 def _draw(network: Network, data: _Digits, output: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
-__all__ = ["bar", "waiting"]
+__all__ = ["bar", "share", "waiting"]
 
 #: Seconds between lines where there is no terminal.
 _SAY_EVERY = 30.0
@@ -45,6 +45,13 @@ def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
                 said = time.monotonic()
                 progress.console.print(f"{title}: {done} of {total}")
         yield update
+
+
+@contextmanager
+def share(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar in percent; call what it gives with the parts done so far and the parts there are."""
+    with bar(title, 100) as update:
+        yield lambda done, total: update(100 * done // max(1, total))
 
 
 @contextmanager

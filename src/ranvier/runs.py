@@ -55,6 +55,13 @@ class RtlResult:
     mismatches: int = 0
     reproducer: tuple[Path, ...] = field(default_factory=tuple)
 
+    def mismatch_report(self) -> dict[str, Any]:
+        """The first difference and what was kept of it, under ``mismatch``, for reports; empty without one."""
+        if self.mismatch is None:
+            return {}
+        return {"mismatch": {**self.mismatch.to_json(), "message": str(self.mismatch),
+                             "reproducer": [str(path) for path in self.reproducer]}}
+
 
 def choose_fabric(network: Network, cores: int = 2, lanes: int = 64) -> FabricConfig:
     """The standard fabric of ``cores`` x ``lanes`` if the network fits it, otherwise one tailored to the network."""
