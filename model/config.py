@@ -11,7 +11,7 @@ from .errors import RanvierError
 from .fixed import ROUNDING
 from .network import MAX_DELAY
 
-__all__ = ["CoreConfig", "FabricConfig", "InputConfig", "bits_for"]
+__all__ = ["CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range"]
 
 
 def bits_for(largest: int) -> int:
@@ -23,7 +23,7 @@ def _power_of_two(value: int) -> bool:
     return value > 0 and value & (value - 1) == 0
 
 
-def _check(owner: str, values: dict[str, int], ranges: dict[str, tuple[int, int]]) -> None:
+def check_range(owner: str, values: dict[str, int], ranges: dict[str, tuple[int, int]]) -> None:
     for name, (least, most) in ranges.items():
         value = values[name]
         if not isinstance(value, int) or not least <= value <= most:
@@ -56,7 +56,7 @@ class CoreConfig:
     dynamics_depth: int = 32
 
     def __post_init__(self) -> None:
-        _check("core", asdict(self), {
+        check_range("core", asdict(self), {
             "lanes": (4, 64), "sweep_lanes": (1, 64), "program_depth": (4, 4096), "row_depth": (2, 1024),
             "weight_depth": (16, 1 << 16), "state_depth": (2, 1 << 14), "drive_depth": (2, 1 << 14),
             "dynamics_depth": (2, 1 << 14)})
@@ -77,7 +77,7 @@ class InputConfig:
     dynamics_depth: int = 4
 
     def __post_init__(self) -> None:
-        _check("input", asdict(self), {
+        check_range("input", asdict(self), {
             "sweep_lanes": (1, 64), "row_depth": (2, 1024), "state_depth": (2, 1 << 14),
             "drive_depth": (2, 1 << 14), "dynamics_depth": (2, 1 << 14)})
         if not _power_of_two(self.sweep_lanes):
@@ -115,7 +115,7 @@ class FabricConfig:
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        _check("fabric", values, {
+        check_range("fabric", values, {
             "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (4, 1 << 14),
             "levels": (2, 64), "queue_depth": (2, 16), "word_bits": (4, 256)})
         if self.weight_bits not in (2, 4, 8, 16):
