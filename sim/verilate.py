@@ -65,7 +65,7 @@ def cached_verilog(key: str, make: Callable[[], str]) -> str:
     digest = hashlib.sha256(key.encode())
     digest.update(metadata.version("amaranth").encode())
     for folder in ("rtl", "model"):
-        for source in sorted((_HERE.parent / folder).glob("*.py")):
+        for source in sorted((_HERE.parent / folder).rglob("*.py")):
             digest.update(source.read_bytes())
     target = cache_folder() / "verilog" / f"{digest.hexdigest()[:24]}.v"
     if target.is_file():
