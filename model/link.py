@@ -19,7 +19,7 @@ from .layout import CHUNK_BITS
 __all__ = [
     "BREAK_BITS", "CRC_BYTES", "ESCAPE", "ESCAPE_XOR", "FLAG", "HEADER_BYTES", "IDENTITY_WORDS", "MAGIC", "MOST_PAYLOAD",
     "MOST_READ", "MOST_WRITE", "PROTOCOL", "Command", "Identity", "LinkMemory", "Register", "Status", "encode", "frame", "identity_words",
-    "link_address", "link_unit", "parse_identity", "record_chunks", "unescape",
+    "link_address", "link_unit", "parse_identity", "record_chunks", "unescape", "values_per_write",
 ]
 
 #: First word of an identity: the bytes ``RNVR``.
@@ -50,8 +50,9 @@ class Command(IntEnum):
     HELLO = 1      #: begins a session: no payload; the reply is the identity; the next sequence number is this one plus 1
     READ = 2       #: address, number of words (16 bits, 1 to `MOST_READ`); the reply is the words from there on
     WRITE = 3      #: address, words of 32 bits, written from there on
-    WRITE_4 = 4    #: address, values of 4 bits, each written as a byte 17 times as large: 8 values for 2 words
-    WRITE_1 = 5    #: address, bits, each written as a byte 0 or 1: 8 values for 2 words
+    WRITE_8 = 4    #: address, values of 8 bits for the input memory: each address takes as many as `values_per_write`
+    WRITE_4 = 5    #: the same from values of 4 bits, low half of a byte first, each written as 17 times itself (0 to 255)
+    WRITE_1 = 6    #: the same from single bits, lowest first, each written as 0 or 1: spikes from the host
 
 
 class Status(IntEnum):
@@ -60,7 +61,7 @@ class Status(IntEnum):
     OK = 0         #: done
     SEQUENCE = 1   #: not the number that is due; payload: the number that is due, and 1 if a session is open (else say hello)
     BUSY = 2       #: the fabric runs, or waits for the host, and the command cannot be done meanwhile
-    COMMAND = 3    #: no such command, or a payload that is too short, too long, or not whole words
+    COMMAND = 3    #: no such command, or a payload that is too short, too long, or (WRITE) not whole words
     ADDRESS = 4    #: no such unit
 
 
@@ -95,6 +96,14 @@ def link_unit(config: FabricConfig) -> int:
 def link_address(config: FabricConfig, memory: LinkMemory, offset: int) -> int:
     """Configuration address of a word of the link."""
     return address(link_unit(config), memory, offset)
+
+
+def values_per_write(config: FabricConfig) -> int:
+    """Values that `Command.WRITE_8`, `WRITE_4` and `WRITE_1` put at each address of the input memory: as many as a chunk holds.
+
+    A last value that does not fill an address is not written: pad. The commands are for fabrics with ``input_bits`` 8.
+    """
+    return min(CHUNK_BITS // 8, config.input.sweep_lanes)
 
 
 def record_chunks(config: FabricConfig) -> int:
