@@ -8,7 +8,10 @@ from typing import Any
 from .config import FabricConfig, check_range
 from .errors import RanvierError
 
-__all__ = ["BOARD_NAME_BYTES", "DeviceConfig", "LinkConfig"]
+__all__ = ["BOARD_NAME_BYTES", "DIVISOR_BITS", "DeviceConfig", "LinkConfig"]
+
+#: Width of the number of clocks that a bit of the link lasts.
+DIVISOR_BITS = 12
 
 #: Longest name of a board, in ASCII characters.
 BOARD_NAME_BYTES = 16
@@ -62,8 +65,8 @@ class DeviceConfig:
     def __post_init__(self) -> None:
         check_range("device", {"clock_hz": self.clock_hz, "baud": self.baud},
                     {"clock_hz": (1_000_000, 1_000_000_000), "baud": (9600, 12_000_000)})
-        if not 4 <= self.divisor < 1 << 16:
-            raise RanvierError(f"device: baud is {self.baud} at {self.clock_hz} Hz; a bit must last 4 to 65535 clocks")
+        if not 4 <= self.divisor < 1 << DIVISOR_BITS:
+            raise RanvierError(f"device: baud is {self.baud} at {self.clock_hz} Hz; a bit must last 4 to {(1 << DIVISOR_BITS) - 1} clocks")
         if not (self.board.isascii() and self.board.isprintable() and 1 <= len(self.board) <= BOARD_NAME_BYTES):
             raise RanvierError(f"device: board is {self.board!r}; it must be 1 to {BOARD_NAME_BYTES} ASCII characters")
 

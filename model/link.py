@@ -76,16 +76,16 @@ class LinkMemory(IntEnum):
 class Register(IntEnum):
     """Registers of the link. They can be used while the fabric runs."""
 
-    BAD_FRAMES = 0   #: read: frames dropped because of their CRC, length, escape or a broken byte (16 bits, wraps)
-    OVERRUNS = 1     #: read: frames dropped because the buffer was full (16 bits, wraps)
-    DIVISOR = 2      #: clocks of a bit; a write takes effect when its reply has been sent
+    BAD_FRAMES = 0   #: read: frames dropped because of their CRC, length, escape or a broken byte (8 bits, wraps)
+    OVERRUNS = 1     #: read: frames dropped because the buffer was full (8 bits, wraps)
+    DIVISOR = 2      #: clocks of a bit, 4 to 4095; a write takes effect when its reply has been sent
     RESET = 3        #: write: the fabric and the recorder stop and begin anew; memories keep what they hold
-    RECORD_HEAD = 4  #: read: spike words recorded since the run began (16 bits, wraps)
-    RECORD_TAIL = 5  #: write: spike words that the host has taken; read: the same
-    RECORD_FIRST = 6  #: lowest spike buffer address to record
-    RECORD_STOP = 7  #: recording takes addresses below this one; 0 records nothing
-    RECORD_LOST = 8  #: read: spike words that found the record full since the run began (16 bits, stays at its largest value)
-    STATE = 9        #: read: bit 0 the fabric runs, bit 1 it waits for the host, bit 2 a bank of input values is free
+    RECORD_HEAD = 4  #: read: spike words recorded since the run began, modulo twice the record's depth
+    RECORD_TAIL = 5  #: write: spike words that the host has taken, counted like `RECORD_HEAD`
+    RECORD_FIRST = 6  #: write: lowest spike buffer address to record
+    RECORD_STOP = 7  #: write: recording takes addresses below this one; 0 records nothing
+    RECORD_LOST = 8  #: read: spike words that found the record full since the run began (8 bits, stays at its largest value)
+    STATE = 9         #: read: bit 0 the fabric runs, bit 1 it waits for the host, bit 2 a bank of input values is free
 
 
 def link_unit(config: FabricConfig) -> int:

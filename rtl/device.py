@@ -8,19 +8,20 @@ from amaranth.back import verilog
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal, ValueLike
 from amaranth.lib import stream
 from amaranth.lib.cdc import FFSynchronizer
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from ranvier.model.device_config import DeviceConfig
+from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
 from ranvier.model.layout import MEMORY_BITS, OFFSET_BITS
 from ranvier.model.link import link_unit
 
 from .fabric import Fabric, shared_core_module
 from .link.buffer import FrameBuffer
-from .link.framing import Deframer, Framer
+from .link.framing import Deframer, Framer, reply_layout
 from .link.interpreter import Interpreter
 from .link.recorder import Recorder
 from .link.registers import LinkRegisters
-from .link.uart import DIVISOR_BITS, UartReceiver, UartTransmitter
+from .link.stage import Stage
+from .link.uart import UartReceiver, UartTransmitter
 
 __all__ = ["Device", "StreamDevice", "device_verilog", "stream_device_verilog"]
 
@@ -71,12 +72,18 @@ class StreamDevice(Component):
         m.submodules.deframer = deframer = Deframer()
         m.submodules.buffer = buffer = FrameBuffer(config.link.buffer_bytes)
         m.submodules.interpreter = interpreter = Interpreter(config)
+        m.submodules.reply = reply = Stage(reply_layout())
         m.submodules.framer = framer = Framer()
+        m.submodules.sent = sent = Stage(8)
         m.submodules.registers = registers = LinkRegisters(config)
         m.submodules.recorder = recorder = Recorder(config.fabric, config.link)
         fabric = Fabric(config.fabric, shared_core=self._shared_core)
         _domain(m, "fabric", registers.reset_fabric)
         m.submodules.fabric = DomainRenamer("fabric")(fabric)
+        connect(m, interpreter.o, reply.i)
+        connect(m, reply.o, framer.i)
+        connect(m, framer.o, sent.i)
+        connect(m, sent.o, flipped(self.o))
         m.d.comb += [
             # bytes - frames - commands - replies
             self.i.ready.eq(1),
@@ -85,8 +92,6 @@ class StreamDevice(Component):
             buffer.data.eq(deframer.data), buffer.push.eq(deframer.push), buffer.commit.eq(deframer.commit),
             buffer.drop.eq(deframer.drop), buffer.take.eq(interpreter.take),
             interpreter.byte.eq(buffer.byte), interpreter.valid.eq(buffer.valid),
-            framer.i.payload.eq(interpreter.o.payload), framer.i.valid.eq(interpreter.o.valid), interpreter.o.ready.eq(framer.i.ready),
-            self.o.payload.eq(framer.o.payload), self.o.valid.eq(framer.o.valid), framer.o.ready.eq(self.o.ready),
             # the spike words that the host wants to see
             recorder.running.eq(fabric.running), recorder.tick.eq(fabric.tick), recorder.spike_valid.eq(fabric.spike_valid),
             recorder.spike_address.eq(fabric.spike_address), recorder.spike_bits.eq(fabric.spike_bits),
@@ -94,7 +99,8 @@ class StreamDevice(Component):
             recorder.offset.eq(registers.address), fabric.hold.eq(recorder.hold),
             # what the link says of itself
             registers.bad_frame.eq(deframer.drop & ~deframer.overrun), registers.overrun.eq(deframer.drop & deframer.overrun),
-            registers.quiet.eq(interpreter.quiet & framer.idle & self.o_idle), registers.line_break.eq(self.line_break),
+            registers.quiet.eq(interpreter.quiet & reply.i.ready & framer.idle & sent.i.ready & self.o_idle),
+            registers.line_break.eq(self.line_break),
             registers.state.eq(Cat(fabric.running, fabric.waiting, fabric.room)), registers.head.eq(recorder.head),
             registers.lost.eq(recorder.lost), registers.began.eq(recorder.began), registers.record.eq(recorder.value),
             self.divisor.eq(registers.divisor),
@@ -118,8 +124,10 @@ class StreamDevice(Component):
 
     def _lights(self, m: Module, interpreter: Interpreter, deframer: Deframer, fabric: Fabric, recorder: Recorder) -> None:
         beat = max(1, (self._config.clock_hz // 2).bit_length())
-        timer = Signal(max(beat, _VISIBLE_LOG2 + 1))
-        m.d.sync += [timer.eq(timer + 1), self.heartbeat.eq(timer[beat - 1])]
+        patience = self._config.link.patience_log2 - 2     # four of the interpreter's periods
+        timer, before = Signal(max(beat, _VISIBLE_LOG2, patience + 1)), Signal()
+        m.d.comb += interpreter.period.eq(before & ~timer[patience])
+        m.d.sync += [before.eq(timer[patience]), timer.eq(timer + 1), self.heartbeat.eq(timer[beat - 1])]
         with m.If(fabric.running):
             m.d.sync += self.busy.eq(1)
         with m.Elif(timer[:_VISIBLE_LOG2].all()):

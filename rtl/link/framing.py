@@ -46,13 +46,18 @@ class Deframer(Component):
         m.submodules.crc = crc = SerialCrc()
         escaped, bad, overrun = Signal(), Signal(), Signal()
         count = Signal(range(_MOST_BYTES + 1))
-        length = Signal(16)
-        flag = self.byte_valid & (self.byte == FLAG)
-        escape = self.byte_valid & (self.byte == ESCAPE) & ~escaped
-        good = crc.match & ~bad & ~escaped & ~overrun & (count == length + (HEADER_BYTES + CRC_BYTES))
+        length = Signal(16)       # of the payload; only lengths below the largest agree with any count
+        # The byte, and what it is, for one clock.
+        byte, arrived, is_flag, is_escape = Signal(8, reset_less=True), Signal(), Signal(), Signal()
+        m.d.sync += [byte.eq(self.byte), arrived.eq(self.byte_valid), is_flag.eq(self.byte == FLAG), is_escape.eq(self.byte == ESCAPE)]
+        flag = arrived & is_flag
+        escape = arrived & is_escape & ~escaped
+        fits = Signal()       # as many bytes as the length says; settled long before the flag
+        m.d.sync += fits.eq(count == length + (HEADER_BYTES + CRC_BYTES))
+        good = crc.match & ~bad & ~escaped & ~overrun & fits
         m.d.comb += [
-            self.data.eq(self.byte ^ Mux(escaped, ESCAPE_XOR, 0)),
-            self.push.eq(self.byte_valid & ~flag & ~escape & (count != _MOST_BYTES)),
+            self.data.eq(byte ^ Mux(escaped, ESCAPE_XOR, 0)),
+            self.push.eq(arrived & ~flag & ~escape & (count != _MOST_BYTES)),
             crc.byte.eq(self.data), crc.valid.eq(self.push), crc.start.eq(flag),
             self.commit.eq(flag & good),
             self.drop.eq(flag & ~good & ((count != 0) | bad | escaped)),
@@ -69,7 +74,7 @@ class Deframer(Component):
             m.d.sync += escaped.eq(1)
         with m.Elif(flag):
             m.d.sync += [count.eq(0), bad.eq(0), overrun.eq(0), escaped.eq(0), length.eq(0)]
-        with m.Elif(self.byte_valid):     # longer than any frame
+        with m.Elif(arrived):     # longer than any frame
             m.d.sync += bad.eq(1)
         with m.If(self.broken):
             m.d.sync += bad.eq(1)

@@ -13,10 +13,20 @@ from ranvier.model.device_config import LinkConfig
 from ranvier.model.layout import CHUNK_BITS
 from ranvier.model.link import record_chunks
 
-__all__ = ["POINTER_BITS", "Recorder"]
+__all__ = ["LOST_BITS", "Recorder", "address_bits", "pointer_bits"]
 
-#: Width of the counts of recorded, taken and lost words.
-POINTER_BITS = 16
+#: Width of the count of lost words.
+LOST_BITS = 8
+
+
+def pointer_bits(link: LinkConfig) -> int:
+    """Width of the counts of recorded and taken words: one bit more than an address of the ring, so that full and empty differ."""
+    return link.record_depth.bit_length()
+
+
+def address_bits(config: FabricConfig) -> int:
+    """Width of the bounds of what is recorded: a spike buffer address, and the one after the last."""
+    return bits_for(config.spike_depth)
 
 
 class Recorder(Component):
@@ -24,7 +34,7 @@ class Recorder(Component):
 
     ``head`` counts them since the run began; the host moves ``tail`` after them. While more than half of the ring is
     taken up ``hold`` asks the ticker to wait before the next tick; a word that still finds no place is counted in
-    ``lost``. ``value`` is word ``offset`` of the ring two clocks after the offset changes.
+    ``lost``. ``value`` is word ``offset`` of the ring one clock after the offset changes.
     """
 
     running: Signal
@@ -50,8 +60,8 @@ class Recorder(Component):
         super().__init__({
             "running": In(1), "tick": In(1),
             "spike_valid": In(1), "spike_address": In(address), "spike_bits": In(config.word_bits),
-            "first": In(POINTER_BITS), "stop": In(POINTER_BITS), "tail": In(POINTER_BITS),
-            "head": Out(POINTER_BITS), "lost": Out(POINTER_BITS), "began": Out(1), "hold": Out(1),
+            "first": In(address_bits(config)), "stop": In(address_bits(config)), "tail": In(pointer_bits(link)),
+            "head": Out(pointer_bits(link)), "lost": Out(LOST_BITS), "began": Out(1), "hold": Out(1),
             "offset": In(chunk_bits + bits_for(self._depth - 1)), "value": Out(CHUNK_BITS),
         })
 
@@ -74,13 +84,13 @@ class Recorder(Component):
             address.eq(self.spike_address), bits.eq(self.spike_bits),
             wanted.eq(self.spike_valid & (self.spike_address >= self.first) & (self.spike_address < self.stop) & self.spike_bits.any()),
         ]
-        used = Signal(POINTER_BITS)
+        used = Signal.like(self.head)
         m.d.comb += [
             used.eq(self.head - self.tail),
             write.addr.eq(self.head), write.data.eq(Cat(address, Const(0, 16 - len(address)), ticks, bits)),
-            write.en.eq(wanted & (used < self._depth)),
+            write.en.eq(wanted & ~used[-1]),
         ]
-        m.d.sync += self.hold.eq(used >= self._depth // 2)
+        m.d.sync += self.hold.eq(used[-2:].any())
         with m.If(self.began):
             m.d.sync += [self.head.eq(0), self.lost.eq(0)]
         with m.Elif(write.en):
@@ -96,8 +106,6 @@ class Recorder(Component):
         chunk_bits = (chunks - 1).bit_length()
         chunk = self.offset[:chunk_bits]
         m.d.comb += read.addr.eq(self.offset >> chunk_bits)
-        shown = Signal(CHUNK_BITS)
         for index in range(-(-len(read.data) // CHUNK_BITS)):
             with m.If(chunk == index):
-                m.d.comb += shown.eq(read.data[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])
-        m.d.sync += self.value.eq(shown)
+                m.d.comb += self.value.eq(read.data[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.device_config import DeviceConfig
+from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
 from ranvier.model.link import IDENTITY_WORDS, LinkMemory, Register, identity_words
 
-from .recorder import POINTER_BITS
-from .uart import DIVISOR_BITS
+from .recorder import LOST_BITS, address_bits, pointer_bits
 
 __all__ = ["LinkRegisters"]
 
@@ -19,7 +18,7 @@ _RESET_CLOCKS = 32
 
 
 class LinkRegisters(Component):
-    """``value`` follows ``address`` (memory and offset) three clocks later; ``write`` is for one clock.
+    """``value`` follows ``address`` (memory and offset) one clock later, from the record two; ``write`` is for one clock.
 
     ``divisor`` takes its new value when ``quiet`` says that no reply is on its way. ``reset_fabric`` is high for some
     clocks after a write to `Register.RESET`.
@@ -49,16 +48,16 @@ class LinkRegisters(Component):
         super().__init__({
             "address": In(OFFSET_BITS + MEMORY_BITS), "data": In(CHUNK_BITS), "write": In(1), "value": Out(CHUNK_BITS),
             "bad_frame": In(1), "overrun": In(1), "quiet": In(1), "line_break": In(1), "state": In(3),
-            "head": In(POINTER_BITS), "lost": In(POINTER_BITS), "began": In(1), "record": In(CHUNK_BITS),
+            "head": In(pointer_bits(config.link)), "lost": In(LOST_BITS), "began": In(1), "record": In(CHUNK_BITS),
             "divisor": Out(DIVISOR_BITS), "reset_fabric": Out(1),
-            "tail": Out(POINTER_BITS), "first": Out(POINTER_BITS), "stop": Out(POINTER_BITS),
+            "tail": Out(pointer_bits(config.link)), "first": Out(address_bits(config.fabric)), "stop": Out(address_bits(config.fabric)),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         memory = self.address[OFFSET_BITS:]
         offset = self.address[:OFFSET_BITS]
-        bad_frames, overruns = Signal(16), Signal(16)
+        bad_frames, overruns = Signal(8), Signal(8)
         m.d.sync += [bad_frames.eq(bad_frames + self.bad_frame), overruns.eq(overruns + self.overrun)]
         divisor = self._divisor(m, offset)
         resetting = Signal(range(_RESET_CLOCKS))
@@ -75,23 +74,18 @@ class LinkRegisters(Component):
             m.d.sync += self.tail.eq(0)
         values = {
             Register.BAD_FRAMES: bad_frames, Register.OVERRUNS: overruns, Register.DIVISOR: divisor, Register.STATE: self.state,
-            Register.RECORD_HEAD: self.head, Register.RECORD_TAIL: self.tail, Register.RECORD_FIRST: self.first,
-            Register.RECORD_STOP: self.stop, Register.RECORD_LOST: self.lost,
+            Register.RECORD_HEAD: self.head, Register.RECORD_LOST: self.lost,
         }
         register_value, identity = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
         with m.Switch(offset[:4]):
             for register, value in values.items():
                 with m.Case(register):
-                    m.d.sync += register_value.eq(value)
-            with m.Default():
-                m.d.sync += register_value.eq(0)
+                    m.d.comb += register_value.eq(value)
         with m.Switch(offset[:IDENTITY_WORDS.bit_length()]):
             for place, word in enumerate(identity_words(self._config)):
                 with m.Case(place):
-                    m.d.sync += identity.eq(word)
-            with m.Default():
-                m.d.sync += identity.eq(0)
-        with m.Switch(memory):
+                    m.d.comb += identity.eq(word)
+        with m.Switch(memory[:2]):
             for number, shown in ((LinkMemory.REGISTERS, register_value), (LinkMemory.RECORD, self.record),
                                   (LinkMemory.IDENTITY, identity)):
                 with m.Case(number):

@@ -9,12 +9,11 @@ from amaranth.lib import stream
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In, Out
 
+from ranvier.model.device_config import DIVISOR_BITS
 from ranvier.model.link import BREAK_BITS
 
-__all__ = ["DIVISOR_BITS", "UartReceiver", "UartTransmitter"]
+__all__ = ["UartReceiver", "UartTransmitter"]
 
-#: Width of the number of clocks that a bit lasts.
-DIVISOR_BITS = 16
 # A byte whose stop bit is low has been low for up to ten bit times when it is noticed.
 _BITS_AFTER_BYTE = BREAK_BITS - 10
 
@@ -47,9 +46,9 @@ class UartReceiver(Component):
         timer = Signal(DIVISOR_BITS)
         bits = Signal(range(max(10, _BITS_AFTER_BYTE + 1)))
         m.d.sync += timer.eq(timer - 1)
-        sample = timer == 0
+        sample = timer == 1
         with m.If(sample):
-            m.d.sync += [timer.eq(self.divisor - 1), bits.eq(bits + 1)]
+            m.d.sync += [timer.eq(self.divisor), bits.eq(bits + 1)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [timer.eq(self.divisor >> 1), bits.eq(0)]
@@ -98,16 +97,16 @@ class UartTransmitter(Component):
         left = Signal(range(11))          # bits on the line or to come
         timer = Signal(DIVISOR_BITS)
         line = Signal(init=1)
-        last_clock = timer == 0
+        last_clock = timer == 1
         m.d.comb += [
             self.tx.eq(line),
             self.idle.eq(left == 0),
             self.i.ready.eq((left == 0) | (left == 1) & last_clock),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [line.eq(0), shift.eq(Cat(self.i.payload, 1)), left.eq(10), timer.eq(self.divisor - 1)]
+            m.d.sync += [line.eq(0), shift.eq(Cat(self.i.payload, 1)), left.eq(10), timer.eq(self.divisor)]
         with m.Elif(left != 0):
             m.d.sync += timer.eq(timer - 1)
             with m.If(last_clock):
-                m.d.sync += [timer.eq(self.divisor - 1), left.eq(left - 1), line.eq(shift[0]), shift.eq(Cat(shift[1:], 1))]
+                m.d.sync += [timer.eq(self.divisor), left.eq(left - 1), line.eq(shift[0]), shift.eq(Cat(shift[1:], 1))]
         return m
