@@ -23,16 +23,19 @@ def _platform() -> Any:
     from amaranth_boards.resources import LEDResources, UARTResource
     lvcmos = Attrs(IO_TYPE="LVCMOS33")
 
-    class ColorlightI5Platform(LatticeECP5Platform):  # type: ignore[misc]
-        device, package, speed, default_clk = "LFE5U-25F", "BG381", "6", "clk25"
-        resources = [
+    class ColorlightI5Platform(LatticeECP5Platform):
+        device: Any = "LFE5U-25F"
+        package: Any = "BG381"
+        speed: Any = "6"
+        default_clk: Any = "clk25"
+        resources: Any = [
             Resource("clk25", 0, Pins("P3", dir="i"), Clock(25e6), lvcmos),
             *LEDResources(pins={0: "U16"}, invert=True, attrs=lvcmos),
             *LEDResources(pins={1: "C17", 2: "B18"}, attrs=lvcmos),
             Resource("button", 0, PinsN("K18", dir="i"), Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
             UARTResource(0, rx="H18", tx="J17", attrs=Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")),
         ]
-        connectors: list[Any] = []
+        connectors: Any = []
 
     return ColorlightI5Platform()
 

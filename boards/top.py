@@ -48,13 +48,13 @@ class Clocking(Elaboratable):
         if self._board.clock_on_pad:
             m.submodules.pll = Instance("SB_PLL40_PAD", i_PACKAGEPIN=port.io, **common)
         else:
-            m.submodules.clock_buffer = buffer = io.Buffer("i", port)
+            m.submodules.clock_buffer = buffer = io.Buffer(io.Direction.Input, port)
             m.submodules.pll = Instance("SB_PLL40_CORE", i_REFERENCECLK=buffer.i, **common)
 
     def _ecp5(self, m: Module, port: Any, clock: Signal, locked: Signal) -> None:
         """The loop filter's attributes are those that LiteX and ecppll use for every ratio."""
         setting = self._setting
-        m.submodules.clock_buffer = buffer = io.Buffer("i", port)
+        m.submodules.clock_buffer = buffer = io.Buffer(io.Direction.Input, port)
         m.submodules.pll = Instance(
             "EHXPLLL", a_FREQUENCY_PIN_CLKI=f"{self._board.source_hz / 1e6:g}", a_FREQUENCY_PIN_CLKOP=f"{float(setting.hz) / 1e6:g}",
             a_ICP_CURRENT="6", a_LPF_RESISTOR="16", a_MFG_ENABLE_FILTEROPAMP="1", a_MFG_GMCREF_SEL="2",
@@ -65,7 +65,7 @@ class Clocking(Elaboratable):
 
     def _gowin(self, m: Module, port: Any, clock: Signal, locked: Signal) -> None:
         setting = self._setting
-        m.submodules.clock_buffer = buffer = io.Buffer("i", port)
+        m.submodules.clock_buffer = buffer = io.Buffer(io.Direction.Input, port)
         m.submodules.pll = Instance(
             "rPLL", p_FCLKIN=f"{self._board.source_hz / 1e6:g}", p_DEVICE=self._board.device, p_CLKFB_SEL="internal",
             p_IDIV_SEL=setting["IDIV_SEL"], p_FBDIV_SEL=setting["FBDIV_SEL"], p_ODIV_SEL=setting["ODIV_SEL"],
@@ -110,20 +110,21 @@ class BoardTop(Elaboratable):
         m.submodules.clocking = Clocking(board, self._setting)
         m.submodules.device = device
         uart = platform.request("uart", board.uart, dir={"rx": "-", "tx": "-"} | _others(platform, board.uart))
-        m.submodules.rx_buffer = rx = io.Buffer("i", uart.rx)
-        m.submodules.tx_buffer = tx = io.Buffer("o", uart.tx)
+        m.submodules.rx_buffer = rx = io.Buffer(io.Direction.Input, uart.rx)
+        m.submodules.tx_buffer = tx = io.Buffer(io.Direction.Output, uart.tx)
         m.d.comb += [device.rx.eq(rx.i), tx.o.eq(device.tx)]
         for name in ("heartbeat", "busy", "error"):
             pin: Pin | None = getattr(board, name)
             if pin is not None:
-                m.submodules[f"{name}_buffer"] = led = io.Buffer("o", platform.request(pin.resource, pin.number, dir="-"))
+                port = platform.request(pin.resource, pin.number, dir="-")
+                m.submodules[f"{name}_buffer"] = led = io.Buffer(io.Direction.Output, port)
                 m.d.comb += led.o.eq(getattr(device, name))
         if board.reset is not None:
             port = platform.request(board.reset.resource, board.reset.number, dir="-")
-            m.submodules.reset_buffer = button = io.Buffer("i", port)
+            m.submodules.reset_buffer = button = io.Buffer(io.Direction.Input, port)
             m.d.comb += device.reset.eq(button.i)
         for n, name in enumerate(board.held_high):
-            m.submodules[f"held_{n}"] = held = io.Buffer("o", platform.request(name, 0, dir="-"))
+            m.submodules[f"held_{n}"] = held = io.Buffer(io.Direction.Output, platform.request(name, 0, dir="-"))
             m.d.comb += held.o.eq(1)
         return m
 

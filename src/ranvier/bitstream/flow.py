@@ -6,12 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,11 @@ from .. import __version__
 from ..boards import Board, PllSetting
 from ..files import save_network, shown, write_atomic, write_json
 from ..model.config import FabricConfig
+from ..model.device_config import DeviceConfig
 from ..model.errors import RanvierError
 from ..model.network import Network
 from ..progress import several, waiting
+from .folder import replaced_folder
 from .logs import Placed, overfull, phase_of, read_placed, stage_of
 from .plan import NAME, SYNTHESIS_SCRIPT, Plan, make_plan
 from .prediction import Prediction, capacity_of
@@ -177,7 +177,7 @@ def _clocks(job: Job) -> PllSetting:
     if job.clock_hz is None:
         return board.pll.nearest(board.source_hz, board.clock_hz)
     if job.clock_hz > board.most_hz:
-        raise RanvierError(f"clock: {job.clock_hz / _MHZ:g} MHz is more than the {board.most_hz / _MHZ:g} MHz that {board.title} is used up to")
+        raise RanvierError(f"clock: {job.clock_hz / _MHZ:g} MHz is more than the {board.most_hz / _MHZ:g} MHz of {board.title}")
     return board.pll.below(board.source_hz, job.clock_hz)
 
 
@@ -205,24 +205,25 @@ def _search(job: Job, tools: tuple[Tool, Tool, Tool], folder: Path, attempts: li
         best = attempts[-1].best
         missed = ", ".join(f"{clock.name} reached {clock.achieved:.2f} of {clock.asked:.2f} MHz" for clock in best.clocks
                            if clock.achieved < clock.asked)
-        raise RanvierError(f"{board.name}: timing is not met with seeds {', '.join(map(str, job.seeds))} ({missed}); there is no bitstream: "
+        seeds = ", ".join(map(str, job.seeds))
+        raise RanvierError(f"{board.name}: timing is not met with seeds {seeds} ({missed}); there is no bitstream: "
                            f"try --clock {best.fmax * 0.97:.4g}, more --seeds, or a smaller fabric")
     return good
 
 
-def build_bitstream(job: Job, output: Path, predict: Callable[[Any], Prediction | None] = lambda device: None) -> dict[str, Any]:
+def build_bitstream(job: Job, output: Path, predict: Callable[[DeviceConfig], Prediction | None] = lambda device: None) -> dict[str, Any]:
     """Build into the folder ``output``; the report, which is also its ``build.json``.
 
     An older build there is replaced. Where the build fails, the folder has logs and a ``build.json`` with the error, and no
     bitstream. ``predict`` is asked with the final device configuration. Raises `RanvierError`.
     """
     tools = tools_of(job.board.family)
-    _check_output(output)
-    with _replaced(output) as folder:
-        start = time.monotonic()
+    failure: RanvierError | None = None
+    with replaced_folder(output, BUILD_FILE) as folder:
         attempts: list[Attempt] = []
         versions: dict[str, str] = {}
         try:
+            start = time.monotonic()
             versions = warm_tools(tools)
             began = time.monotonic()
             attempt = _search(job, tools, folder, attempts)
@@ -232,13 +233,14 @@ def build_bitstream(job: Job, output: Path, predict: Callable[[Any], Prediction 
             now = time.monotonic()
             seconds = {"compiling tools": began - start, **_sums(attempts), "packing": now - packing, "total": now - began}
             report = _report(job, attempt, attempts, versions, seconds, folder, predict)
-            write_json(folder / BUILD_FILE, report)
         except RanvierError as error:
-            write_json(folder / BUILD_FILE, {"board": job.board.name, "error": str(error), "tools": versions,
-                                             "attempts": [_attempt_json(found) for found in attempts]})
-            _keep_logs(folder)
-            raise RanvierError(f"{error} (logs: {shown(output)})") from error
+            failure = RanvierError(f"{error} (logs: {shown(output)})")
+            report = {"board": job.board.name, "error": str(error), "tools": versions,
+                      "attempts": [_attempt_json(found) for found in attempts]}
+        write_json(folder / BUILD_FILE, report)
         _keep_logs(folder)
+    if failure is not None:
+        raise failure
     return report
 
 
@@ -253,7 +255,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
 
 
 def _report(job: Job, attempt: Attempt, attempts: Sequence[Attempt], versions: Mapping[str, str], seconds: Mapping[str, float],
-            folder: Path, predict: Callable[[Any], Prediction | None]) -> dict[str, Any]:
+            folder: Path, predict: Callable[[DeviceConfig], Prediction | None]) -> dict[str, Any]:
     """Put the files in place; what `build.json` holds."""
     board, plan, best = job.board, attempt.plan, attempt.best
     device = board.device_config(job.fabric, plan.setting.clock_hz)
@@ -286,50 +288,6 @@ def _cells(path: Path) -> dict[str, int]:
         return {str(kind): int(count) for kind, count in sorted(found.items())}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-
-
-# The folder
-
-
-def _check_output(output: Path) -> None:
-    """Only a folder that a build made, an empty one or none may be replaced."""
-    if output.is_symlink() or (output.exists() and not output.is_dir()):
-        raise RanvierError(f"{shown(output)}: it is not a folder; name another with -o")
-    if output.is_dir() and any(output.iterdir()) and not (output / BUILD_FILE).is_file():
-        raise RanvierError(f"{shown(output)}: it holds something that is not a build; name another folder with -o")
-
-
-@contextmanager
-def _replaced(output: Path) -> Iterator[Path]:
-    """A temporary folder beside ``output`` that takes its place at the end, after a `RanvierError` too; not if interrupted."""
-    parent = output.absolute().parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", suffix=".tmp", dir=parent))
-    except OSError as error:
-        raise RanvierError(f"{shown(output)}: cannot be made: {(error.strerror or str(error)).lower()}; name another folder with -o") from None
-    failure: RanvierError | None = None
-    try:
-        try:
-            yield folder
-        except RanvierError as error:
-            failure = error
-        folder.chmod(0o777 & ~_umask())
-        old = folder.with_name(folder.name + ".old")
-        if output.exists():
-            os.replace(output, old)
-        os.replace(folder, output)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    if failure is not None:
-        raise failure
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _keep_logs(folder: Path) -> None:

@@ -67,7 +67,7 @@ def yowasp_cache() -> Path:
     named = os.environ.get("YOWASP_CACHE_DIR")
     if named:
         return Path(named)
-    import platformdirs     # comes with yowasp-runtime
+    import platformdirs  # comes with yowasp-runtime
     return Path(platformdirs.user_cache_dir("YoWASP", appauthor=False))
 
 
