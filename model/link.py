@@ -19,7 +19,7 @@ from .layout import CHUNK_BITS
 __all__ = [
     "BREAK_BITS", "CRC_BYTES", "ESCAPE", "ESCAPE_XOR", "FLAG", "HEADER_BYTES", "IDENTITY_WORDS", "MAGIC", "MOST_PAYLOAD",
     "MOST_READ", "MOST_WRITE", "PROTOCOL", "Command", "Identity", "LinkMemory", "Register", "Status", "encode", "frame", "identity_words",
-    "link_address", "link_unit", "parse_identity", "record_chunks", "unescape", "values_per_write",
+    "link_address", "link_unit", "identity_fields", "parse_identity", "record_chunks", "unescape", "values_per_write",
 ]
 
 #: First word of an identity: the bytes ``RNVR``.
