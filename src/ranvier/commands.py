@@ -1,4 +1,4 @@
-"""`ranvier run`: files in, figures out."""
+"""`ranvier run` and `ranvier generate`: files in, figures or files out."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy as np
 
 from .files import load_network, load_pictures, write_atomic, write_json
 from .mapper import map_network
+from .model.config import FabricConfig
 from .model.counters import Counts
+from .model.device_config import DeviceConfig
 from .model.errors import RanvierError
 from .model.layout import Counter
 from .progress import bar, waiting
 from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
 from .sim.verilate import build_library
 
-__all__ = ["run_pictures", "verify_line", "verify_networks"]
+__all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
 
 _DEFAULT_STEPS = 4
 
@@ -90,3 +92,18 @@ def verify_line(count: int, seed: int) -> dict[str, Any]:
         build_device_library(FAULT_DEVICE)
     with bar("faults on the line", count) as update:
         return run_line_faults(count, seed=seed, progress=update).to_json()
+
+
+def generate(path: Path | None, output: Path, board: str | None, cores: int | None, lanes: int | None, clock_mhz: float, baud: int,
+             uart: bool) -> dict[str, Any]:
+    """Write a device as Verilog; what was written."""
+    from .bitstream.command import form
+    from .boards import find_board
+    from .generate import generate_verilog
+    network = None if path is None else load_network(path)
+    base = FabricConfig() if board is None else find_board(board).fabric
+    try:
+        fabric = form(base, network, cores, lanes)
+    except RanvierError as error:
+        raise RanvierError(f"{path or 'generate'}: {error}") from error
+    return generate_verilog(DeviceConfig(fabric, clock_hz=round(clock_mhz * 1e6), baud=baud, board="verilog"), output, uart=uart)
