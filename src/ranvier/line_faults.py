@@ -35,10 +35,10 @@ __all__ = ["FAULT_DEVICE", "FaultTally", "run_line_faults"]
 
 #: A small device with few clocks a bit, so that many faults fit into a minute.
 FAULT_DEVICE = DeviceConfig(
-    FabricConfig(cores=1, core=CoreConfig(lanes=4, sweep_lanes=2, program_depth=8, row_depth=4, weight_depth=64, state_depth=8,
-                                          drive_depth=8, dynamics_depth=4),
+    FabricConfig(cores=1, core=CoreConfig(lanes=4, sweep_lanes=2, program_depth=32, row_depth=16, weight_depth=128, state_depth=16,
+                                          drive_depth=16, dynamics_depth=16),
                  input=InputConfig(sweep_lanes=4, row_depth=4, state_depth=8, drive_depth=8, dynamics_depth=4),
-                 word_bits=16, spike_depth=16),
+                 word_bits=16, spike_depth=128),
     LinkConfig(buffer_bytes=1024, record_depth=16, patience_log2=8), clock_hz=8_000_000, baud=1_000_000, board="line faults")
 
 # Long enough for a receiver in the middle of a byte to be at rest again.
