@@ -110,7 +110,8 @@ def test_link_config_powers_of_two() -> None:
 
 def test_units_and_chunks() -> None:
     assert link_unit(SMALL) == 5
-    assert link_unit(FabricConfig(cores=16, word_bits=512 // 2, core=CoreConfig(sweep_lanes=1), input=InputConfig(sweep_lanes=1))) < 1 << UNIT_BITS
+    largest = FabricConfig(cores=16, word_bits=256, core=CoreConfig(sweep_lanes=1), input=InputConfig(sweep_lanes=1))
+    assert link_unit(largest) < 1 << UNIT_BITS
     assert OFFSET_BITS + MEMORY_BITS + UNIT_BITS == 32, "an address is one word of the link"
     assert record_chunks(SMALL) == 2
     assert record_chunks(FabricConfig()) == 4
