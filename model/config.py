@@ -11,7 +11,7 @@ from .errors import RanvierError
 from .fixed import ROUNDING
 from .network import MAX_DELAY
 
-__all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for"]
+__all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range"]
 
 #: The least depths that a core, the input unit and the fabric can have.
 LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1,
@@ -32,7 +32,7 @@ def _power_of_two(value: int) -> bool:
     return value > 0 and value & (value - 1) == 0
 
 
-def _check(owner: str, values: dict[str, int], ranges: dict[str, tuple[int, int]]) -> None:
+def check_range(owner: str, values: dict[str, int], ranges: dict[str, tuple[int, int]]) -> None:
     for name, (least, most) in ranges.items():
         value = values[name]
         if not isinstance(value, int) or not least <= value <= most:
@@ -68,7 +68,7 @@ class CoreConfig:
     readout_depth: int = 32
 
     def __post_init__(self) -> None:
-        _check("core", asdict(self), {
+        check_range("core", asdict(self), {
             "lanes": (4, 64), "sweep_lanes": (1, 64),
             **{name: (least, _MOST_CORE.get(name, _MOST_GROUPS)) for name, least in LEAST_CORE.items()}})
         if not _power_of_two(self.lanes):
@@ -88,7 +88,7 @@ class InputConfig:
     dynamics_depth: int = 4
 
     def __post_init__(self) -> None:
-        _check("input", asdict(self), {
+        check_range("input", asdict(self), {
             "sweep_lanes": (1, 64),
             **{name: (least, _MOST_INPUT.get(name, _MOST_GROUPS)) for name, least in LEAST_INPUT.items()}})
         if not _power_of_two(self.sweep_lanes):
@@ -129,7 +129,7 @@ class FabricConfig:
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        _check("fabric", values, {
+        check_range("fabric", values, {
             "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (LEAST_FABRIC["spike_depth"], 1 << 14),
             "levels": (LEAST_FABRIC["levels"], 64), "delays": (LEAST_FABRIC["delays"], MAX_DELAY), "queue_depth": (2, 16),
             "word_bits": (4, 256)})

@@ -25,7 +25,7 @@ from .parameters import drive_words, dynamics_words, initial_words
 from .placement import Part, Placement, Row, Segment
 from .semantics import RESETS
 
-__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "run_registers"]
+__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "run_registers", "unpack_lanes"]
 
 Writes = npt.NDArray[np.uint32]
 
@@ -102,6 +102,15 @@ def pack_inputs(placement: Placement, values: Mapping[str, npt.NDArray[np.intege
     writes[:, :, 0] = address(config.cores, Memory.INPUTS, 0) + offsets
     writes[:, :, 1] = chunks.reshape(batch, -1)
     return writes
+
+
+def unpack_lanes(data: Writes, lanes: int, bits: int) -> npt.NDArray[np.int64]:
+    """Membranes from memory words: uint32 (groups, chunks) as int64 (groups, lanes), ``bits`` of each signed."""
+    spread = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=1, bitorder="little")[:, :lanes * bits]
+    padded = np.zeros((len(data), lanes, 64), np.uint8)
+    padded[:, :, :bits] = spread.reshape(len(data), lanes, bits)
+    values = np.packbits(padded, axis=-1, bitorder="little").view("<i8").reshape(len(data), lanes)
+    return np.where(values >= 1 << bits - 1, values - (1 << bits), values)
 
 
 def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: int, first: int = 0) -> Writes:
