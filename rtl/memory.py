@@ -9,10 +9,11 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import bits_for
-from ranvier.model.layout import CHUNK_BITS, MemoryLayout
+from ranvier.model.layout import CHUNK_BITS, Memory, MemoryLayout
 
 from .signatures import ConfigBus
-from .storage import MOST_REGISTERS, RamStorage, RegisterStorage, SpramStorage, Storage
+from .storage import RamStorage, RegisterStorage, SpramStorage, Storage
+from .technology import Technology, technology_of
 
 __all__ = ["ConfigMemory"]
 
@@ -29,7 +30,7 @@ class ConfigMemory(Component):
     A memory with columns has an address and data for each of them, ``theta_address`` and ``theta`` for example.
 
     One or two words are registers. With ``spram`` the words are in SPRAM; everything else is left to the tool, as far as the
-    platform's technology does not say better.
+    platform's technology does not say better. A technology that does not read back answers only for the readouts.
     """
 
     address: Signal
@@ -42,7 +43,7 @@ class ConfigMemory(Component):
     def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, spram: bool = False) -> None:
         self._layout = layout
         self._core_writes = core_writes
-        self._kind: type[Storage] = SpramStorage if spram else RegisterStorage if layout.depth <= MOST_REGISTERS else RamStorage
+        self._spram = spram
         address = bits_for(layout.depth - 1)
         columns: dict[str, Any] = {"address": In(address), "data": Out(layout.bits)}
         if layout.columns:
@@ -63,7 +64,9 @@ class ConfigMemory(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layout = self._layout
+        layout, technology = self._layout, technology_of(platform)
+        kind = self._kind(technology)
+        readable = technology.reads_back or layout.memory == Memory.READOUT
         chunk_bits = layout.chunk_step.bit_length() - 1
         chunk = self.bus.offset[:chunk_bits]
         word = self.bus.offset[chunk_bits:][:len(self.write_address)]
@@ -74,7 +77,7 @@ class ConfigMemory(Component):
         for address, data, first in self._columns():
             for low, high in self._parts(first, first + len(data)):
                 index, shift = divmod(low, CHUNK_BITS)
-                m.submodules[f"bits_{low}"] = part = self._kind(high - low, layout.depth)
+                m.submodules[f"bits_{low}"] = part = kind(high - low, layout.depth)
                 m.d.comb += [
                     part.write_address.eq(word),
                     part.write_data.eq(self.bus.data[shift:]),
@@ -90,12 +93,18 @@ class ConfigMemory(Component):
                             part.write_data.eq(self.write_data[low:high]),
                             part.write_enable.eq(1),
                         ]
-                with m.If(self.bus.read):
-                    m.d.comb += part.address.eq(word)
-        for index, value in enumerate(values):
+                if readable:
+                    with m.If(self.bus.read):
+                        m.d.comb += part.address.eq(word)
+        for index, value in enumerate(values if readable else []):
             with m.If(reading & ((read_chunk == index) if chunk_bits else 1)):
                 m.d.comb += self.bus.value.eq(value)
         return m
+
+    def _kind(self, technology: Technology) -> type[Storage]:
+        if self._spram:
+            return SpramStorage
+        return RegisterStorage if self._layout.depth <= technology.most_registers else RamStorage
 
     def _columns(self) -> list[tuple[Signal, Signal, int]]:
         """Address, data and lowest bit of each column."""

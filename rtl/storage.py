@@ -12,10 +12,7 @@ from ranvier.model.config import bits_for
 
 from .technology import SPRAM_BITS, SPRAM_DEPTH, technology_of
 
-__all__ = ["MOST_REGISTERS", "RamStorage", "RegisterStorage", "SpramStorage", "Storage"]
-
-#: Memories of up to so many words are registers.
-MOST_REGISTERS = 2
+__all__ = ["RamStorage", "RegisterStorage", "SpramStorage", "Storage"]
 
 
 class Storage(Component):
@@ -45,14 +42,15 @@ class Storage(Component):
 class RamStorage(Storage):
     """A plain memory, which the tool puts where it fits: block RAM, or logic cells where the technology prefers them.
 
-    The storage's word is the old one when it is written while it is read. Block RAMs promise nothing then, and yosys spends a
-    register of the written data and a multiplexer for every bit to keep that promise; ``no_rw_check`` tells it that nobody asks.
+    In the Verilog a word that is read while it is written is the old one. Block RAMs do not promise that, so Yosys adds two
+    registers and a multiplexer for every bit; ``no_rw_check`` tells it not to, and `YOSYS_AFTER_READ` does where it reads RTLIL.
     """
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         attrs: dict[str, Any] = {"no_rw_check": 1}
-        if self._depth <= technology_of(platform).lut_ram_depth:
+        technology = technology_of(platform)
+        if self._depth <= technology.lut_ram_depth:
             attrs["ram_style"] = "distributed"
         words: Any = memory.Memory(shape=self._bits, depth=self._depth, init=[], attrs=attrs)
         m.submodules.ranvier_ram = words
@@ -61,6 +59,10 @@ class RamStorage(Storage):
             write.addr.eq(self.write_address), write.data.eq(self.write_data), write.en.eq(self.write_enable),
             read.addr.eq(self.address), self.data.eq(read.data),
         ]
+        if technology.garbles_collisions:
+            collided = Signal()
+            m.d.sync += collided.eq(self.write_enable & (self.write_address == self.address))
+            m.d.comb += self.data.eq(read.data ^ collided.replicate(self._bits))
         return m
 
 

@@ -10,7 +10,11 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
 
-__all__ = ["ECP5", "GENERIC", "UP5K", "Technology", "technology_of", "weights_in_spram"]
+__all__ = ["CHECKED", "ECP5", "GENERIC", "UP5K", "YOSYS_AFTER_READ", "Technology", "technology_of", "weights_in_spram"]
+
+#: Yosys commands after reading a design in RTLIL: what `no_rw_check` says in Verilog, which Yosys does not look for there. Amaranth's
+#: platforms take them as ``script_after_read``.
+YOSYS_AFTER_READ = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=*ranvier_ram %i"
 
 #: One SB_SPRAM256KA: 16 K words of 16 bits.
 SPRAM_DEPTH, SPRAM_BITS = 1 << 14, 16
@@ -25,15 +29,27 @@ class Technology:
     lut_ram_depth
         Memories of up to so many words are made of logic cells, where they cost less than the block RAMs that they would
         leave almost empty; 0 leaves all of them to the tool.
+    most_registers
+        Memories of up to so many words are registers.
+    reads_back
+        Whether the host can read every memory. Otherwise it reads the readouts and the counters, and 0 for the rest; that saves
+        550 of the 5,280 logic cells of a UP5K.
+    garbles_collisions
+        In simulation: a word that is read while it is written comes out wrong, so that nobody can count on it.
     """
 
     name: str
     spram_blocks: int = 0
     lut_ram_depth: int = 0
+    most_registers: int = 2
+    reads_back: bool = True
+    garbles_collisions: bool = False
 
 
 #: Plain memories only: simulation, Verilog for other tools.
 GENERIC = Technology("generic")
+#: For tests.
+CHECKED = Technology("checked simulation", garbles_collisions=True)
 #: Four SPRAMs beside 30 block RAMs.
 UP5K = Technology("iCE40 UP5K", spram_blocks=4)
 #: A DPR16X4 keeps 16 words of 4 bits in 6 LUTs (4 of data, 2 of write logic).
@@ -41,7 +57,12 @@ ECP5 = Technology("ECP5", lut_ram_depth=32)
 
 
 def technology_of(platform: object) -> Technology:
-    """The technology of an Amaranth platform: its ``ranvier_technology`` if it has one, otherwise by its device."""
+    """The technology of an Amaranth platform: its ``ranvier_technology`` if it has one, otherwise by its device.
+
+    A technology may stand for the platform where there is no device.
+    """
+    if isinstance(platform, Technology):
+        return platform
     own = getattr(platform, "ranvier_technology", None)
     if isinstance(own, Technology):
         return own

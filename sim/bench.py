@@ -33,6 +33,7 @@ from ranvier.rtl.ring import RingNode
 from ranvier.rtl.scanner import Scanner
 from ranvier.rtl.sequencer import Sequencer
 from ranvier.rtl.sweep import Sweep
+from ranvier.rtl.technology import CHECKED
 from ranvier.rtl.ticker import Ticker
 
 from .cells import cell_model
@@ -153,7 +154,7 @@ def bench_verilog(top: str) -> str:
     """One of `TOPS` as Verilog, with the models of the cells in it."""
     def make() -> str:
         from amaranth.back import verilog
-        return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, strip_internal_attrs=True))
+        return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, platform=CHECKED, strip_internal_attrs=True))
 
     text = cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
     cells = sorted(set(re.findall(r"\bSB_\w+", text)))
