@@ -18,6 +18,7 @@ from .scanner import Scanner
 from .sequencer import Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
 from .sweep import Sweep
+from .technology import technology_of, weights_in_spram
 
 __all__ = ["CORE_MODULE", "Core", "CoreInstance", "connect_sweep", "memory_bus"]
 
@@ -53,12 +54,18 @@ def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, Con
         state.address.eq(sweep.state_address), sweep.state.eq(state.data),
         state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
         state.write_enable.eq(sweep.trace.valid),
-        memories[Memory.DRIVE].address.eq(sweep.drive_address), sweep.drive.eq(memories[Memory.DRIVE].data),
-        memories[Memory.DYNAMICS].address.eq(sweep.dynamics_address), sweep.dynamics.eq(memories[Memory.DYNAMICS].data),
+        *_columns(memories[Memory.DRIVE], sweep.drive_address, sweep.drive),
+        *_columns(memories[Memory.DYNAMICS], sweep.dynamics_address, sweep.dynamics),
         counters.state_reads.eq(sweep.take), counters.state_writes.eq(sweep.trace.valid),
         counters.spikes.eq(sweep.spikes), counters.clamps.eq(sweep.clamps),
         counters.spike_words.eq(sweep.word_valid),
     ]
+
+
+def _columns(memory: ConfigMemory, address: Value, data: Signal) -> list[Any]:
+    """All columns of a memory, read together."""
+    return [data.eq(Cat(getattr(memory, name) for name in memory.columns)),
+            *(getattr(memory, f"{name}_address").eq(address) for name in memory.columns)]
 
 
 class Core(Component):
@@ -93,7 +100,8 @@ class Core(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, core = self._config, self._config.core
-        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES)
+        spram = weights_in_spram(config, technology_of(platform))
+        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES, spram=spram and number == Memory.WEIGHTS)
                     for number, layout in memory_map(config, "core").items()}
         for number, store in memories.items():
             m.submodules[number.name.lower()] = store
@@ -114,8 +122,9 @@ class Core(Component):
         m.d.sync += begun.eq(scanning & ~self.ticker.start)
         ending = self._accumulate(m, scanner, lanes, sweep, memories)
         readout = memories[Memory.READOUT]
+        place = Signal(len(readout.write_address) - 1)    # in the bank; the mapper gives readouts the first groups
         m.d.comb += [
-            readout.write_address.eq(sweep.trace.address + Mux(sweep.parity, core.state_depth, 0)),
+            place.eq(sweep.trace.address), readout.write_address.eq(Cat(place, sweep.parity)),
             readout.write_data.eq(sweep.trace.readout), readout.write_enable.eq(sweep.trace.readout_valid),
             counters.scan.eq(scanning & (sequencer.busy | scanner.busy)),
             counters.stalls.eq(scanner.stalled),

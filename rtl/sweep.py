@@ -55,6 +55,7 @@ class Sweep(Component):
         s = config.state_bits
         memories = memory_map(config, unit)
         self._row = row_word(config, unit)
+        self._dynamics = dynamics_fields(config, unit)
         super().__init__({
             "ticker": In(TickBus(config)),
             "load": In(1),
@@ -140,24 +141,29 @@ class Sweep(Component):
     def _neurons(self, m: Module, stages: list[Any]) -> Value:
         """The arithmetic of every lane, one pipeline register after each line of the number format; the last stage's spikes."""
         config, s = self._config, self._config.state_bits
-        drive = data.ArrayLayout(data.StructLayout({f.name: signed(f.bits) for f in drive_fields(config)}), self._lanes)
-        dynamics = data.ArrayLayout(data.StructLayout(
-            {f.name: signed(f.bits) if f.signed else f.bits for f in dynamics_fields(config)}), self._lanes)
+        drive, dynamics = (data.StructLayout({f.name: data.ArrayLayout(signed(f.bits) if f.signed else f.bits, self._lanes)
+                                              for f in fields}) for fields in (drive_fields(config), self._dynamics))
+        theta_bias, rule = drive(self.drive), dynamics(self.dynamics)
         word = signed(s)
         stored, kept, spikes, clamped = [], [], [], []
         for n in range(self._lanes):
-            theta_bias, rule = drive(self.drive)[n], dynamics(self.dynamics)[n]
             v = self.state[n * s:(n + 1) * s].as_signed()
             current = self.current[n * s:(n + 1) * s].as_signed()
             product, negative = Signal(s + 17, name=f"product_{n}"), Signal(name=f"negative_{n}")
             arriving = Signal(word, name=f"arriving_{n}")
             u, after = Signal(word, name=f"u_{n}"), Signal(word, name=f"after_{n}")
             spike = Signal(name=f"spike_{n}")
-            theta = self._delay(m, theta_bias.theta, 2, f"theta_{n}")
-            v_reset = self._delay(m, rule.v_reset, 2, f"v_reset_{n}")
-            v_min, v_max, v_init = (self._delay(m, rule[name], 3, f"{name}_{n}") for name in ("v_min", "v_max", "v_init"))
-            m.d.sync += [product.eq(decay_product(v, rule.k)), negative.eq(v < 0), arriving.eq(current + theta_bias.bias)]
-            m.d.sync += u.eq(decay_round(product, negative, config.rounding) + arriving)
+            theta = self._delay(m, theta_bias.theta[n], 2, f"theta_{n}")
+            v_reset = self._delay(m, rule.v_reset[n], 2, f"v_reset_{n}")
+            v_min, v_max = (self._delay(m, rule[name][n], 3, f"{name}_{n}") for name in ("v_min", "v_max"))
+            v_init = self._delay(m, theta_bias.v_init[n], 3, f"v_init_{n}")
+            m.d.sync += arriving.eq(current + theta_bias.bias[n])
+            if self._unit == "core":
+                m.d.sync += [product.eq(decay_product(v, rule.k[n])), negative.eq(v < 0)]
+                decayed = decay_round(product, negative, config.rounding)
+            else:    # no leak
+                decayed = self._delay(m, v, 1, f"v_{n}")
+            m.d.sync += u.eq(decayed + arriving)
             count = spike_count(u, theta, stages[2].strict) & stages[2].spiking
             m.d.sync += [spike.eq(count & stages[2].valid), after.eq(reset(u, count, theta, v_reset, stages[2].reset))]
             bounded = Signal(word, name=f"bounded_{n}")

@@ -38,10 +38,10 @@ class _Unit:
     spiking: set[int] = field(default_factory=set)
 
     def neuron(self, row: dict[str, int], group: int, lane: int) -> Neuron:
-        """theta and bias from one memory, the rest from the other."""
+        """theta, bias and v_init from one memory, the rest from the other."""
         drive = self.drive[row["drive_base"] + group * row["drive_step"]][lane]
         rule = self.dynamics[row["dynamics_base"] + group * row["dynamics_step"]][lane]
-        return Neuron(drive.theta, drive.bias, rule.k, rule.v_reset, rule.v_min, rule.v_max, rule.v_init)
+        return Neuron(drive.theta, drive.bias, rule.k, rule.v_reset, rule.v_min, rule.v_max, drive.v_init)
 
     def load(self, rng: random.Random, clock: int, row: dict[str, int], step: dict[str, int], tick: int) -> None:
         """A row loaded in ``clock``."""
@@ -136,7 +136,7 @@ async def _clock(bench: Bench, unit: _Unit, stored: list[int], about: str) -> No
     await bench.next()
     if take is not None:
         bench.set(state=stored[take["state_address"]], drive=drive_word(unit.drive[take["drive_address"]], BLOCKS),
-                  dynamics=dynamics_word(unit.dynamics[take["dynamics_address"]], BLOCKS))
+                  dynamics=dynamics_word(unit.dynamics[take["dynamics_address"]], BLOCKS, "core"))
 
 
 @cocotb.test()
