@@ -9,7 +9,8 @@ from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, S
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import Counter, Memory, memory_map
+from ranvier.model.layout import Counter, Field, Memory, drive_fields, dynamics_fields, memory_map
+from ranvier.model.timing import COLUMN_DELAY
 
 from .counters import Counters
 from .lanes import Lanes
@@ -42,7 +43,8 @@ def memory_bus(m: Module, bus: Any, select: Signal, targets: Mapping[Memory, Con
     m.d.comb += bus.value.eq(value)
 
 
-def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
+def connect_sweep(m: Module, config: FabricConfig, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory],
+                  counters: Counters) -> None:
     """Wire a sweep to its unit's ports, to the memories that every unit has, and to the counters of its work."""
     state = memories[Memory.STATE]
     connect(m, flipped(unit.ticker), sweep.ticker)
@@ -53,12 +55,28 @@ def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, Con
         state.address.eq(sweep.state_address), sweep.state.eq(state.data),
         state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
         state.write_enable.eq(sweep.trace.valid),
-        memories[Memory.DRIVE].address.eq(sweep.drive_address), sweep.drive.eq(memories[Memory.DRIVE].data),
-        memories[Memory.DYNAMICS].address.eq(sweep.dynamics_address), sweep.dynamics.eq(memories[Memory.DYNAMICS].data),
         counters.state_reads.eq(sweep.take), counters.state_writes.eq(sweep.trace.valid),
         counters.spikes.eq(sweep.spikes), counters.clamps.eq(sweep.clamps),
         counters.spike_words.eq(sweep.word_valid),
     ]
+    _connect_columns(m, sweep, memories[Memory.DRIVE], drive_fields(config))
+    _connect_columns(m, sweep, memories[Memory.DYNAMICS], dynamics_fields(config))
+
+
+def _connect_columns(m: Module, sweep: Sweep, memory: ConfigMemory, fields: tuple[Field, ...]) -> None:
+    """Parameters of one memory, which has one address: what is needed later waits in registers."""
+    bits = sum(field.bits for field in fields)
+    low = 0
+    for field in fields:
+        if COLUMN_DELAY[field.name] == 0:
+            m.d.comb += memory.address.eq(getattr(sweep, f"{field.name}_address"))
+        value: Value = Cat(memory.data[start + low:start + low + field.bits] for start in range(0, len(memory.data), bits))
+        for n in range(COLUMN_DELAY[field.name]):
+            later = Signal(len(value), name=f"{field.name}_{n}")
+            m.d.sync += later.eq(value)
+            value = later
+        m.d.comb += getattr(sweep, field.name).eq(value)
+        low += field.bits
 
 
 class Core(Component):
@@ -107,7 +125,7 @@ class Core(Component):
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(core.sweep_lanes)})
         connect(m, flipped(self.ticker), sequencer.ticker)
         memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
-        connect_sweep(m, self, sweep, memories, counters)
+        connect_sweep(m, config, self, sweep, memories, counters)
         self._scan(m, sequencer, scanner, memories)
         scanning, begun = Signal(), Signal()     # from the first spike word in hand to the last token of the tick
         m.d.comb += scanning.eq(begun | scanner.in_hand)
@@ -142,20 +160,25 @@ class Core(Component):
         weights, rows = memories[Memory.WEIGHTS], memories[Memory.ROWS]
         counters = m.submodules.counters
         token = scanner.token
-        arrived = Signal(3)   # weight, double, row_end of the token whose weight word has arrived
-        group = Signal(len(lanes.group))
-        m.d.sync += [arrived.eq(Cat(token.weight, token.double, token.row_end)), group.eq(lanes.group)]
+        arrived, adding = Signal(3), Signal(3)   # weight, double, row_end of the token whose weight word is there, is registered
+        weight_word = Signal(len(weights.data))
+        taking = Signal()
+        m.d.sync += [
+            arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
+            weight_word.eq(weights.data),
+            taking.eq(sweep.take),
+        ]
         m.d.comb += [
-            weights.address.eq(scanner.weight_address), lanes.weights.eq(weights.data),
+            weights.address.eq(scanner.weight_address), lanes.weights.eq(weight_word),
             rows.address.eq(token.row), sweep.row.eq(rows.data),
-            Cat(lanes.weight, lanes.double, lanes.row_end).eq(arrived),
-            sweep.load.eq(lanes.row_end),
-            lanes.shift.eq(sweep.take),
-            sweep.current.eq(group),
+            Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
+            sweep.load.eq(arrived[2]),    # the first group's sums are due two clocks later, and there by then
+            lanes.first.eq(lanes.row_end), lanes.take.eq(taking),
+            sweep.current.eq(lanes.group),
             counters.weight_words.eq(token.weight),
             counters.synops.eq(Mux(token.weight, token.neurons, 0)),
         ]
-        return token.row_end | lanes.row_end
+        return token.row_end | sweep.load
 
 
 class CoreInstance(Core):

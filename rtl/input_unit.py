@@ -59,7 +59,7 @@ class InputUnit(Component):
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(part.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(part.sweep_lanes)})
         memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
-        connect_sweep(m, self, sweep, memories, counters)
+        connect_sweep(m, config, self, sweep, memories, counters)
         walking = self._walk(m, sweep, memories[Memory.ROWS])
         self._values(m, sweep, memories[Memory.INPUTS])
         m.d.comb += self.busy.eq(walking | sweep.active | sweep.spiking)
