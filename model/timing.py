@@ -10,7 +10,7 @@ DECODE = 1
 #: From the clock that decodes a segment to the read of its first spike word.
 FIRST_SCAN = 1
 #: From the read of a spike word to the first clock in which its entry can be in hand.
-QUEUE_LATENCY = 3
+QUEUE_LATENCY = 5
 #: From the token that ends a row to the first group of its sweep.
 ROW_LATENCY = 3
 #: From a group's address to the first clock in which its spike word can enter the ring.

@@ -169,7 +169,7 @@ class Core(Component):
             taking.eq(sweep.take),
         ]
         m.d.comb += [
-            weights.address.eq(scanner.weight_address), lanes.weights.eq(weight_word),
+            weights.address.eq(token.address), lanes.weights.eq(weight_word),
             rows.address.eq(token.row), sweep.row.eq(rows.data),
             Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
             sweep.load.eq(arrived[2]),    # the first group's sums are due two clocks later, and there by then
