@@ -234,33 +234,41 @@ def demo_command(output: Path, digits: Path | None, pictures: int, cores: int, l
 
 
 @cli.command("verify")
-@click.option("--networks", default=500, show_default=True, type=click.IntRange(1, 1000000), help="Random networks to compare.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the first network.")
+@click.option("--networks", default=500, show_default=True, type=click.IntRange(0, 1000000), help="Random networks to compare.")
+@click.option("--line-faults", default=0, show_default=True, type=click.IntRange(0, 10000000),
+              help="Faults to inject into the line of a simulated device.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the first network, and of the faults.")
 @click.option("-o", "--output", type=_EXISTING, default=Path("build/verify"), show_default=True, help="Folder for reproducers.")
 @_AS_JSON
-def verify_command(networks: int, seed: int, output: Path, as_json: bool) -> None:
-    """Random networks, model against RTL, on fabrics that cover every pair of build parameters.
+def verify_command(networks: int, line_faults: int, seed: int, output: Path, as_json: bool) -> None:
+    """Random networks, model against RTL, on fabrics that cover every pair of build parameters; faults on the host link.
 
     The fabrics are compiled at first use, which takes some minutes.
 
     \b
-    Example:
+    Examples:
       ranvier verify --networks 2000 --seed 1000
+      ranvier verify --networks 0 --line-faults 10000
     """
-    from .campaign import covering_fabrics, run_campaign
-    from .progress import bar
+    from .commands import verify_line, verify_networks
     from .report import print_rows
-    fabrics = covering_fabrics()
-    with bar("random networks, model against RTL", networks) as update:
-        outcome = run_campaign(networks, fabrics, seed=seed, folder=output, progress=update)
+    found: dict[str, Any] = {}
+    failures: list[str] = []
+    if networks:
+        found["networks"], failures = verify_networks(networks, seed, output)
+    if line_faults:
+        found["line"] = verify_line(line_faults, seed)
+        failures += found["line"]["failures"]
     if as_json:
-        _show(outcome.to_json())
+        _show(found)
     else:
-        print_rows("Random networks", ("figure", "value"),
-                   [(key, f"{value:,}") for key, value in outcome.to_json().items() if isinstance(value, int)])
-    for case, mismatch in outcome.mismatches:
-        click.echo(f"MISMATCH, seed {case}: {mismatch}; kept in {output / f'seed-{case}'}", err=True)
-    if outcome.mismatches:
+        for title, part in found.items():
+            rows = [(key, f"{value:,}") for key, value in part.items() if isinstance(value, int)]
+            rows += [(f"fault: {kind}", f"{value:,}") for kind, value in part.get("by_kind", {}).items()]
+            print_rows({"networks": "Random networks", "line": "Faults on the line"}[title], ("figure", "value"), rows)
+    for failure in failures:
+        click.echo(f"MISMATCH, {failure}", err=True)
+    if failures:
         sys.exit(1)
 
 

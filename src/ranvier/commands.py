@@ -19,7 +19,7 @@ from .progress import bar, waiting
 from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
 from .sim.verilate import build_library
 
-__all__ = ["generate", "run_pictures"]
+__all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
 
 _DEFAULT_STEPS = 4
 
@@ -73,6 +73,25 @@ def _figures(counters: Counts, clocks: int, pictures: int) -> dict[str, Any]:
     total = counters.sum(axis=0)
     return {"clocks_per_picture_stream": clocks / max(1, pictures), "weight_limit_share": weight_limit_share(counters),
             "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
+
+
+def verify_networks(count: int, seed: int, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Random networks, model against RTL: the figures, and a line for each mismatch."""
+    from .campaign import covering_fabrics, run_campaign
+    fabrics = covering_fabrics()
+    with bar("random networks, model against RTL", count) as update:
+        outcome = run_campaign(count, fabrics, seed=seed, folder=folder, progress=update)
+    return outcome.to_json(), [f"seed {case}: {mismatch}; kept in {folder / f'seed-{case}'}" for case, mismatch in outcome.mismatches]
+
+
+def verify_line(count: int, seed: int) -> dict[str, Any]:
+    """Faults on the line of a simulated device: the tally."""
+    from .line_faults import FAULT_DEVICE, run_line_faults
+    from .sim.verilate import build_device_library
+    with waiting("compile the device (kept for the next run)"):
+        build_device_library(FAULT_DEVICE)
+    with bar("faults on the line", count) as update:
+        return run_line_faults(count, seed=seed, progress=update).to_json()
 
 
 def generate(path: Path | None, output: Path, board: str | None, cores: int | None, lanes: int | None, clock_mhz: float, baud: int,
