@@ -54,18 +54,16 @@ def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, Con
         state.address.eq(sweep.state_address), sweep.state.eq(state.data),
         state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
         state.write_enable.eq(sweep.trace.valid),
-        *_columns(memories[Memory.DRIVE], sweep.drive_address, sweep.drive),
-        *_columns(memories[Memory.DYNAMICS], sweep.dynamics_address, sweep.dynamics),
         counters.state_reads.eq(sweep.take), counters.state_writes.eq(sweep.trace.valid),
         counters.spikes.eq(sweep.spikes), counters.clamps.eq(sweep.clamps),
         counters.spike_words.eq(sweep.word_valid),
     ]
-
-
-def _columns(memory: ConfigMemory, address: Value, data: Signal) -> list[Any]:
-    """All columns of a memory, read together."""
-    return [data.eq(Cat(getattr(memory, name) for name in memory.columns)),
-            *(getattr(memory, f"{name}_address").eq(address) for name in memory.columns)]
+    for memory in (memories[Memory.DRIVE], memories[Memory.DYNAMICS]):
+        for name in memory.columns:
+            m.d.comb += [
+                getattr(memory, f"{name}_address").eq(getattr(sweep, f"{name}_address")),
+                getattr(sweep, name).eq(getattr(memory, name)),
+            ]
 
 
 class Core(Component):
@@ -151,20 +149,25 @@ class Core(Component):
         weights, rows = memories[Memory.WEIGHTS], memories[Memory.ROWS]
         counters = m.submodules.counters
         token = scanner.token
-        arrived = Signal(3)   # weight, double, row_end of the token whose weight word has arrived
-        group = Signal(len(lanes.group))
-        m.d.sync += [arrived.eq(Cat(token.weight, token.double, token.row_end)), group.eq(lanes.group)]
+        arrived, adding = Signal(3), Signal(3)   # weight, double, row_end of the token whose weight word is there, is registered
+        weight_word = Signal(len(weights.data))
+        taking = Signal()
+        m.d.sync += [
+            arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
+            weight_word.eq(weights.data),
+            taking.eq(sweep.take),
+        ]
         m.d.comb += [
-            weights.address.eq(scanner.weight_address), lanes.weights.eq(weights.data),
+            weights.address.eq(token.address), lanes.weights.eq(weight_word),
             rows.address.eq(token.row), sweep.row.eq(rows.data),
-            Cat(lanes.weight, lanes.double, lanes.row_end).eq(arrived),
-            sweep.load.eq(lanes.row_end),
-            lanes.shift.eq(sweep.take),
-            sweep.current.eq(group),
+            Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
+            sweep.load.eq(arrived[2]),    # the first group's sums are due two clocks later, and there by then
+            lanes.first.eq(lanes.row_end), lanes.take.eq(taking),
+            sweep.current.eq(lanes.group),
             counters.weight_words.eq(token.weight),
             counters.synops.eq(Mux(token.weight, token.neurons, 0)),
         ]
-        return token.row_end | lanes.row_end
+        return token.row_end | sweep.load
 
 
 class CoreInstance(Core):

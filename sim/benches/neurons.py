@@ -11,7 +11,7 @@ from ranvier.model.fixed import NO_LEAK, clamp, decay, reset, spike_count
 from ranvier.model.layout import Field, drive_fields, dynamics_fields, pack
 from ranvier.model.semantics import RESETS
 
-__all__ = ["Neuron", "Result", "drive_word", "dynamics_word", "group_bits", "random_neuron"]
+__all__ = ["Neuron", "Result", "column_bits", "drive_word", "dynamics_word", "group_bits", "random_neuron"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ def random_neuron(rng: random.Random, config: FabricConfig) -> Neuron:
 def group_bits(values: Sequence[int], bits: int) -> int:
     """Values side by side, the first at the lowest bits."""
     return sum((value & (1 << bits) - 1) << n * bits for n, value in enumerate(values))
+
+
+def column_bits(neurons: Sequence[Neuron], name: str, bits: int) -> int:
+    """One parameter of a group's neurons, as the sweep takes it."""
+    return group_bits([getattr(neuron, name) for neuron in neurons], bits)
 
 
 def _parameters(neurons: Sequence[Neuron], fields: tuple[Field, ...]) -> int:
