@@ -8,20 +8,23 @@ __all__ = ["ecp5_25f", "ecp5_85f", "gw1n_9", "up5k"]
 
 
 def up5k() -> FabricConfig:
-    """iCE40 UP5K: one core of 16 lanes; the weights fill the four SPRAMs, 16384 words of 16 x 4 bits."""
+    """iCE40 UP5K: one core of 16 lanes; the weights fill the four SPRAMs, 16384 words of 16 x 4 bits.
+
+    What has one or two words is in registers, so that the fabric takes 21 of the 30 block RAMs.
+    """
     return FabricConfig(
         cores=1, core=CoreConfig(lanes=16, sweep_lanes=1, program_depth=128, row_depth=32, weight_depth=16384, state_depth=256,
-                                 drive_depth=256, dynamics_depth=16),
-        input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=512, drive_depth=8, dynamics_depth=4),
+                                 drive_depth=256, dynamics_depth=2),
+        input=InputConfig(sweep_lanes=2, row_depth=1, state_depth=512, drive_depth=1, dynamics_depth=1),
         word_bits=16, spike_depth=256, levels=8)
 
 
 def ecp5_85f() -> FabricConfig:
-    """ECP5 85F: seven cores of 64 lanes."""
+    """ECP5 85F: seven cores of 64 lanes, each with 28 of the 208 block RAMs; up to 16 words are cheap in LUT RAM."""
     return FabricConfig(
         cores=7, core=CoreConfig(lanes=64, sweep_lanes=4, program_depth=128, row_depth=32, weight_depth=1024, state_depth=256,
-                                 drive_depth=256, dynamics_depth=32),
-        input=InputConfig(sweep_lanes=8, row_depth=4, state_depth=256, drive_depth=16, dynamics_depth=4),
+                                 drive_depth=256, dynamics_depth=16, readout_depth=16),
+        input=InputConfig(sweep_lanes=8, row_depth=16, state_depth=256, drive_depth=16, dynamics_depth=16),
         word_bits=64, spike_depth=256, levels=8)
 
 
@@ -29,8 +32,8 @@ def ecp5_25f() -> FabricConfig:
     """ECP5 25F: two cores of 64 lanes."""
     return FabricConfig(
         cores=2, core=CoreConfig(lanes=64, sweep_lanes=4, program_depth=128, row_depth=32, weight_depth=1024, state_depth=256,
-                                 drive_depth=256, dynamics_depth=32),
-        input=InputConfig(sweep_lanes=8, row_depth=4, state_depth=256, drive_depth=16, dynamics_depth=4),
+                                 drive_depth=256, dynamics_depth=16, readout_depth=16),
+        input=InputConfig(sweep_lanes=8, row_depth=16, state_depth=256, drive_depth=16, dynamics_depth=16),
         word_bits=64, spike_depth=256, levels=8)
 
 
