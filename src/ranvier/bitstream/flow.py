@@ -36,6 +36,8 @@ NETWORK_FILE = "network.ranvier"
 _MOST_ATTEMPTS = 3
 #: A faster clock is worth another synthesis and placement from this gain on.
 _WORTH = 1.02
+#: The last attempt stays this much below what the one before it reached: another design is never placed quite alike.
+_CAREFUL = 0.95
 _MHZ = 1e6
 
 
@@ -195,7 +197,8 @@ def _search(job: Job, tools: tuple[Tool, Tool, Tool], folder: Path, attempts: li
             break
         if len(attempts) > 1 and good is not None:
             break
-        fastest = board.pll.below(board.source_hz, min(attempt.best.fmax * _MHZ, board.most_hz))
+        careful = 1.0 if len(attempts) == 1 else _CAREFUL
+        fastest = board.pll.below(board.source_hz, min(attempt.best.fmax * _MHZ * careful, board.most_hz))
         if good is not None and fastest.hz < setting.hz * _WORTH:
             break
         if fastest.hz >= setting.hz and good is None:
