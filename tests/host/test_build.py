@@ -80,7 +80,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 
 def job(**changes: Any) -> Job:
     board = BOARDS["icebreaker"]
-    return Job(**{"board": board, "fabric": board.fabric, "seeds": (1, 2), "jobs": 2, "device": Lights(), **changes})
+    return Job(**{"board": board, "fabric": board.fabric, "seeds": (1, 2), "jobs": 2, "device": lambda config: Lights(), **changes})
 
 
 def logs_in(folder: Path) -> list[str]:

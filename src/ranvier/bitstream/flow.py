@@ -51,7 +51,7 @@ class Job:
     jobs: int
     clock_hz: float | None = None
     network: Network | None = None
-    device: Any = None     # in the place of the one that is made of the configuration
+    device: Callable[[DeviceConfig], Any] | None = None     # makes another design than the configuration's own
 
 
 @dataclass
@@ -140,7 +140,7 @@ def _attempt(job: Job, setting: PllSetting, tools: tuple[Tool, Tool, Tool], fold
     config = job.board.device_config(job.fabric, setting.clock_hz)
     start = time.monotonic()
     with waiting(f"elaborate for {mhz:.2f} MHz"):
-        plan = make_plan(job.board, config, setting, job.device)
+        plan = make_plan(job.board, config, setting, None if job.device is None else job.device(config))
     for name, content in plan.files.items():
         (folder / name).write_text(content)
     seconds = {"elaboration": time.monotonic() - start}
