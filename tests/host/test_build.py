@@ -240,8 +240,16 @@ def test_first_use_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 # Reports of the tools, as they were given
 
 
+_CLOCK = "posedge $glbnet$clocking.clk"
 _REPORT = {
-    "critical_paths": [{"from": "posedge $glbnet$clocking.clk", "to": "posedge $glbnet$clocking.clk", "path": []}],
+    "critical_paths": [
+        {"from": "<async>", "to": _CLOCK, "path": []},
+        {"from": _CLOCK, "to": _CLOCK, "path": [
+            {"delay": 0.525, "type": "clk-to-q", "from": {"cell": "device.scan.slice_TRELLIS_FF_Q_3"}, "to": {"cell": "x"}},
+            {"delay": 5.387, "type": "routing", "from": {"cell": "x"}, "to": {"cell": "y"}},
+            {"delay": 0.25, "type": "logic", "from": {"cell": "y"}, "to": {"cell": "y"}},
+            {"delay": 0, "type": "setup", "from": {"cell": "z"},
+             "to": {"cell": "device.input.counters.step_clamps_TRELLIS_FF_Q_DI_L6MUX21_Z_D1_PFUMX_Z_ALUT_LUT4_Z"}}]}],
     "fmax": {"$glbnet$clocking.clk": {"achieved": 118.6098937988281, "constraint": 110.41184997558594}},
     "utilization": {"ALU54B": {"available": 78, "used": 0}, "DCCA": {"available": 56, "used": 1}, "DP16KD": {"available": 208, "used": 35},
                     "TRELLIS_COMB": {"available": 83640, "used": 4947}, "TRELLIS_FF": {"available": 83640, "used": 3014}}}
@@ -254,6 +262,7 @@ def test_report_of_nextpnr(tmp_path: Path) -> None:
     assert [(cell.name, cell.used, cell.available) for cell in found.resources] == [
         ("LUT4", 4947, 83640), ("flip-flops", 3014, 83640), ("block RAMs", 35, 208), ("global clocks", 1, 56)]
     assert found.clocks == (Clock("$glbnet$clocking.clk", 118.6098937988281, 110.4166667),) and found.met and found.seed == 3
+    assert str(found.slowest) == "device.scan.slice to device.input.counters.step_clamps: 0.8 ns logic, 5.4 ns routing"
     with pytest.raises(RanvierError, match=r"no clock was placed for 120.000 MHz"):
         read_placed(path, "ecp5", 3, 120.0)
     for text in ("", "{}", "[]", '{"fmax": {}, "utilization": 3}'):

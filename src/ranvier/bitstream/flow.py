@@ -210,7 +210,8 @@ def _search(job: Job, tools: tuple[Tool, Tool, Tool], folder: Path, attempts: li
                            if clock.achieved < clock.asked)
         seeds = ", ".join(map(str, job.seeds))
         raise RanvierError(f"{board.name}: timing is not met with seeds {seeds} ({missed}); there is no bitstream: "
-                           f"try --clock {best.fmax * 0.97:.4g}, more --seeds, or a smaller fabric")
+                           f"try --clock {best.fmax * 0.97:.4g}, more --seeds, or a smaller fabric"
+                           + (f"; the slowest path is {best.slowest}" if best.slowest else ""))
     return good
 
 
@@ -253,8 +254,10 @@ def _sums(attempts: Sequence[Attempt]) -> dict[str, float]:
 
 
 def _attempt_json(attempt: Attempt) -> dict[str, Any]:
-    return {"clock_hz": attempt.plan.setting.clock_hz, "seeds": {str(found.seed): found.fmax for found in attempt.placed},
-            "met": attempt.best.met, "seconds": {name: round(value, 2) for name, value in attempt.seconds.items()}}
+    slowest = attempt.best.slowest
+    return {"clock_hz": attempt.plan.setting.clock_hz, "met": attempt.best.met, "slowest_path": None if slowest is None else str(slowest),
+            "seeds": {str(found.seed): found.fmax for found in attempt.placed},
+            "seconds": {name: round(value, 2) for name, value in attempt.seconds.items()}}
 
 
 def _report(job: Job, attempt: Attempt, attempts: Sequence[Attempt], versions: Mapping[str, str], seconds: Mapping[str, float],
@@ -276,6 +279,7 @@ def _report(job: Job, attempt: Attempt, attempts: Sequence[Attempt], versions: M
         "bitstream": name, "device": device.to_json(), "digest": job.fabric.digest, "clock_hz": plan.setting.clock_hz,
         "pll": dict(plan.setting.dividers), "seed": best.seed, "seeds": list(job.seeds), "met": best.met,
         "resources": [vars(resource) for resource in best.resources], "clocks": [vars(clock) for clock in best.clocks],
+        "slowest_path": None if best.slowest is None else str(best.slowest),
         "cells": _cells(attempt.folder / f"{NAME}.stat.json"), "capacity": capacity_of(job.fabric, plan.setting.clock_hz).to_json(),
         "prediction": None if found is None else found.to_json(), "attempts": [_attempt_json(one) for one in attempts],
         "seconds": {key: round(value, 2) for key, value in seconds.items()},

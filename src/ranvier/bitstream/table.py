@@ -28,6 +28,8 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
              for cell in report["resources"]]
     rows.append(("clock used", f"{report['clock_hz'] / 1e6:.3f} MHz"))
     rows += [(f"Fmax of {clock['name']}", f"{clock['achieved']:.2f} MHz for {clock['asked']:.2f} MHz") for clock in report["clocks"]]
+    if report.get("slowest_path"):
+        rows.append(("slowest path", report["slowest_path"]))
     rows += [("placement seed", f"{report['seed']} of {', '.join(map(str, report['seeds']))}"),
              ("neurons, synapses at most", f"{capacity['neurons']:,}, {capacity['synapses']:,}"),
              ("synaptic operations a second at most", f"{capacity['operations'] / 1e9:.2f} G")]
