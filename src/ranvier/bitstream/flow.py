@@ -56,11 +56,12 @@ class Job:
 
 @dataclass
 class Attempt:
-    """One clock: its plan, and what every seed came to; the best is first."""
+    """One clock: its plan, what every seed came to (the best is first), and the seeds with which nextpnr failed."""
 
     plan: Plan
     folder: Path
     placed: list[Placed]
+    failed: list[int]
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -160,7 +161,8 @@ def _attempt(job: Job, setting: PllSetting, tools: tuple[Tool, Tool, Tool], fold
     if not placed:
         raise RanvierError("nextpnr: it wrote no report; see its log")
     placed.sort(key=lambda found: (not found.met, -found.fmax))
-    return Attempt(plan, folder, placed, seconds)
+    failed = sorted(set(job.seeds) - {found.seed for found in placed})
+    return Attempt(plan, folder, placed, failed, seconds)
 
 
 def _check_fits(job: Job, folder: Path) -> None:
@@ -256,7 +258,7 @@ def _sums(attempts: Sequence[Attempt]) -> dict[str, float]:
 def _attempt_json(attempt: Attempt) -> dict[str, Any]:
     slowest = attempt.best.slowest
     return {"clock_hz": attempt.plan.setting.clock_hz, "met": attempt.best.met, "slowest_path": None if slowest is None else str(slowest),
-            "seeds": {str(found.seed): found.fmax for found in attempt.placed},
+            "seeds": {str(found.seed): found.fmax for found in attempt.placed}, "failed_seeds": attempt.failed,
             "seconds": {name: round(value, 2) for name, value in attempt.seconds.items()}}
 
 
