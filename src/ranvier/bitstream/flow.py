@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
 from .. import __version__
 from ..boards import Board, PllSetting
 from ..files import save_network, shown, write_atomic, write_json
@@ -75,7 +77,8 @@ def warm_tools(tools: Sequence[Tool]) -> dict[str, str]:
     versions = {}
     for tool in tools:
         if tool.compiled:
-            versions[tool.program.name] = tool.warm()
+            # What is kept may be of another version of the runtime, and is then made again.
+            versions[tool.program.name] = tool.warm(lambda name: click.echo(f"{name} compiles itself again ...", err=True))
         else:
             size = " (about a minute and 2 GB of memory)" if tool.program.name == "yosys" else ""
             with waiting(f"{tool.program.name} compiles itself for this machine, once{size}"):
