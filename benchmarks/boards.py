@@ -42,6 +42,7 @@ from ranvier.model.network import Network
 from ranvier.progress import bar
 from ranvier.report import print_rows
 from ranvier.rtl.core import Core
+from ranvier.rtl.technology import ECP5, YOSYS_AFTER_READ
 
 TICKS, PICTURES = 4, 200
 #: Baud rates for which is said what the link allows: FT231X at its fastest, and the rate of the simulated line.
@@ -173,8 +174,9 @@ def out_of_context(bench: Bench, top: Any, ports: list[Any], key: str, clock_mhz
         old.unlink()
     tools = tools_of("ecp5")
     warm_tools(tools[:2])
-    (folder / f"{NAME}.il").write_text(rtlil.convert(top, name=NAME, ports=ports, emit_src=False))
-    (folder / SYNTHESIS_SCRIPT).write_text(f"read_rtlil {NAME}.il\nsynth_ecp5 {board.synthesis} -top {NAME}\nwrite_json {NAME}.json\n")
+    (folder / f"{NAME}.il").write_text(rtlil.convert(top, name=NAME, ports=ports, platform=ECP5, emit_src=False))
+    (folder / SYNTHESIS_SCRIPT).write_text(
+        f"read_rtlil {NAME}.il\n{YOSYS_AFTER_READ}\nsynth_ecp5 {board.synthesis} -top {NAME}\nwrite_json {NAME}.json\n")
     synthesise(tools[0], folder, f"synthesis of {key}")
     options = ["--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context", "--freq", f"{clock_mhz:g}"]
     seeds = seeds_of(board, bench.seeds)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
+from ranvier.model.device_config import LinkConfig
 
-__all__ = ["ecp5_25f", "ecp5_85f", "gw1n_9", "up5k"]
+__all__ = ["ecp5_25f", "ecp5_85f", "gw1n_9", "up5k", "up5k_link"]
 
 
 def up5k() -> FabricConfig:
@@ -17,6 +18,11 @@ def up5k() -> FabricConfig:
                                  drive_depth=256, dynamics_depth=2),
         input=InputConfig(sweep_lanes=2, row_depth=1, state_depth=512, drive_depth=1, dynamics_depth=1),
         word_bits=16, spike_depth=256, levels=8)
+
+
+def up5k_link() -> LinkConfig:
+    """Small buffers: an iCE40 UP5K has 30 block RAMs, of 512 bytes each."""
+    return LinkConfig(buffer_bytes=1024, record_depth=64)
 
 
 def ecp5_85f() -> FabricConfig:

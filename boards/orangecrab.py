@@ -32,5 +32,5 @@ orangecrab = Board(
     fabric=ecp5_25f(), uart_note="no bridge on the board: an adapter for 3.3 V on header pins 0 (N17, to its TXD) and 1 (M18, to its RXD)",
     heartbeat=Pin("led", 0, "green of the RGB LED"), busy=Pin("led", 1, "blue of the RGB LED"),
     error=Pin("led", 2, "red of the RGB LED"), reset=Pin("button", 0, "BTN0"),
-    packing=("--compress", "--freq", "38.8"), loader=("--board", "orangeCrab"), sram=None, flash=("--dfu",),
+    packing=("--compress", "--freq", "38.8"), loader=("--board", "orangeCrab"), sram=None, flash=(),
     loader_note="hold BTN0 while plugging it in: the bootloader takes the file over USB and keeps it in the flash; --flash is implied")

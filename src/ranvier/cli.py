@@ -197,8 +197,9 @@ def _report_build(folder: Path, as_json: bool) -> None:
     if as_json:
         _show(report)
         return
-    print_rows(str(folder), ("figure", "value"), build_rows(report))
-    click.echo("\n".join(seed_lines(report)))
+    rows, lines = build_rows(report), seed_lines(report)
+    print_rows(str(folder), ("figure", "value"), rows)
+    click.echo("\n".join(lines))
 
 
 @cli.command("demo")

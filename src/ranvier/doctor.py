@@ -101,7 +101,7 @@ def _tool(name: str) -> Finding:
     try:
         tool = find_tool(name)
     except RanvierError as error:
-        return Finding(name, "absent", "-", f"optional, for bitstreams: {str(error).partition('; ')[2]}")
+        return Finding(name, "absent", "-", f"optional, for bitstreams: {str(error).partition(': ')[2]}")
     note = "" if tool.wasm is None else ", compiled" if tool.compiled else ", will compile itself at first use"
     return Finding(name, "ok", " ".join(tool.command) + note)
 
@@ -124,7 +124,7 @@ def _loader() -> Finding:
     try:
         command = find_loader()
     except RanvierError as error:
-        return Finding(name, "absent", "-", f"optional, to program boards: {str(error).partition('; ')[2]}")
+        return Finding(name, "absent", "-", f"optional, to program boards: {str(error).partition(': ')[2]}")
     lost = missing_libraries(Path(command[0]))
     if lost:
         packages = " ".join(LIBRARIES.get(library, library) for library in lost)

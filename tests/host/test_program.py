@@ -40,7 +40,7 @@ def built(folder: Path, board: str = "ulx3s", content: bytes = b"bits") -> Path:
 
 @pytest.mark.parametrize(("board", "flash", "options", "into"), [
     ("ulx3s", False, "--board ulx3s --write-sram", "sram"), ("ulx3s", True, "--board ulx3s --write-flash", "flash"),
-    ("icebreaker", False, "--board ice40_generic --write-flash", "flash"), ("orangecrab", False, "--board orangeCrab --dfu", "flash"),
+    ("icebreaker", False, "--board ice40_generic --write-flash", "flash"), ("orangecrab", False, "--board orangeCrab", "flash"),
     ("tang-nano-9k", False, "--board tangnano9k --write-sram", "sram")])
 def test_what_is_called(board: str, flash: bool, options: str, into: str, loader: Loader, tmp_path: Path) -> None:
     loader("Done", 0)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+
 from .. import __version__
 from ..boards import Board, PllSetting
 from ..files import save_network, shown, write_atomic, write_json
@@ -36,6 +38,8 @@ NETWORK_FILE = "network.ranvier"
 _MOST_ATTEMPTS = 3
 #: A faster clock is worth another synthesis and placement from this gain on.
 _WORTH = 1.02
+#: The last attempt stays this much below what the one before it reached: another design is never placed quite alike.
+_CAREFUL = 0.95
 _MHZ = 1e6
 
 
@@ -49,16 +53,17 @@ class Job:
     jobs: int
     clock_hz: float | None = None
     network: Network | None = None
-    device: Any = None     # in the place of the one that is made of the configuration
+    device: Callable[[DeviceConfig], Any] | None = None     # makes another design than the configuration's own
 
 
 @dataclass
 class Attempt:
-    """One clock: its plan, and what every seed came to; the best is first."""
+    """One clock: its plan, what every seed came to (the best is first), and the seeds with which nextpnr failed."""
 
     plan: Plan
     folder: Path
     placed: list[Placed]
+    failed: list[int]
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -72,7 +77,8 @@ def warm_tools(tools: Sequence[Tool]) -> dict[str, str]:
     versions = {}
     for tool in tools:
         if tool.compiled:
-            versions[tool.program.name] = tool.warm()
+            # What is kept may be of another version of the runtime, and is then made again.
+            versions[tool.program.name] = tool.warm(lambda name: click.echo(f"{name} compiles itself again ...", err=True))
         else:
             size = " (about a minute and 2 GB of memory)" if tool.program.name == "yosys" else ""
             with waiting(f"{tool.program.name} compiles itself for this machine, once{size}"):
@@ -138,7 +144,7 @@ def _attempt(job: Job, setting: PllSetting, tools: tuple[Tool, Tool, Tool], fold
     config = job.board.device_config(job.fabric, setting.clock_hz)
     start = time.monotonic()
     with waiting(f"elaborate for {mhz:.2f} MHz"):
-        plan = make_plan(job.board, config, setting, job.device)
+        plan = make_plan(job.board, config, setting, None if job.device is None else job.device(config))
     for name, content in plan.files.items():
         (folder / name).write_text(content)
     seconds = {"elaboration": time.monotonic() - start}
@@ -158,7 +164,8 @@ def _attempt(job: Job, setting: PllSetting, tools: tuple[Tool, Tool, Tool], fold
     if not placed:
         raise RanvierError("nextpnr: it wrote no report; see its log")
     placed.sort(key=lambda found: (not found.met, -found.fmax))
-    return Attempt(plan, folder, placed, seconds)
+    failed = sorted(set(job.seeds) - {found.seed for found in placed})
+    return Attempt(plan, folder, placed, failed, seconds)
 
 
 def _check_fits(job: Job, folder: Path) -> None:
@@ -195,7 +202,8 @@ def _search(job: Job, tools: tuple[Tool, Tool, Tool], folder: Path, attempts: li
             break
         if len(attempts) > 1 and good is not None:
             break
-        fastest = board.pll.below(board.source_hz, min(attempt.best.fmax * _MHZ, board.most_hz))
+        careful = 1.0 if len(attempts) == 1 else _CAREFUL
+        fastest = board.pll.below(board.source_hz, min(attempt.best.fmax * _MHZ * careful, board.most_hz))
         if good is not None and fastest.hz < setting.hz * _WORTH:
             break
         if fastest.hz >= setting.hz and good is None:
@@ -207,7 +215,8 @@ def _search(job: Job, tools: tuple[Tool, Tool, Tool], folder: Path, attempts: li
                            if clock.achieved < clock.asked)
         seeds = ", ".join(map(str, job.seeds))
         raise RanvierError(f"{board.name}: timing is not met with seeds {seeds} ({missed}); there is no bitstream: "
-                           f"try --clock {best.fmax * 0.97:.4g}, more --seeds, or a smaller fabric")
+                           f"try --clock {best.fmax * 0.97:.4g}, more --seeds, or a smaller fabric"
+                           + (f"; the slowest path is {best.slowest}" if best.slowest else ""))
     return good
 
 
@@ -250,8 +259,10 @@ def _sums(attempts: Sequence[Attempt]) -> dict[str, float]:
 
 
 def _attempt_json(attempt: Attempt) -> dict[str, Any]:
-    return {"clock_hz": attempt.plan.setting.clock_hz, "seeds": {str(found.seed): found.fmax for found in attempt.placed},
-            "met": attempt.best.met, "seconds": {name: round(value, 2) for name, value in attempt.seconds.items()}}
+    slowest = attempt.best.slowest
+    return {"clock_hz": attempt.plan.setting.clock_hz, "met": attempt.best.met, "slowest_path": None if slowest is None else str(slowest),
+            "seeds": {str(found.seed): found.fmax for found in attempt.placed}, "failed_seeds": attempt.failed,
+            "seconds": {name: round(value, 2) for name, value in attempt.seconds.items()}}
 
 
 def _report(job: Job, attempt: Attempt, attempts: Sequence[Attempt], versions: Mapping[str, str], seconds: Mapping[str, float],
@@ -273,6 +284,7 @@ def _report(job: Job, attempt: Attempt, attempts: Sequence[Attempt], versions: M
         "bitstream": name, "device": device.to_json(), "digest": job.fabric.digest, "clock_hz": plan.setting.clock_hz,
         "pll": dict(plan.setting.dividers), "seed": best.seed, "seeds": list(job.seeds), "met": best.met,
         "resources": [vars(resource) for resource in best.resources], "clocks": [vars(clock) for clock in best.clocks],
+        "slowest_path": None if best.slowest is None else str(best.slowest),
         "cells": _cells(attempt.folder / f"{NAME}.stat.json"), "capacity": capacity_of(job.fabric, plan.setting.clock_hz).to_json(),
         "prediction": None if found is None else found.to_json(), "attempts": [_attempt_json(one) for one in attempts],
         "seconds": {key: round(value, 2) for key, value in seconds.items()},

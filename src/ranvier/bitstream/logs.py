@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from ..model.errors import RanvierError
 
-__all__ = ["Clock", "Placed", "Resource", "overfull", "phase_of", "read_placed", "stage_of"]
+__all__ = ["Clock", "Path", "Placed", "Resource", "overfull", "phase_of", "read_placed", "stage_of"]
 
 #: Kinds of cells in nextpnr's report, by family, and what the table calls them.
 _KINDS: Mapping[str, Mapping[str, str]] = {
@@ -50,12 +50,26 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Path:
+    """The slowest path between two registers of a clock: blocks at its ends, and nanoseconds in cells and in wires."""
+
+    begins: str
+    ends: str
+    logic_ns: float
+    routing_ns: float
+
+    def __str__(self) -> str:
+        return f"{self.begins} to {self.ends}: {self.logic_ns:.1f} ns logic, {self.routing_ns:.1f} ns routing"
+
+
+@dataclass(frozen=True)
 class Placed:
-    """Result of one placement: cells and clocks, the fabric's first."""
+    """Result of one placement: cells, clocks (the fabric's first), and the fabric clock's slowest path."""
 
     seed: int
     resources: tuple[Resource, ...]
     clocks: tuple[Clock, ...]
+    slowest: Path | None = None
 
     @property
     def fmax(self) -> float:
@@ -72,7 +86,7 @@ class Placed:
         return asdict(self)
 
 
-def read_placed(path: Path, family: str, seed: int, clock_mhz: float) -> Placed:
+def read_placed(path: pathlib.Path, family: str, seed: int, clock_mhz: float) -> Placed:
     """Read nextpnr's ``--report``. The fabric clock is the one that was placed for ``clock_mhz`` (the slowest, if several were).
 
     Raises `RanvierError` where there is none: nothing would be known of its speed then.
@@ -94,7 +108,24 @@ def read_placed(path: Path, family: str, seed: int, clock_mhz: float) -> Placed:
                            "this is a defect, please report it with the logs")
     # The constraint is rounded to picoseconds on its way; what counts is the clock itself.
     exact = [replace(clock, asked=clock_mhz) for clock in fabric]
-    return Placed(seed, tuple(resources), (*exact, *(clock for clock in clocks if clock not in fabric)))
+    slowest = _slowest(value.get("critical_paths"), fabric[0].name)
+    return Placed(seed, tuple(resources), (*exact, *(clock for clock in clocks if clock not in fabric)), slowest)
+
+
+def _slowest(paths: Any, clock: str) -> Path | None:
+    """The slowest path within a clock. It is information only, so a report that has none is no error."""
+    try:
+        steps = next(path["path"] for path in paths if path["from"] == path["to"] == f"posedge {clock}")
+        routing = sum(float(step["delay"]) for step in steps if step["type"] == "routing")
+        total = sum(float(step["delay"]) for step in steps)
+        return Path(_block(steps[0]["from"]["cell"]), _block(steps[-1]["to"]["cell"]), total - routing, routing)
+    except (StopIteration, KeyError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _block(cell: str) -> str:
+    """A cell by the names in the sources: what the tools append for their own cells is left out."""
+    return re.sub(r"(_(SB|TRELLIS|CCU2C|LUT\d|PFUMX|L6MUX21|DFF)\w*|_[A-Z]+_LC|\$\w+)+$", "", cell.split("$auto")[0]) or cell
 
 
 def overfull(log: str, family: str) -> list[Resource]:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ..model.errors import RanvierError
 
 __all__ = ["build_rows", "seed_lines"]
+
+T = TypeVar("T")
 
 
 def build_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """The one table of a build. Raises `RanvierError` where ``build.json`` is not one, or tells of a failed build."""
     if "error" in report:
         raise RanvierError(f"build.json: the build failed: {report['error']}")
+    return _checked(_rows, report)
+
+
+def seed_lines(report: dict[str, Any]) -> list[str]:
+    """What every seed came to, one line for each clock that was tried. Raises as `build_rows` does."""
+    return _checked(_seeds, report)
+
+
+def _checked(make: Callable[[dict[str, Any]], list[T]], report: dict[str, Any]) -> list[T]:
     try:
-        return _rows(report)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return make(report)
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, OverflowError) as error:
         raise RanvierError(f"build.json: a figure is missing or is not what it should be ({error}); build again") from error
 
 
@@ -28,6 +40,8 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
              for cell in report["resources"]]
     rows.append(("clock used", f"{report['clock_hz'] / 1e6:.3f} MHz"))
     rows += [(f"Fmax of {clock['name']}", f"{clock['achieved']:.2f} MHz for {clock['asked']:.2f} MHz") for clock in report["clocks"]]
+    if report.get("slowest_path"):
+        rows.append(("slowest path", str(report["slowest_path"])))
     rows += [("placement seed", f"{report['seed']} of {', '.join(map(str, report['seeds']))}"),
              ("neurons, synapses at most", f"{capacity['neurons']:,}, {capacity['synapses']:,}"),
              ("synaptic operations a second at most", f"{capacity['operations'] / 1e9:.2f} G")]
@@ -46,8 +60,11 @@ def _prediction(found: dict[str, Any] | None, baud: int) -> list[tuple[str, str]
             (f"  what the link needs for an input, {baud:,} baud", f"{found['link_us']:,.0f} us ({found['link_bytes']} bytes)")]
 
 
-def seed_lines(report: dict[str, Any]) -> list[str]:
-    """What every seed came to, one line for each clock that was tried."""
-    return [f"placed for {attempt['clock_hz'] / 1e6:.3f} MHz: "
-            + ", ".join(f"seed {seed} {fmax:.2f} MHz" for seed, fmax in attempt["seeds"].items())
-            + ("" if attempt["met"] else ", timing not met") for attempt in report["attempts"]]
+def _seeds(report: dict[str, Any]) -> list[str]:
+    lines = []
+    for attempt in report["attempts"]:
+        found = [f"seed {seed} {fmax:.2f} MHz" for seed, fmax in attempt["seeds"].items()]
+        found += [f"seed {seed} failed" for seed in attempt["failed_seeds"]]
+        found += [] if attempt["met"] else ["timing not met"]
+        lines.append(f"placed for {attempt['clock_hz'] / 1e6:.3f} MHz: {', '.join(found)}")
+    return lines
