@@ -1,4 +1,4 @@
-"""Writes the generated pages, `memory-map.md` and `cli.md`, from the configuration and the command line.
+"""Writes the generated pages, `memory-map.md`, `link.md` and `cli.md`, from the configuration, the protocol and the command line.
 
     python docs/generate.py
 
@@ -17,6 +17,7 @@ import click
 
 from ranvier.cli import cli
 from ranvier.model.config import FabricConfig, bits_for
+from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
 from ranvier.model.layout import (
     CHUNK_BITS,
     MEMORY_BITS,
@@ -27,14 +28,37 @@ from ranvier.model.layout import (
     Field,
     Memory,
     Op,
+    bank_words,
     drive_fields,
     dynamics_fields,
     memory_map,
     row_word,
     segment_word,
 )
+from ranvier.model.link import (
+    BREAK_BITS,
+    CRC_BYTES,
+    ESCAPE,
+    ESCAPE_XOR,
+    FLAG,
+    IDENTITY_WORDS,
+    MAGIC,
+    MOST_PAYLOAD,
+    MOST_READ,
+    PROTOCOL,
+    Command,
+    LinkMemory,
+    Register,
+    Status,
+    encode,
+    frame,
+    identity_fields,
+    link_unit,
+    record_chunks,
+    values_per_write,
+)
 
-__all__ = ["PAGES", "command_page", "memory_page"]
+__all__ = ["PAGES", "command_page", "link_page", "memory_page"]
 
 _HERE = Path(__file__).resolve().parent
 _NOTE = "<!-- Written by docs/generate.py; do not edit. -->"
@@ -58,6 +82,11 @@ def _fields(fields: Iterable[Field]) -> str:
         rows.append((f"`{f.name}`", f"{high}..{low}" if f.bits > 1 else str(low), f.bits, "yes" if f.signed else "", f.meaning))
         low = high + 1
     return _table(("field", "bits", "width", "signed", "meaning"), rows)
+
+
+def _columns(fields: Iterable[Field]) -> str:
+    rows = ((f"`{f.name}`", f.bits, "yes" if f.signed else "", f.meaning) for f in fields)
+    return _table(("field", "width", "signed", "meaning"), rows)
 
 
 def _members(kind: type[IntEnum], header: str) -> str:
@@ -89,14 +118,15 @@ def _address(config: FabricConfig) -> str:
 
 
 def _contents(config: FabricConfig) -> str:
-    core, inputs = config.core.state_depth, config.input.state_depth
+    core, inputs = config.core.readout_depth, config.input.state_depth
+    bank = bank_words(core)
     return _table(("memory", "word"), (
         ("`WEIGHTS`", f"{config.core.lanes} signed weights of {config.weight_bits} bits, lane 0 lowest: from one source neuron "
                       "to the neurons of one row"),
         ("`STATE`", f"a group of signed membranes of {config.state_bits} bits, first neuron lowest"),
         ("`SPIKES`", f"{config.word_bits} spikes, first neuron lowest"),
-        ("`READOUT`", f"as `STATE`; windows 0, 2, 4 ... of a run use words 0 to {core - 1}, windows 1, 3, 5 ... words {core} "
-                      f"to {2 * core - 1}"),
+        ("`READOUT`", f"as the first {core} words of `STATE`, which are the readouts'; windows 0, 2, 4 ... of a run use words 0 to "
+                      f"{core - 1}, windows 1, 3, 5 ... words {bank} to {bank + core - 1}"),
         ("`INPUTS`", f"a group of unsigned values of {config.input_bits} bits, first neuron lowest; the host always writes "
                      f"words 0 to {inputs - 1}, which are those of the bank that is not being read")))
 
@@ -125,7 +155,7 @@ power of two,
     offset = word * step + chunk
 
 The fabric itself writes a core's `SPIKES`, `STATE` and `READOUT` and the input unit's `STATE`. A host read borrows the
-memory's only read port, so a host reads while the fabric is idle.
+memory's only read port, so a host reads while the fabric is idle; but the readouts, which nobody else reads, at any time.
 
 ## Memories of a core
 
@@ -169,20 +199,21 @@ A word of a core's `ROWS` has {row.bits} bits.
 
 ## Row descriptor of the input unit
 
-A word of the input unit's `ROWS` has {first.bits} bits. The list ends with a row of 0 groups.
+A word of the input unit's `ROWS` has {first.bits} bits. The list ends after the row that says so, or before a row of 0 groups.
 
 {_fields(first.fields)}
 
 ## Parameters of a neuron
 
-A word of `DRIVE` holds the entries of one group of neurons, {config.core.sweep_lanes} in a core and {config.input.sweep_lanes}
-in the input unit, the first neuron's lowest. An entry:
+A word of `DRIVE` holds the parameters of one group of neurons, {config.core.sweep_lanes} in a core and
+{config.input.sweep_lanes} in the input unit, field after field: first `theta` of all these neurons, the first neuron's lowest, and
+so on.
 
-{_fields(drive_fields(config))}
+{_columns(drive_fields(config))}
 
-A word of `DYNAMICS` holds entries of this form:
+A word of `DYNAMICS` is made in the same way. The input unit's has no `k`.
 
-{_fields(dynamics_fields(config))}
+{_columns(dynamics_fields(config, "core"))}
 
 A row whose groups are all equal is stored once (`drive_step` or `dynamics_step` is 0), and equal rows share their words.
 
@@ -192,6 +223,122 @@ A row whose groups are all equal is stored once (`drive_step` or `dynamics_step`
 
 A spike word on the ring is its address in the spike buffers ({bits_for(config.spike_depth - 1)} bits) and its {config.word_bits}
 spikes.
+"""
+
+
+def _hex(data: bytes) -> str:
+    return " ".join(f"{byte:02x}" for byte in data)
+
+
+def link_page(config: DeviceConfig) -> str:
+    """`link.md`."""
+    fabric, unit = config.fabric, link_unit(config.fabric)
+    read = frame(0x7D, Command.READ, (unit << OFFSET_BITS + MEMORY_BITS).to_bytes(4, "little") + (1).to_bytes(2, "little"))
+    entry = record_chunks(fabric)
+    return f"""{_NOTE}
+# The host link
+
+This page is made from [`model/link.py`](../model/link.py), from which the driver and the hardware are made too. Figures that
+depend on the configuration are those of the standard fabric. Protocol version {PROTOCOL}.
+
+## The line
+
+8 data bits, the lowest first, no parity, 1 stop bit. The rate after reset is the board's first rate (1,000,000 bits a second unless
+its file says otherwise). The host may change it with the register `DIVISOR`; a bit lasts 4 to {(1 << DIVISOR_BITS) - 1} clocks.
+A line that is low for {BREAK_BITS} bit times or more is a break: the device goes back to its first rate.
+
+A receiver samples each bit in its middle, so host and device may differ by about 4 % in all.
+
+## Frames
+
+Between two bytes `{FLAG:02x}` (flags) lies a frame or nothing. Inside a frame the bytes `{FLAG:02x}` and `{ESCAPE:02x}` are sent as
+`{ESCAPE:02x}` followed by the byte exclusive-ored with `{ESCAPE_XOR:02x}`. All numbers are little-endian.
+
+{_table(("bytes", "command", "reply"), (
+    ("0", "sequence number", "that of the command"), ("1", "command", "status"),
+    ("2, 3", "length of the payload, 0 to " + str(MOST_PAYLOAD), "the same"), ("4 ...", "payload", "payload"),
+    (f"last {CRC_BYTES}", "CRC-32 of everything before", "the same")))}
+
+The CRC is the one of zlib and Ethernet (CRC-32/ISO-HDLC), computed before escaping. A frame whose CRC, length or escapes are
+wrong, or that holds a byte with a low stop bit, is dropped: nothing changes, nothing is answered, `BAD_FRAMES` counts it. The next
+flag begins a new frame, so after any disturbance the next whole frame is understood.
+
+An example, reading register 0 of the link with sequence number `7d`:
+
+    {_hex(encode(read))}
+
+## Commands
+
+{_members(Command, "code")}
+
+An address has {OFFSET_BITS + MEMORY_BITS + UNIT_BITS} bits, see [memory map](memory-map.md): {OFFSET_BITS} of offset, {MEMORY_BITS} of
+memory, {UNIT_BITS} of unit. Units are the cores, the input unit, the ticker, and the link itself. A read gives at most {MOST_READ}
+words. `WRITE_8`, `WRITE_4` and `WRITE_1` put {values_per_write(fabric)} values at an address (as many bytes as a chunk of `INPUTS`
+has, at most 4).
+
+What a host does is made of these:
+
+{_table(("to", "the host")  , (
+    ("identify", "`HELLO`"),
+    ("load a network", "`WRITE` of every memory, then `READ` to check"),
+    ("load input values", "`WRITE_8` or `WRITE_4` to `INPUTS`; it may do so while the fabric runs"),
+    ("give spikes to inputs", "`WRITE_1` to `INPUTS` for each step, with the ticker's `PER_STEP` set"),
+    ("run T ticks", "`WRITE` of the ticker's `TICKS`, `STEPS`, `TOTAL`, `PERIOD`, `PER_STEP`; then of its `COMMAND` (bit 2: the input "
+                    "bank is complete, bit 1: clear the counters, bit 0: run)"),
+    ("read readouts and counters", "`READ`; it waits until the fabric is at rest"),
+    ("take spikes", "`WRITE` of `RECORD_FIRST` and `RECORD_STOP` before the run; `READ` of `RECORD_HEAD` and of the record; `WRITE` of "
+                    "`RECORD_TAIL`"),
+    ("clear all state", "`WRITE` of `RESET`, then `WRITE` of every `STATE` with the first membranes"),
+    ("reset", "`WRITE` of `RESET`")))}
+
+## Replies
+
+{_members(Status, "status")}
+
+Commands are executed in the order in which they come. Sequence numbers count modulo 256 from the number of the `HELLO`. The device
+keeps the number that is due:
+
+- A command with that number is executed and answered.
+- A command with the number before is a repeat, because its reply was lost. A write is not done again, only acknowledged; a read is
+  done again.
+- Any other number is refused with `SEQUENCE`. So behind a lost or a refused command nothing is executed until the host goes back.
+
+The host may send ahead as many frames as the buffer holds ({config.link.buffer_bytes} bytes of frames without flags and escapes here; the
+identity says how many). A frame that finds no room is dropped and `OVERRUNS` counts it.
+
+A command waits as long as the fabric cannot take it: memories of cores and input unit, and a `COMMAND` that runs or clears, until
+the fabric is at rest; a write to `INPUTS`, and a `COMMAND` that completes a bank, until a bank is free. After at most
+{1 << config.link.patience_log2:,} clocks, or at once if the fabric itself waits for the host, the answer is `BUSY`.
+
+## Memories of the link
+
+The link is unit {unit} here: the one after the ticker.
+
+{_members(LinkMemory, "memory")}
+
+### Registers
+
+{_members(Register, "offset")}
+
+### Record
+
+Entry n of a run lies at offset (n modulo {config.link.record_depth}) * {entry}. Only words with a spike in them are recorded.
+
+{_table(("word", "bits", "meaning"), (
+    ("0", "15..0", "address in the spike buffers"), ("0", "31..16", "number of the tick, from 1, modulo 65536"),
+    (f"1 to {entry - 1}", "", f"the {fabric.word_bits} spikes, first neuron lowest; words beyond them are 0")))}
+
+A spike word may arrive when the next tick has just begun. Bit 0 of its address is bit 0 of the tick that it belongs to: where that
+differs from the number recorded, it is the tick before.
+
+While the record is more than half full no new tick begins. A word that finds it full all the same is lost, and `RECORD_LOST` counts it.
+
+### Identity
+
+{IDENTITY_WORDS} words. `magic` is {MAGIC:#010x}, the bytes `RNVR`. The hash is that of the fabric's configuration,
+`FabricConfig.digest`; the board's name is padded with zeros.
+
+{_table(("word", "field"), ((n, f"`{name}`") for n, name in enumerate(identity_fields())))}
 """
 
 
@@ -254,7 +401,8 @@ def _default(option: click.Option) -> str:
 
 
 #: Every generated page and what it must hold.
-PAGES = {"memory-map.md": lambda: memory_page(FabricConfig()), "cli.md": command_page}
+PAGES = {"memory-map.md": lambda: memory_page(FabricConfig()), "link.md": lambda: link_page(DeviceConfig(FabricConfig())),
+         "cli.md": command_page}
 
 
 if __name__ == "__main__":

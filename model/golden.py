@@ -23,7 +23,7 @@ from .headroom import input_bounds, prove_headroom
 from .levels import schedule, step_order
 from .network import Ints, Network, Population, Projection
 
-__all__ = ["GoldenRun", "run_golden"]
+__all__ = ["GoldenRun", "check_inputs", "run_golden"]
 
 # Arrays whose element type is chosen at run time.
 Array = npt.NDArray[Any]
@@ -84,7 +84,7 @@ def run_golden(network: Network, inputs: Mapping[str, npt.NDArray[Any]], steps: 
     """
     prove_headroom(network)
     schedule(network)
-    values, batch = _check_inputs(network, inputs, steps)
+    values, batch = check_inputs(network, inputs, steps)
     plan = _Plan.of(network, steps, endless, _check_blocks(network, blocks or {}))
     run = _allocate(plan, batch, record)
     threads = threads or _cores()
@@ -119,8 +119,8 @@ def _each(work: Callable[[slice], int], chunks: list[slice], threads: int) -> It
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
-def _check_inputs(network: Network, inputs: Mapping[str, Any], steps: int) -> tuple[dict[str, Array], int]:
-    """The arrays by name and the size of the batch."""
+def check_inputs(network: Network, inputs: Mapping[str, Any], steps: int) -> tuple[dict[str, Array], int]:
+    """The arrays by name and the size of the batch; raises `RanvierError` where they do not fit the network."""
     if not isinstance(steps, int) or steps < 1:
         raise RanvierError(f"steps is {steps!r}; it must be a positive integer")
     names = {population.name for population in network.inputs}

@@ -9,8 +9,7 @@ from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, S
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import Counter, Field, Memory, drive_fields, dynamics_fields, memory_map
-from ranvier.model.timing import COLUMN_DELAY
+from ranvier.model.layout import Counter, Memory, memory_map
 
 from .counters import Counters
 from .lanes import Lanes
@@ -19,6 +18,7 @@ from .scanner import Scanner
 from .sequencer import Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
 from .sweep import Sweep
+from .technology import technology_of, weights_in_spram
 
 __all__ = ["CORE_MODULE", "Core", "CoreInstance", "connect_sweep", "memory_bus"]
 
@@ -43,8 +43,7 @@ def memory_bus(m: Module, bus: Any, select: Signal, targets: Mapping[Memory, Con
     m.d.comb += bus.value.eq(value)
 
 
-def connect_sweep(m: Module, config: FabricConfig, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory],
-                  counters: Counters) -> None:
+def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
     """Wire a sweep to its unit's ports, to the memories that every unit has, and to the counters of its work."""
     state = memories[Memory.STATE]
     connect(m, flipped(unit.ticker), sweep.ticker)
@@ -55,28 +54,17 @@ def connect_sweep(m: Module, config: FabricConfig, unit: Any, sweep: Sweep, memo
         state.address.eq(sweep.state_address), sweep.state.eq(state.data),
         state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
         state.write_enable.eq(sweep.trace.valid),
+        *_columns(memories[Memory.DRIVE], sweep), *_columns(memories[Memory.DYNAMICS], sweep),
         counters.state_reads.eq(sweep.take), counters.state_writes.eq(sweep.trace.valid),
         counters.spikes.eq(sweep.spikes), counters.clamps.eq(sweep.clamps),
         counters.spike_words.eq(sweep.word_valid),
     ]
-    _connect_columns(m, sweep, memories[Memory.DRIVE], drive_fields(config))
-    _connect_columns(m, sweep, memories[Memory.DYNAMICS], dynamics_fields(config))
 
 
-def _connect_columns(m: Module, sweep: Sweep, memory: ConfigMemory, fields: tuple[Field, ...]) -> None:
-    """Parameters of one memory, which has one address: what is needed later waits in registers."""
-    bits = sum(field.bits for field in fields)
-    low = 0
-    for field in fields:
-        if COLUMN_DELAY[field.name] == 0:
-            m.d.comb += memory.address.eq(getattr(sweep, f"{field.name}_address"))
-        value: Value = Cat(memory.data[start + low:start + low + field.bits] for start in range(0, len(memory.data), bits))
-        for n in range(COLUMN_DELAY[field.name]):
-            later = Signal(len(value), name=f"{field.name}_{n}")
-            m.d.sync += later.eq(value)
-            value = later
-        m.d.comb += getattr(sweep, field.name).eq(value)
-        low += field.bits
+def _columns(memory: ConfigMemory, sweep: Sweep) -> list[Any]:
+    """Columns of a memory, which the sweep reads one by one."""
+    return [statement for name in memory.columns for statement in (
+        getattr(memory, f"{name}_address").eq(getattr(sweep, f"{name}_address")), getattr(sweep, name).eq(getattr(memory, name)))]
 
 
 class Core(Component):
@@ -111,7 +99,8 @@ class Core(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, core = self._config, self._config.core
-        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES)
+        spram = weights_in_spram(config, technology_of(platform))
+        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES, spram=spram and number == Memory.WEIGHTS)
                     for number, layout in memory_map(config, "core").items()}
         for number, store in memories.items():
             m.submodules[number.name.lower()] = store
@@ -125,15 +114,16 @@ class Core(Component):
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(core.sweep_lanes)})
         connect(m, flipped(self.ticker), sequencer.ticker)
         memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
-        connect_sweep(m, config, self, sweep, memories, counters)
+        connect_sweep(m, self, sweep, memories, counters)
         self._scan(m, sequencer, scanner, memories)
         scanning, begun = Signal(), Signal()     # from the first spike word in hand to the last token of the tick
         m.d.comb += scanning.eq(begun | scanner.in_hand)
         m.d.sync += begun.eq(scanning & ~self.ticker.start)
         ending = self._accumulate(m, scanner, lanes, sweep, memories)
         readout = memories[Memory.READOUT]
+        place = Signal(len(readout.write_address) - 1)    # in the bank; the mapper gives readouts the first groups
         m.d.comb += [
-            readout.write_address.eq(sweep.trace.address + Mux(sweep.parity, core.state_depth, 0)),
+            place.eq(sweep.trace.address), readout.write_address.eq(Cat(place, sweep.parity)),
             readout.write_data.eq(sweep.trace.readout), readout.write_enable.eq(sweep.trace.readout_valid),
             counters.scan.eq(scanning & (sequencer.busy | scanner.busy)),
             counters.stalls.eq(scanner.stalled),

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In
 
 from ranvier.model.config import bits_for
@@ -14,6 +13,7 @@ from ranvier.model.layout import CHUNK_BITS, Counter
 from ranvier.model.timing import COUNTER_LATENCY
 
 from .signatures import ConfigBus
+from .storage import RamStorage
 
 __all__ = ["Counters"]
 
@@ -24,7 +24,7 @@ class Counters(Component):
     A short register for each counter collects its steps. One after the other they are emptied into a memory, which
     holds the counters: an increment is there `COUNTER_LATENCY` clocks after it is presented, and so is a clear. Reads
     borrow the memory, so they delay this; nothing is lost unless the host reads in more than every second clock while the
-    unit works.
+    unit works. What is read in the clock in which it changes may be anything: hosts read while the unit is at rest.
     """
 
     clear: Signal
@@ -50,20 +50,19 @@ class Counters(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         numbers = range(min(self._widths), max(self._widths) + 1)
-        totals: Any = memory.Memory(shape=CHUNK_BITS, depth=len(Counter), init=[])
-        m.submodules.totals = totals
-        write, read = totals.write_port(), totals.read_port()
+        m.submodules.totals = totals = RamStorage(CHUNK_BITS, len(Counter))
         number = Signal(range(max(numbers) + 1), init=min(numbers))
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
         amount = self._collect(m, number)
         reading, keep = Signal(), Signal()
         m.d.comb += [
-            read.addr.eq(Mux(self.bus.read, self.bus.offset, number)),
-            write.data.eq(Mux(keep, read.data, 0) + amount),
+            totals.address.eq(Mux(self.bus.read, self.bus.offset, number)),
+            totals.write_data.eq(Mux(keep, totals.data, 0) + amount),
+            totals.write_enable.eq(amount.any() | ~keep),    # else nothing changes, and a read may come
         ]
         with m.If(reading):
-            m.d.comb += self.bus.value.eq(read.data)
-        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh), write.addr.eq(number), write.en.eq(~self.bus.read)]
+            m.d.comb += self.bus.value.eq(totals.data)
+        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh | self.bus.read), totals.write_address.eq(number)]
         with m.If(~self.bus.read):
             m.d.sync += number.eq(number + 1)
             with m.If(number == max(numbers)):
@@ -85,7 +84,7 @@ class Counters(Component):
             m.d.sync += short.eq(collected)
             with m.If(taken | self.clear):
                 m.d.sync += short.eq(0)
-            with m.If(number == counter):
+            with m.If((number == counter) & ~self.bus.read):
                 m.d.sync += amount.eq(collected)
         return amount
 

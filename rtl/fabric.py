@@ -17,7 +17,7 @@ from .ring import RingNode
 from .signatures import Trace
 from .ticker import Ticker
 
-__all__ = ["Fabric", "fabric_verilog"]
+__all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
 
 
 class Fabric(Component):
@@ -25,8 +25,8 @@ class Fabric(Component):
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
     N + 1), from the lowest bits; a read's ``value`` is there three clocks later. ``tick`` is high in the first clock of
-    each tick. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike word once; ``trace_u`` every
-    membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
+    each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike
+    word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
     `fabric_verilog` adds.
     """
 
@@ -34,6 +34,7 @@ class Fabric(Component):
     data: Signal
     write: Signal
     read: Signal
+    hold: Signal
     value: Signal
     running: Signal
     waiting: Signal
@@ -52,6 +53,7 @@ class Fabric(Component):
             "data": In(CHUNK_BITS),
             "write": In(1),
             "read": In(1),
+            "hold": In(1),
             "value": Out(CHUNK_BITS),
             "running": Out(1),
             "waiting": Out(1),
@@ -81,7 +83,7 @@ class Fabric(Component):
             m.d.sync += busy[n].eq(unit.busy | node.busy)
         last = nodes[-1]
         m.d.comb += [
-            ticker.idle.eq(~busy.any()),
+            ticker.idle.eq(~busy.any()), ticker.hold.eq(self.hold),
             inputs.swap.eq(ticker.swap),
             self.running.eq(ticker.running), self.waiting.eq(ticker.waiting), self.room.eq(ticker.room),
             self.tick.eq(ticker.ticker.start),
@@ -131,8 +133,11 @@ def fabric_verilog(config: FabricConfig, *, shared_core: bool = False) -> str:
     The comment in that module keeps Verilator from copying it once for every core.
     """
     text = str(verilog.convert(Fabric(config, shared_core=shared_core), name="fabric", strip_internal_attrs=True))
-    if not shared_core:
-        return text
+    return text + shared_core_module(config) if shared_core else text
+
+
+def shared_core_module(config: FabricConfig) -> str:
+    """The module that the cores of a fabric with ``shared_core`` are references to, as Verilog."""
     core = str(verilog.convert(Core(config), name=CORE_MODULE, strip_internal_attrs=True))
     header = re.compile(rf"^module {CORE_MODULE}\(.*?\);\n", re.MULTILINE | re.DOTALL)
-    return text + header.sub(lambda found: f"{found[0]}  /*verilator no_inline_module*/\n", core, count=1)
+    return header.sub(lambda found: f"{found[0]}  /*verilator no_inline_module*/\n", core, count=1)

@@ -71,7 +71,7 @@ class Sweep(Component):
         self._row = row_word(config, unit)
         s = config.state_bits
         self._drive = {f.name: f for f in drive_fields(config)}
-        self._columns = {**self._drive, **{f.name: f for f in dynamics_fields(config)}}
+        self._columns = {**self._drive, **{f.name: f for f in dynamics_fields(config, unit)}}
         depths = {name: part.drive_depth if name in self._drive else part.dynamics_depth for name in self._columns}
         super().__init__({
             "ticker": In(TickBus(config)),
@@ -201,15 +201,18 @@ class Sweep(Component):
         # 1: what the memories give, for a block RAM is late in its clock
         v = register("v", self.state[lane * s:(lane + 1) * s])
         current = register("current", self.current[lane * s:(lane + 1) * s])
-        k, bias, theta, v_min, v_max, v_reset, v_init = (column(name) for name in (
-            "k", "bias", "theta", "v_min", "v_max", "v_reset", "v_init"))
-        # 2: decay's product, and what adds to it
-        product, negative = register("product", decay_product(v, k)), register("negative", v[-1])
+        bias, theta, v_min, v_max, v_reset, v_init = (column(name) for name in (
+            "bias", "theta", "v_min", "v_max", "v_reset", "v_init"))
+        # 2 and 3: decay and input
         arriving = register("arriving", (current + bias)[:s])
-        whole = masked("whole", v, decay_whole(k))
-        # 3: u
-        carry = decay_carry(product, negative, self._config.rounding)
-        u = register("u", add_with_carry(product[DECAY_SHIFT:], (arriving + whole)[:s], carry))
+        if "k" in self._columns:
+            k = column("k")
+            product, negative = register("product", decay_product(v, k)), register("negative", v[-1])
+            whole = masked("whole", v, decay_whole(k))
+            carry = decay_carry(product, negative, self._config.rounding)
+            u = register("u", add_with_carry(product[DECAY_SHIFT:], (arriving + whole)[:s], carry))
+        else:    # no leak
+            u = register("u", (arriving + register("whole", v))[:s])
         # 4: spike and reset by subtraction
         rule = stages[4]
         less = signal("less")

@@ -21,12 +21,13 @@ class Ticker(Component):
     A tick begins with ``start``; all units are busy from the next clock on; the tick after begins
     `TICK_OVERHEAD` clocks after the last of them is idle. The step of level 0 moves up by one level with every
     tick, so a level is told the step that level 0 took that many ticks ago. ``room`` says that the host
-    may write the bank of input values.
+    may write the bank of input values. No tick begins while ``hold`` is high.
     """
 
     bus: Any
     ticker: Any
     idle: Signal
+    hold: Signal
     swap: Signal
     room: Signal
     running: Signal
@@ -38,6 +39,7 @@ class Ticker(Component):
             "bus": In(ConfigBus()),
             "ticker": Out(TickBus(config)),
             "idle": In(1),
+            "hold": In(1),
             "swap": Out(1),
             "room": Out(1),
             "running": Out(1),
@@ -60,7 +62,7 @@ class Ticker(Component):
         new_values = self._steps(m, registers, begin)
         left = Signal(CHUNK_BITS)
         waits, clocks = self._readable(m, registers)
-        blocked = new_values & ~ready
+        blocked = new_values & ~ready | self.hold
         m.d.comb += self.running.eq(1)
         with m.FSM():
             with m.State("IDLE"):

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from ranvier.model.cycles import Cycles
 from ranvier.model.golden import GoldenRun
+from ranvier.model.image import unpack_lanes
 from ranvier.model.layout import Counter
 from ranvier.model.placement import Placement, Row
 
-from .simulator import Recording, unpack_lanes
+from .simulator import Recording
 
 __all__ = ["Mismatch", "compare_run"]
 

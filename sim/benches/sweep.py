@@ -21,7 +21,7 @@ _ROW = row_word(BLOCKS, "core")
 _PER_WORD = BLOCKS.word_bits // _LANES
 _GROUPS = BLOCKS.core.lanes // _LANES
 _DRIVE = {f.name for f in drive_fields(BLOCKS)}
-_COLUMNS = {f.name: f.bits for f in (*drive_fields(BLOCKS), *dynamics_fields(BLOCKS))}
+_COLUMNS = {f.name: f.bits for f in (*drive_fields(BLOCKS), *dynamics_fields(BLOCKS, "core"))}
 # A spike word enters the ring's outbox in the clock in which its last group is written.
 _WRITE = WRITE_LATENCY
 
@@ -42,10 +42,10 @@ class _Unit:
     spiking: set[int] = field(default_factory=set)
 
     def neuron(self, row: dict[str, int], group: int, lane: int) -> Neuron:
-        """theta and bias from one memory, the rest from the other."""
+        """theta, bias and v_init from one memory, the rest from the other."""
         drive = self.drive[row["drive_base"] + group * row["drive_step"]][lane]
         rule = self.dynamics[row["dynamics_base"] + group * row["dynamics_step"]][lane]
-        return Neuron(drive.theta, drive.bias, rule.k, rule.v_reset, rule.v_min, rule.v_max, rule.v_init)
+        return Neuron(drive.theta, drive.bias, rule.k, rule.v_reset, rule.v_min, rule.v_max, drive.v_init)
 
     def load(self, rng: random.Random, clock: int, row: dict[str, int], step: dict[str, int], tick: int) -> None:
         """A row loaded in ``clock``."""

@@ -1,0 +1,57 @@
+"""The frames that wait to be executed, in a ring of bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory
+from amaranth.lib.wiring import Component, In, Out
+
+__all__ = ["FrameBuffer"]
+
+
+class FrameBuffer(Component):
+    """Bytes are ``push``ed; ``commit`` shows them to the reader, ``drop`` forgets them.
+
+    ``byte`` is the oldest committed byte while ``valid``; ``take`` removes it.
+    """
+
+    data: Signal
+    push: Signal
+    commit: Signal
+    drop: Signal
+    full: Signal
+    byte: Signal
+    valid: Signal
+    take: Signal
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        super().__init__({
+            "data": In(8), "push": In(1), "commit": In(1), "drop": In(1), "full": Out(1),
+            "byte": Out(8), "valid": Out(1), "take": In(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        store: Any = memory.Memory(shape=8, depth=self._depth, init=[])
+        m.submodules.bytes = store
+        write, read = store.write_port(), store.read_port()
+        # One bit more than the address, so that full and empty differ.
+        head, committed, tail = (Signal(self._depth.bit_length(), name=name) for name in ("head", "committed", "tail"))
+        m.d.comb += [
+            self.full.eq((head ^ tail) == self._depth),
+            write.addr.eq(head), write.data.eq(self.data), write.en.eq(self.push & ~self.full),
+            read.addr.eq(tail), self.byte.eq(read.data),
+        ]
+        with m.If(write.en):
+            m.d.sync += head.eq(head + 1)
+        with m.Elif(self.drop):
+            m.d.sync += head.eq(committed)
+        with m.If(self.commit):
+            m.d.sync += committed.eq(head)
+        with m.If(self.take):
+            m.d.sync += tail.eq(tail + 1)
+        m.d.sync += self.valid.eq((tail != committed) & ~self.take)
+        return m

@@ -1,0 +1,138 @@
+"""Frames: flags, escapes, length and CRC on the way in and on the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import Component, In, Out
+
+from ranvier.model.link import CRC_BYTES, ESCAPE, ESCAPE_XOR, FLAG, HEADER_BYTES, MOST_PAYLOAD
+
+from .crc import SerialCrc
+
+__all__ = ["Deframer", "Framer", "reply_layout"]
+
+_MOST_BYTES = HEADER_BYTES + MOST_PAYLOAD + CRC_BYTES
+
+
+class Deframer(Component):
+    """Takes bytes from the line; gives the bytes of frames, escapes undone, with ``push``.
+
+    After the flag that ends a frame either ``commit`` or ``drop`` is high for one clock. ``broken`` says that a byte was lost:
+    the frame it was in is dropped. ``full`` refuses the byte that is pushed, and drops the frame too; ``overrun`` tells those
+    apart from the bad ones.
+    """
+
+    byte: Signal
+    byte_valid: Signal
+    broken: Signal
+    full: Signal
+    data: Signal
+    push: Signal
+    commit: Signal
+    drop: Signal
+    overrun: Signal
+
+    def __init__(self) -> None:
+        super().__init__({
+            "byte": In(8), "byte_valid": In(1), "broken": In(1), "full": In(1),
+            "data": Out(8), "push": Out(1), "commit": Out(1), "drop": Out(1), "overrun": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.crc = crc = SerialCrc()
+        escaped, bad, overrun = Signal(), Signal(), Signal()
+        count = Signal(range(_MOST_BYTES + 1))
+        length = Signal(16)       # of the payload; only lengths below the largest agree with any count
+        # The byte, and what it is, for one clock.
+        byte, arrived, is_flag, is_escape = Signal(8, reset_less=True), Signal(), Signal(), Signal()
+        m.d.sync += [byte.eq(self.byte), arrived.eq(self.byte_valid), is_flag.eq(self.byte == FLAG), is_escape.eq(self.byte == ESCAPE)]
+        flag = arrived & is_flag
+        escape = arrived & is_escape & ~escaped
+        fits = Signal()       # as many bytes as the length says; settled long before the flag
+        m.d.sync += fits.eq(count == length + (HEADER_BYTES + CRC_BYTES))
+        good = crc.match & ~bad & ~escaped & ~overrun & fits
+        m.d.comb += [
+            self.data.eq(byte ^ Mux(escaped, ESCAPE_XOR, 0)),
+            self.push.eq(arrived & ~flag & ~escape & (count != _MOST_BYTES)),
+            crc.byte.eq(self.data), crc.valid.eq(self.push), crc.start.eq(flag),
+            self.commit.eq(flag & good),
+            self.drop.eq(flag & ~good & ((count != 0) | bad | escaped)),
+            self.overrun.eq(overrun),
+        ]
+        with m.If(self.push):
+            m.d.sync += [count.eq(count + 1), escaped.eq(0)]
+            with m.If(self.full):
+                m.d.sync += overrun.eq(1)
+            for place in range(2):
+                with m.If(count == HEADER_BYTES - 2 + place):
+                    m.d.sync += length[8 * place:8 * place + 8].eq(self.data)
+        with m.Elif(escape):
+            m.d.sync += escaped.eq(1)
+        with m.Elif(flag):
+            m.d.sync += [count.eq(0), bad.eq(0), overrun.eq(0), escaped.eq(0), length.eq(0)]
+        with m.Elif(arrived):     # longer than any frame
+            m.d.sync += bad.eq(1)
+        with m.If(self.broken):
+            m.d.sync += bad.eq(1)
+        return m
+
+
+def reply_layout() -> data.StructLayout:
+    """A byte of a reply before framing; the CRC follows the ``last``."""
+    return data.StructLayout({"byte": 8, "last": 1})
+
+
+class Framer(Component):
+    """Flag, the bytes of ``i`` up to the last, their CRC, flag; escaped, on stream ``o``. ``idle`` between replies."""
+
+    i: Any
+    o: Any
+    idle: Signal
+
+    def __init__(self) -> None:
+        super().__init__({"i": In(stream.Signature(reply_layout())), "o": Out(stream.Signature(8)), "idle": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.crc = crc = SerialCrc()
+        escaped = Signal()       # the escape of the byte in hand has been sent
+        place = Signal(range(CRC_BYTES))
+        chosen, take, sent = Signal(8), Signal(), Signal()
+        special = (chosen == FLAG) | (chosen == ESCAPE)
+        with m.If(take & self.o.ready):
+            m.d.sync += escaped.eq(special & ~escaped)
+            m.d.comb += sent.eq(~special | escaped)
+        m.d.comb += crc.byte.eq(self.i.payload.byte)
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [self.idle.eq(1), crc.start.eq(1), self.o.payload.eq(FLAG), self.o.valid.eq(self.i.valid)]
+                with m.If(self.i.valid & self.o.ready):
+                    m.next = "BODY"
+            with m.State("BODY"):
+                m.d.comb += [
+                    chosen.eq(self.i.payload.byte), take.eq(self.i.valid & ~crc.busy),
+                    self.i.ready.eq(sent), crc.valid.eq(sent),
+                ]
+                with m.If(sent & self.i.payload.last):
+                    m.d.sync += place.eq(0)
+                    m.next = "CRC"
+            with m.State("CRC"):
+                m.d.comb += [chosen.eq(crc.crc.word_select(place, 8)), take.eq(~crc.busy)]
+                with m.If(sent):
+                    m.d.sync += place.eq(place + 1)
+                    with m.If(place == CRC_BYTES - 1):
+                        m.next = "END"
+            with m.State("END"):
+                m.d.comb += [self.o.payload.eq(FLAG), self.o.valid.eq(1)]
+                with m.If(self.o.ready):
+                    m.next = "IDLE"
+        with m.If(take):
+            m.d.comb += [
+                self.o.valid.eq(1),
+                self.o.payload.eq(Mux(special, Mux(escaped, chosen ^ ESCAPE_XOR, ESCAPE), chosen)),
+            ]
+        return m

@@ -1,0 +1,329 @@
+"""The command interpreter: frames from the buffer become accesses to the configuration port, and replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.wiring import Component, In, Out
+
+from ranvier.model.config import bits_for
+from ranvier.model.device_config import DeviceConfig
+from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS, Control, Memory
+from ranvier.model.link import (
+    CRC_BYTES,
+    HEADER_BYTES,
+    IDENTITY_WORDS,
+    MOST_PAYLOAD,
+    MOST_READ,
+    Command,
+    LinkMemory,
+    Status,
+    link_address,
+    link_unit,
+    values_per_write,
+)
+
+from .framing import reply_layout
+
+__all__ = ["Interpreter"]
+
+# A value is there three clocks after the read, from the fabric and from the link's registers alike, for one clock.
+_READ_CLOCKS = 3
+# The last readouts and counters are written within so many clocks after `running` falls.
+_SETTLE_CLOCKS = 31
+# The ticker is in WAIT for one clock before each run; longer means that it waits for the host.
+_STUCK_CLOCKS = 7
+_COMMAND_BITS = bits_for(max(Command))
+_STATUS_BITS = bits_for(max(Status))
+
+
+class Interpreter(Component):
+    """Executes one frame after the other: header - address - accesses and reply - rest of the frame.
+
+    ``byte``, ``valid`` and ``take`` are the buffer's. ``access_*`` is the configuration port, of which the link's own unit is a
+    part. An access that the fabric cannot have now waits; after four ``period``s, or at once if the fabric waits for the host,
+    it is refused. ``quiet`` is high between frames; ``welcome`` for one clock with each hello, ``refused`` with each reply but
+    `Status.OK`.
+    """
+
+    byte: Signal
+    valid: Signal
+    take: Signal
+    o: Any
+    access_address: Signal
+    access_data: Signal
+    access_write: Signal
+    access_read: Signal
+    access_value: Signal
+    running: Signal
+    waiting: Signal
+    room: Signal
+    period: Signal
+    quiet: Signal
+    welcome: Signal
+    refused: Signal
+
+    def __init__(self, config: DeviceConfig) -> None:
+        self._config = config
+        super().__init__({
+            "byte": In(8), "valid": In(1), "take": Out(1),
+            "o": Out(stream.Signature(reply_layout())),
+            "access_address": Out(OFFSET_BITS + MEMORY_BITS + UNIT_BITS), "access_data": Out(CHUNK_BITS),
+            "access_write": Out(1), "access_read": Out(1), "access_value": In(CHUNK_BITS),
+            "running": In(1), "waiting": In(1), "room": In(1), "period": In(1),
+            "quiet": Out(1), "welcome": Out(1), "refused": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._due, self._open = Signal(8), Signal()    # the next sequence number; whether there was a hello
+        self._sequence, self._command = Signal(8, reset_less=True), Signal(_COMMAND_BITS, reset_less=True)
+        self._known = Signal()         # the command's upper bits, which no command has, are 0
+        self._repeat = Signal()        # the frame was executed before, and only its reply was lost
+        self._left = Signal(bits_for(MOST_PAYLOAD))    # bytes of the payload that are still in the buffer
+        self._place = Signal(3)        # byte of a header, of a word or of the CRC
+        self._words = Signal(bits_for(MOST_READ))      # that a reply has still to send
+        self._status = Signal(_STATUS_BITS)
+        self._word = Signal(CHUNK_BITS, reset_less=True)                # of the payload, or of the reply
+        self._bits, self._held = Signal(8, reset_less=True), Signal(4)  # the payload's byte in hand, and the values left in it
+        self._between = Signal()       # no frame is in hand
+        unit, self._own = self.access_address[OFFSET_BITS + MEMORY_BITS:], Signal()
+        m.d.comb += self._own.eq(unit == link_unit(self._config.fabric))
+        may, hopeless = self._interlock(m, unit)
+        with m.FSM():
+            self._receive(m, unit)
+            self._write(m, may, hopeless)
+            self._read(m, may, hopeless)
+            self._reply(m)
+        self._datapath(m)
+        return m
+
+    def _interlock(self, m: Module, unit: Value) -> tuple[Value, Value]:
+        """Whether the access in hand may be done now; whether waiting for that any longer is of no use."""
+        fabric = self._config.fabric
+        memory = self.access_address[OFFSET_BITS:][:MEMORY_BITS]
+        settle, stuck = Signal(range(_SETTLE_CLOCKS + 1)), Signal(range(_STUCK_CLOCKS + 1))
+        periods = Signal(3)
+        with m.If(self.running | self.access_write):
+            m.d.sync += settle.eq(0)
+        with m.Elif(settle != _SETTLE_CLOCKS):
+            m.d.sync += settle.eq(settle + 1)
+        with m.If(~self.waiting):
+            m.d.sync += stuck.eq(0)
+        with m.Elif(stuck != _STUCK_CLOCKS):
+            m.d.sync += stuck.eq(stuck + 1)
+        with m.If(self._between):
+            m.d.sync += periods.eq(0)
+        with m.Elif(self.period & ~periods[-1]):
+            m.d.sync += periods.eq(periods + 1)
+        writing = self._command != Command.READ
+        command = writing & (self.access_address[:4] == Control.COMMAND)
+        idle, room = Signal(), Signal()    # what the access needs
+        with m.If(unit == fabric.nodes):
+            m.d.comb += [
+                idle.eq(writing & (~command | self.access_data[:2].any())),
+                room.eq(command & self.access_data[2]),
+            ]
+        with m.Elif((unit == fabric.cores) & (memory == Memory.INPUTS) & writing):
+            m.d.comb += room.eq(1)
+        with m.Elif(~self._own):
+            m.d.comb += idle.eq(1)
+        may, hopeless = Signal(), Signal()
+        m.d.sync += [
+            may.eq((~idle | (settle == _SETTLE_CLOCKS)) & (~room | self.room)),
+            hopeless.eq((stuck == _STUCK_CLOCKS) | periods[-1]),
+        ]
+        return may, hopeless
+
+    def _datapath(self, m: Module) -> None:
+        """One shifter for the words that come in and go out, one incrementer for the address."""
+        value = Mux(self._command == Command.WRITE_4, Cat(self._bits[:4], self._bits[:4]),
+                    Mux(self._command == Command.WRITE_1, self._bits[0], self._bits))
+        with m.If(self._fetch):
+            m.d.sync += self._word.eq(self.access_value)
+        with m.Elif(self._shift):
+            m.d.sync += self._word.eq(Cat(self._word[8:], value))
+        with m.If(self._step):
+            m.d.sync += self.access_address[:OFFSET_BITS].eq(self.access_address[:OFFSET_BITS] + 1)
+        values = 8 * values_per_write(self._config.fabric)
+        m.d.comb += self.access_data.eq(self._word)
+        if values < CHUNK_BITS:      # values that do not fill a word are its last ones
+            with m.If(self._command != Command.WRITE):
+                m.d.comb += self.access_data.eq(self._word[CHUNK_BITS - values:])
+
+    def _next_byte(self, m: Module) -> Value:
+        """Take a byte of the payload as soon as there is one; true in the clock in which there is."""
+        m.d.comb += self.take.eq(self.valid)
+        with m.If(self.valid):
+            m.d.sync += self._left.eq(self._left - 1)
+        return self.valid
+
+    def _answer(self, m: Module, status: Status) -> None:
+        """Nothing more to do but to reply, without words."""
+        m.d.sync += [self._status.eq(status), self._words.eq(0), self._place.eq(0)]
+        m.next = "HEAD"
+
+    def _receive(self, m: Module, unit: Value) -> None:
+        """Header and address; what can be refused is refused here."""
+        self._fetch, self._shift, self._step = Signal(), Signal(), Signal()
+        after = Signal(8)
+        m.d.comb += after.eq(self._sequence + 1)
+        good = Signal()
+        values = (self._command >= Command.WRITE_8) & (self._command <= Command.WRITE_1)
+        m.d.comb += good.eq(self._known & (
+            (self._command == Command.READ) & (self._left == 6) | values & (self._left > 4)
+            | (self._command == Command.WRITE) & (self._left >= 8) & (self._left[:2] == 0)))
+        with m.State("HEADER"):
+            m.d.comb += [self._between.eq(1), self.quiet.eq((self._place == 0) & ~self.valid)]
+            m.d.sync += self._held.eq(0)
+            with m.If(self.valid):
+                m.d.comb += self.take.eq(1)
+                m.d.sync += self._place.eq(self._place + 1)
+                with m.Switch(self._place):
+                    with m.Case(0):
+                        m.d.sync += self._sequence.eq(self.byte)
+                    with m.Case(1):
+                        m.d.sync += [self._command.eq(self.byte), self._known.eq(self.byte[_COMMAND_BITS:] == 0)]
+                    with m.Case(2):
+                        m.d.sync += self._left[:8].eq(self.byte)
+                    with m.Default():
+                        m.d.sync += [self._left[8:].eq(self.byte), self._place.eq(0)]
+                        m.next = "CHECK"
+        with m.State("CHECK"):
+            m.d.sync += self._repeat.eq(after == self._due)
+            with m.If(self._known & (self._command == Command.HELLO) & (self._left == 0)):
+                m.d.comb += self.welcome.eq(1)
+                m.d.sync += [
+                    self.access_address.eq(link_address(self._config.fabric, LinkMemory.IDENTITY, 0)),
+                    self._open.eq(1), self._repeat.eq(0),
+                ]
+                self._answer(m, Status.OK)
+                m.d.sync += self._words.eq(IDENTITY_WORDS)
+            with m.Elif(~self._open | (self._sequence != self._due) & (after != self._due)):
+                self._answer(m, Status.SEQUENCE)
+            with m.Elif(good):
+                m.next = "ADDRESS"
+            with m.Else():
+                self._answer(m, Status.COMMAND)
+        with m.State("ADDRESS"), m.If(self._next_byte(m)):
+            m.d.sync += [self.access_address.eq(Cat(self.access_address[8:], self.byte)), self._place.eq(self._place + 1)]
+            with m.If(self._place == 3):
+                m.d.sync += self._place.eq(0)
+                m.next = "UNIT"
+        with m.State("UNIT"):
+            with m.If(unit > link_unit(self._config.fabric)):
+                self._answer(m, Status.ADDRESS)
+            with m.Elif(self._repeat & (self._command != Command.READ)):
+                self._answer(m, Status.OK)
+            with m.Else():
+                m.next = "GATHER"
+        self._after = after
+
+    def _write(self, m: Module, may: Value, hopeless: Value) -> None:
+        """Words from the payload, written one by one; a read's count comes the same way."""
+        raw = self._command == Command.WRITE
+        with m.State("GATHER"):
+            with m.If(self._held != 0):
+                m.d.comb += self._shift.eq(1)
+                m.d.sync += [
+                    self._held.eq(self._held - 1), self._place.eq(self._place + 1),
+                    self._bits.eq(Mux(self._command == Command.WRITE_4, self._bits >> 4, self._bits >> 1)),
+                ]
+                with m.If(self._place == Mux(raw, 3, values_per_write(self._config.fabric) - 1)):
+                    m.d.sync += self._place.eq(0)
+                    with m.If(self._command != Command.READ):
+                        m.next = "WAIT_WRITE"
+            with m.Elif(self._left == 0):
+                self._answer(m, Status.OK)
+                with m.If(self._command == Command.READ):
+                    m.next = "COUNT"
+            with m.Else(), m.If(self._next_byte(m)):
+                m.d.sync += [self._bits.eq(self.byte), self._held.eq(1)]
+                with m.If(self._command == Command.WRITE_4):
+                    m.d.sync += self._held.eq(2)
+                with m.If(self._command == Command.WRITE_1):
+                    m.d.sync += self._held.eq(8)
+        with m.State("WAIT_WRITE"):    # a clock for the interlock to see address and data
+            m.next = "ACCESS_WRITE"
+        with m.State("ACCESS_WRITE"):
+            with m.If(may):
+                m.d.comb += [self.access_write.eq(1), self._step.eq(1)]
+                m.next = "GATHER"
+            with m.Elif(hopeless):
+                self._answer(m, Status.BUSY)
+
+    def _read(self, m: Module, may: Value, hopeless: Value) -> None:
+        """The count of words, in the upper half of the word that was gathered."""
+        asked = self._word[CHUNK_BITS // 2:]
+        with m.State("COUNT"):
+            with m.If((asked == 0) | (asked > MOST_READ)):
+                self._answer(m, Status.COMMAND)
+            with m.Elif(may):
+                m.d.sync += self._words.eq(asked)
+                m.next = "HEAD"
+            with m.Elif(hopeless):
+                self._answer(m, Status.BUSY)
+
+    def _reply(self, m: Module) -> None:
+        """Header and words of the reply; then the rest of the frame leaves the buffer."""
+        out, place = self.o, self._place
+        wrong_number = self._status == Status.SEQUENCE
+        more = self._words != 0
+        with m.State("HEAD"):
+            length = Signal(16)
+            m.d.comb += [length.eq(Mux(wrong_number, 2, self._words << 2)), out.valid.eq(1)]
+            with m.Switch(place):
+                for number, byte in enumerate((self._sequence, self._status, length[:8], length[8:])):
+                    with m.Case(number):
+                        m.d.comb += out.payload.byte.eq(byte)
+            m.d.comb += out.payload.last.eq((place == HEADER_BYTES - 1) & ~more & ~wrong_number)
+            with m.If(out.ready):
+                m.d.sync += place.eq(place + 1)
+                with m.If(place == HEADER_BYTES - 1):
+                    m.d.comb += self.refused.eq(self._status != Status.OK)
+                    m.d.sync += place.eq(0)
+                    m.next = "REST"
+                    with m.If(more):
+                        m.next = "FETCH"
+                    with m.Elif(wrong_number):
+                        m.next = "DUE"
+        with m.State("DUE"):
+            m.d.comb += [out.valid.eq(1), out.payload.byte.eq(Mux(place[0], self._open, self._due)), out.payload.last.eq(place[0])]
+            with m.If(out.ready):
+                m.d.sync += place.eq(place + 1)
+                with m.If(place[0]):
+                    m.d.sync += place.eq(0)
+                    m.next = "REST"
+        with m.State("FETCH"):
+            m.d.comb += self.access_read.eq(place == 0)
+            m.d.sync += place.eq(place + 1)
+            with m.If(place == _READ_CLOCKS):
+                m.d.comb += self._fetch.eq(1)
+                m.d.sync += [place.eq(0), self._words.eq(self._words - 1)]
+                m.next = "SEND"
+        with m.State("SEND"):
+            m.d.comb += [
+                out.valid.eq(1), out.payload.byte.eq(self._word[:8]), out.payload.last.eq(~more & (place == CHUNK_BITS // 8 - 1)),
+                self._shift.eq(out.ready),
+            ]
+            with m.If(out.ready):
+                m.d.sync += place.eq(place + 1)
+                with m.If(place == CHUNK_BITS // 8 - 1):
+                    m.d.comb += self._step.eq(1)
+                    m.d.sync += place.eq(0)
+                    m.next = "FETCH"
+                    with m.If(~more):
+                        m.next = "REST"
+        with m.State("REST"):
+            with m.If(self._left != 0):
+                self._next_byte(m)
+            with m.Elif(self.valid):
+                m.d.comb += self.take.eq(1)
+                m.d.sync += place.eq(place + 1)
+                with m.If(place == CRC_BYTES - 1):
+                    m.d.sync += place.eq(0)
+                    with m.If((self._status == Status.OK) & ~self._repeat):
+                        m.d.sync += self._due.eq(self._after)
+                    m.next = "HEADER"

@@ -1,0 +1,111 @@
+"""The recorder: keeps the spike words that the host asked for until it takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import memory
+from amaranth.lib.wiring import Component, In, Out
+
+from ranvier.model.config import FabricConfig, bits_for
+from ranvier.model.device_config import LinkConfig
+from ranvier.model.layout import CHUNK_BITS
+from ranvier.model.link import record_chunks
+
+__all__ = ["LOST_BITS", "Recorder", "address_bits", "pointer_bits"]
+
+#: Width of the count of lost words.
+LOST_BITS = 8
+
+
+def pointer_bits(link: LinkConfig) -> int:
+    """Width of the counts of recorded and taken words: one bit more than an address of the ring, so that full and empty differ."""
+    return link.record_depth.bit_length()
+
+
+def address_bits(config: FabricConfig) -> int:
+    """Width of the bounds of what is recorded: a spike buffer address, and the one after the last."""
+    return bits_for(config.spike_depth)
+
+
+class Recorder(Component):
+    """Records words with ``first`` <= address < ``stop`` and a bit set, with the number of the tick that runs.
+
+    ``head`` counts them since the run began; the host moves ``tail`` after them. While more than half of the ring is
+    taken up ``hold`` asks the ticker to wait before the next tick; a word that still finds no place is counted in
+    ``lost``. ``value`` is word ``offset`` of the ring one clock after the offset changes.
+    """
+
+    running: Signal
+    tick: Signal
+    spike_valid: Signal
+    spike_address: Signal
+    spike_bits: Signal
+    first: Signal
+    stop: Signal
+    tail: Signal
+    head: Signal
+    lost: Signal
+    began: Signal
+    hold: Signal
+    offset: Signal
+    value: Signal
+
+    def __init__(self, config: FabricConfig, link: LinkConfig) -> None:
+        self._config = config
+        self._depth = link.record_depth
+        address = bits_for(config.spike_depth - 1)
+        chunk_bits = bits_for(record_chunks(config) - 1)
+        super().__init__({
+            "running": In(1), "tick": In(1),
+            "spike_valid": In(1), "spike_address": In(address), "spike_bits": In(config.word_bits),
+            "first": In(address_bits(config)), "stop": In(address_bits(config)), "tail": In(pointer_bits(link)),
+            "head": Out(pointer_bits(link)), "lost": Out(LOST_BITS), "began": Out(1), "hold": Out(1),
+            "offset": In(chunk_bits + bits_for(self._depth - 1)), "value": Out(CHUNK_BITS),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        word_bits = self._config.word_bits
+        words: Any = memory.Memory(shape=CHUNK_BITS + word_bits, depth=self._depth, init=[])
+        m.submodules.words = words
+        write, read = words.write_port(), words.read_port()
+        ticks, ran = Signal(16), Signal()
+        m.d.sync += ran.eq(self.running)
+        m.d.comb += self.began.eq(self.running & ~ran)
+        with m.If(self.began):
+            m.d.sync += ticks.eq(self.tick)
+        with m.Elif(self.tick):
+            m.d.sync += ticks.eq(ticks + 1)
+        # A clock for the comparisons, so that they are not in the ring's way.
+        wanted, address, bits = Signal(), Signal.like(self.spike_address), Signal(word_bits)
+        m.d.sync += [
+            address.eq(self.spike_address), bits.eq(self.spike_bits),
+            wanted.eq(self.spike_valid & (self.spike_address >= self.first) & (self.spike_address < self.stop) & self.spike_bits.any()),
+        ]
+        used = Signal.like(self.head)
+        m.d.comb += [
+            used.eq(self.head - self.tail),
+            write.addr.eq(self.head), write.data.eq(Cat(address, Const(0, 16 - len(address)), ticks, bits)),
+            write.en.eq(wanted & ~used[-1]),
+        ]
+        m.d.sync += self.hold.eq(used[-2:].any())
+        with m.If(self.began):
+            m.d.sync += [self.head.eq(0), self.lost.eq(0)]
+        with m.Elif(write.en):
+            m.d.sync += self.head.eq(self.head + 1)
+        with m.Elif(wanted & ~self.lost.all()):
+            m.d.sync += self.lost.eq(self.lost + 1)
+        self._show(m, read)
+        return m
+
+    def _show(self, m: Module, read: memory.ReadPort) -> None:
+        """The chunk of the ring at ``offset``; chunks that fill an entry up to a power of two read as 0."""
+        chunks = record_chunks(self._config)
+        chunk_bits = (chunks - 1).bit_length()
+        chunk = self.offset[:chunk_bits]
+        m.d.comb += read.addr.eq(self.offset >> chunk_bits)
+        for index in range(-(-len(read.data) // CHUNK_BITS)):
+            with m.If(chunk == index):
+                m.d.comb += self.value.eq(read.data[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])

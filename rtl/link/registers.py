@@ -1,0 +1,112 @@
+"""The link's own unit on the configuration port: registers, record, identity."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib.wiring import Component, In, Out
+
+from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
+from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
+from ranvier.model.link import IDENTITY_WORDS, LinkMemory, Register, identity_words
+
+from .recorder import LOST_BITS, address_bits, pointer_bits
+
+__all__ = ["LinkRegisters"]
+
+# A reset lasts as long as the longest pipeline of the fabric takes to run dry.
+_RESET_CLOCKS = 32
+
+
+class LinkRegisters(Component):
+    """``value`` follows ``address`` (memory and offset) one clock later, from the record two; ``write`` is for one clock.
+
+    ``divisor`` takes its new value when ``quiet`` says that no reply is on its way. ``reset_fabric`` is high for some
+    clocks after a write to `Register.RESET`.
+    """
+
+    address: Signal
+    data: Signal
+    write: Signal
+    value: Signal
+    bad_frame: Signal
+    overrun: Signal
+    quiet: Signal
+    line_break: Signal
+    state: Signal
+    head: Signal
+    lost: Signal
+    began: Signal
+    record: Signal
+    divisor: Signal
+    reset_fabric: Signal
+    tail: Signal
+    first: Signal
+    stop: Signal
+
+    def __init__(self, config: DeviceConfig) -> None:
+        self._config = config
+        super().__init__({
+            "address": In(OFFSET_BITS + MEMORY_BITS), "data": In(CHUNK_BITS), "write": In(1), "value": Out(CHUNK_BITS),
+            "bad_frame": In(1), "overrun": In(1), "quiet": In(1), "line_break": In(1), "state": In(3),
+            "head": In(pointer_bits(config.link)), "lost": In(LOST_BITS), "began": In(1), "record": In(CHUNK_BITS),
+            "divisor": Out(DIVISOR_BITS), "reset_fabric": Out(1),
+            "tail": Out(pointer_bits(config.link)), "first": Out(address_bits(config.fabric)), "stop": Out(address_bits(config.fabric)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        memory = self.address[OFFSET_BITS:]
+        offset = self.address[:OFFSET_BITS]
+        bad_frames, overruns = Signal(8), Signal(8)
+        m.d.sync += [bad_frames.eq(bad_frames + self.bad_frame), overruns.eq(overruns + self.overrun)]
+        divisor = self._divisor(m, offset)
+        resetting = Signal(range(_RESET_CLOCKS))
+        m.d.comb += self.reset_fabric.eq(resetting != 0)
+        with m.If(resetting != 0):
+            m.d.sync += resetting.eq(resetting - 1)
+        with m.If(self._chosen(offset, Register.RESET) & self.data[0]):
+            m.d.sync += resetting.eq(_RESET_CLOCKS - 1)
+        for register, target in ((Register.RECORD_FIRST, self.first), (Register.RECORD_STOP, self.stop),
+                                 (Register.RECORD_TAIL, self.tail)):
+            with m.If(self._chosen(offset, register)):
+                m.d.sync += target.eq(self.data)
+        with m.If(self.began):
+            m.d.sync += self.tail.eq(0)
+        values = {
+            Register.BAD_FRAMES: bad_frames, Register.OVERRUNS: overruns, Register.DIVISOR: divisor, Register.STATE: self.state,
+            Register.RECORD_HEAD: self.head, Register.RECORD_LOST: self.lost,
+        }
+        register_value, identity = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
+        with m.Switch(offset[:4]):
+            for register, value in values.items():
+                with m.Case(register):
+                    m.d.comb += register_value.eq(value)
+        with m.Switch(offset[:IDENTITY_WORDS.bit_length()]):
+            for place, word in enumerate(identity_words(self._config)):
+                with m.Case(place):
+                    m.d.comb += identity.eq(word)
+        with m.Switch(memory[:2]):
+            for number, shown in ((LinkMemory.REGISTERS, register_value), (LinkMemory.RECORD, self.record),
+                                  (LinkMemory.IDENTITY, identity)):
+                with m.Case(number):
+                    m.d.sync += self.value.eq(shown)
+            with m.Default():
+                m.d.sync += self.value.eq(0)
+        return m
+
+    def _chosen(self, offset: Value, register: Register) -> Value:
+        memory = self.address[OFFSET_BITS:]
+        return self.write & (memory == LinkMemory.REGISTERS) & (offset[:4] == register)
+
+    def _divisor(self, m: Module, offset: Value) -> Signal:
+        """The rate that was asked for last; a break asks for the first one. Less than 4 clocks a bit cannot be sampled."""
+        wanted = Signal(DIVISOR_BITS, init=self._config.divisor)
+        used = Signal(DIVISOR_BITS, init=self._config.divisor)
+        m.d.comb += self.divisor.eq(used)
+        with m.If(self._chosen(offset, Register.DIVISOR) & (self.data[2:DIVISOR_BITS] != 0)):
+            m.d.sync += wanted.eq(self.data)
+        with m.If(self.line_break):
+            m.d.sync += wanted.eq(self._config.divisor)
+        with m.If(self.quiet):
+            m.d.sync += used.eq(wanted)
+        return wanted

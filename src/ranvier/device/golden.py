@@ -1,0 +1,84 @@
+"""The golden model as a device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..model.counters import empty
+from ..model.cycles import predict_cycles
+from ..model.device_config import DeviceConfig
+from ..model.errors import RanvierError
+from ..model.golden import run_golden
+from ..model.image import memory_image
+from ..model.layout import CHUNK_BITS
+from ..model.link import Identity, identity_words, parse_identity
+from ..model.placement import Placement
+from .backend import Progress
+from .result import Job, Result
+
+__all__ = ["GoldenBackend"]
+
+#: The hardware's counters wrap.
+_COUNTER = (1 << CHUNK_BITS) - 1
+
+
+class GoldenBackend:
+    """Computes what a device with ``config`` would give, clocks and counters too."""
+
+    def __init__(self, config: DeviceConfig) -> None:
+        self._identity = parse_identity(identity_words(config))
+        self._placement: Placement | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """That of a device with the same configuration."""
+        return self._identity
+
+    def load(self, placement: Placement, progress: Progress | None) -> None:
+        """Refuses what a device would refuse."""
+        words = len(memory_image(placement).writes)
+        self._placement = placement
+        if progress is not None:
+            progress(words, words)
+
+    def read_back(self, progress: Progress | None) -> int:
+        """There is nothing that could differ."""
+        if self._placement is None:
+            raise RanvierError("device: load a network first")
+        return len(memory_image(self._placement).writes)
+
+    def run(self, job: Job, progress: Progress | None) -> Result:
+        """In blocks, as the hardware's counters are read."""
+        network = job.placement.network
+        readouts = {p.name: np.zeros((job.pictures, p.size), np.int64) for p in network.readouts}
+        spikes = {name: np.zeros((job.pictures, job.steps, network.by_name[name].size), np.bool_) for name in job.recorded}
+        counters, cycles = empty(job.placement.config.nodes), np.zeros(job.pictures, np.int64)
+        for block in job.blocks():
+            rows = slice(block.start, block.stop)
+            found = run_golden(network, {name: values[rows] for name, values in job.values.items()}, job.steps,
+                               blocks=job.placement.blocks, record=bool(spikes))
+            predicted = predict_cycles(job.placement, found.popcounts, found.clamps, job.steps, stream=False)
+            for name, values in readouts.items():
+                values[rows] = found.readouts[name]
+            for name, values in spikes.items():
+                values[rows] = found.spikes[name]
+            counters += predicted.counters & _COUNTER
+            cycles[rows] = predicted.clocks.sum(axis=1, dtype=np.int64) & _COUNTER
+            if progress is not None:
+                progress(block.stop, job.pictures)
+        return Result(readouts, spikes, counters, cycles)
+
+    def reset(self) -> None:
+        """Runs leave nothing behind."""
+
+    def clear(self) -> None:
+        """Counters are those of a run."""
+
+    def link_info(self) -> dict[str, Any]:
+        """There is no link."""
+        return {}
+
+    def close(self) -> None:
+        """There is nothing to give back."""

@@ -1,0 +1,390 @@
+"""A device behind a link: a board, or one in simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model.counters import Counts, empty
+from ..model.errors import RanvierError
+from ..model.image import address, control_address, memory_image, run_registers, unpack_lanes
+from ..model.layout import Control, Counter, Memory, memory_map
+from ..model.link import MOST_READ, Identity, LinkMemory, Register, link_address
+from ..model.placement import Placement
+from .backend import Progress
+from .loading import InputLoader
+from .port import Port
+from .rate import TOLERANCE, first_rate, raise_rate
+from .record import RecordPlan
+from .result import Job, Result
+from .session import Request, Session, Words, read_request, write_requests
+
+__all__ = ["LinkBackend", "usual_silence"]
+
+_RUN, _CLEAR, _COMMIT = 1, 2, 4
+#: Seconds in which a device that does nothing answers a hello, over any USB adapter.
+_OPENING_SILENCE = 0.3
+#: Bits of `Register.STATE`.
+_RUNNING, _WAITING = 1, 2
+#: `Register.RECORD_HEAD` to `Register.STATE`.
+_RECORD_REGISTERS = Register.STATE - Register.RECORD_HEAD + 1
+#: Refusals in a row without a sign of life from the fabric.
+_MOST_BUSY = 4
+
+
+class LinkBackend:
+    """Everything over a `Session` on ``port``.
+
+    rate
+        Baud rate to use after the opening one, or None for the highest that both ends can.
+    silence
+        Seconds, as in `Session`; None: enough for a device with the usual patience.
+    """
+
+    def __init__(self, port: Port, *, rate: int | None = None, silence: float | None = None) -> None:
+        self._session = Session(port, silence=silence or _OPENING_SILENCE)
+        self._closed = False
+        try:
+            self._identity = self._session.hello()
+            self._session.silence = silence or usual_silence(self._identity, port.baudrate)
+            raise_rate(self._session, self._identity, rate)
+            self._first_rate = first_rate(self._identity)
+        except BaseException:
+            port.close()
+            raise
+        self._config = self._identity.fabric
+        self._placement: Placement | None = None
+        self._sound = False         # nothing has gone wrong since the last reset
+
+    @property
+    def identity(self) -> Identity:
+        """What the device says of itself."""
+        return self._identity
+
+    # Loading
+
+    def load(self, placement: Placement, progress: Progress | None) -> None:
+        """Stop what runs and write the image."""
+        writes = memory_image(placement).writes
+        self._recover()
+        self._stop()
+        self._placement = None
+        self._send(list(write_requests(writes)), progress)
+        self._placement = placement
+        self._sound = True
+
+    def read_back(self, progress: Progress | None) -> int:
+        """Read everything that `load` wrote. Raises `RanvierError` at the first word that differs."""
+        placement = self._loaded()
+        writes = memory_image(placement).writes
+        order = np.argsort(writes[:, 0], kind="stable")
+        wanted = writes[order]
+        cuts = np.flatnonzero(np.diff(wanted[:, 0].astype(np.int64)) != 1) + 1
+        pieces = [run[first:first + MOST_READ] for run in np.split(wanted, cuts) for first in range(0, len(run), MOST_READ)]
+        asked = [read_request(int(piece[0, 0]), len(piece)) for piece in pieces]
+        done = 0
+        for group in range(0, len(asked), 64):
+            for piece, words in zip(pieces[group:group + 64], self._session.do(asked[group:group + 64]), strict=True):
+                self._compare(piece, words)
+                done += len(piece)
+            if progress is not None:
+                progress(done, len(writes))
+        return done
+
+    def _compare(self, piece: Words, words: Words) -> None:
+        """The last chunk of a memory word may have fewer bits than were written; those read as 0."""
+        wrong = np.flatnonzero(piece[:, 1] != words)
+        if wrong.size:
+            at, expected = (int(value) for value in piece[wrong[0]])
+            raise RanvierError(f"device: address {at:#010x} holds {int(words[wrong[0]]):#x} instead of {expected:#x}; load again, and "
+                               "check that the bitstream met its clock if it stays")
+
+    # Running
+
+    def run(self, job: Job, progress: Progress | None) -> Result:
+        """Every picture in a run of its own, with the next one's values on their way meanwhile."""
+        self._loaded()
+        self._recover()
+        self._sound = False
+        run = _Run(self._session, job, self._identity.record_depth)
+        result = run.all(progress)
+        self._sound = True
+        return result
+
+    def reset(self) -> None:
+        """Stop, and write the membranes again; without a network there are none."""
+        self._sound = False
+        self._recover()
+        if self._placement is not None:
+            self._stop()
+            self._write_state(self._placement)
+        self._sound = True
+
+    def clear(self) -> None:
+        """Counters to 0."""
+        self._recover()
+        self._session.write(control_address(self._config, Control.COMMAND), _CLEAR)
+
+    def _loaded(self) -> Placement:
+        if self._placement is None:
+            raise RanvierError("device: load a network first")
+        return self._placement
+
+    def _stop(self) -> None:
+        self._session.write(link_address(self._config, LinkMemory.REGISTERS, Register.RESET), 1)
+
+    def _recover(self) -> None:
+        """After something went wrong: a new session, and a fabric as after loading."""
+        if self._sound:
+            return
+        found = self._session.hello()
+        if found.digest != self._identity.digest:
+            raise RanvierError(f"device: its configuration hash was {self._identity.digest} and is {found.digest} now; open it again")
+        if self._placement is not None:
+            self._stop()
+            self._write_state(self._placement)
+        self._sound = True
+
+    def _write_state(self, placement: Placement) -> None:
+        """A run that was cut short leaves membranes behind; complete ones put ``v_init`` back."""
+        writes = memory_image(placement).writes
+        state = writes[(writes[:, 0] >> 20 & 15) == Memory.STATE]
+        self._session.do(list(write_requests(state)))
+
+    def _send(self, requests: list[Request], progress: Progress | None) -> None:
+        for done, _ in enumerate(self._session.stream(requests), 1):
+            if progress is not None and (done % 16 == 0 or done == len(requests)):
+                progress(done, len(requests))
+
+    # The link
+
+    def link_info(self) -> dict[str, Any]:
+        """Rate, counts of both ends, and what the fabric does."""
+        self._recover()
+        values = self._session.read(link_address(self._config, LinkMemory.REGISTERS, 0), len(Register)).tolist()
+        return {
+            "baud": self._session.port.baudrate, "divisor": values[Register.DIVISOR],
+            "bad_frames": values[Register.BAD_FRAMES], "overruns": values[Register.OVERRUNS],
+            "record_lost": values[Register.RECORD_LOST], "state": values[Register.STATE],
+            "sent_again": self._session.retries, "replies_lost": self._session.lost_replies,
+            "bad_replies": self._session.bad_replies}
+
+    def close(self) -> None:
+        """Leave the device at its first rate, so that the next program finds it there."""
+        if self._closed:
+            return
+        self._closed = True
+        port = self._session.port
+        try:
+            if abs(port.baudrate / self._first_rate - 1) > TOLERANCE:
+                self._session.silence = 0.2
+                self._session.write(link_address(self._config, LinkMemory.REGISTERS, Register.DIVISOR), self._identity.divisor)
+        except (RanvierError, OSError):
+            pass        # a break does the same when it is opened next
+        finally:
+            port.close()
+
+
+def usual_silence(identity: Identity, baudrate: int) -> float:
+    """Seconds that a device may need for an answer: it waits 2**24 clocks for its fabric, and its buffer takes its time on the line."""
+    return 0.1 + 1.25 * (1 << 24) / max(1, identity.clock_hz) + 20 * identity.buffer_bytes / max(1, baudrate)
+
+
+class _Run:
+    """One job on a device. Replies are put where they belong as they come."""
+
+    def __init__(self, session: Session, job: Job, record_depth: int) -> None:
+        self._session, self._job, self._depth = session, job, record_depth
+        placement, self._config = job.placement, job.placement.config
+        network = placement.network
+        self._record = RecordPlan(job)
+        # A record that can hold all of a picture is read with the rest; a larger one when the picture is done, and whenever it is full.
+        self._bounded = self._record.most < record_depth // 2
+        self._readouts = {p.name: np.zeros((job.pictures, p.size), np.int64) for p in network.readouts}
+        self._spikes = {name: np.zeros((job.pictures, job.steps, network.by_name[name].size), np.bool_) for name in job.recorded}
+        self._clocks = np.zeros(job.pictures, np.int64)      # since the counters were cleared
+        self._counters: Counts = empty(self._config.nodes)   # of the block
+        self._entries: list[Words] = []                      # of the picture that runs
+        self._heads: dict[int, int] = {}                     # entries of each picture
+        self._busy = 0
+        self._life = -1
+
+    def all(self, progress: Progress | None) -> Result:
+        """Run every picture; blocks in which a reply was lost are run again, in smaller ones."""
+        job, session = self._job, self._session
+        registers = run_registers(job.placement, job.steps, 1, per_step=job.per_step)
+        session.do(write_requests(registers))
+        session.write(link_address(self._config, LinkMemory.REGISTERS, Register.RECORD_FIRST), self._record.first, self._record.stop)
+        counters, cycles = empty(self._config.nodes), np.zeros(job.pictures, np.int64)
+        first, size = 0, job.block
+        while first < job.pictures:
+            block = range(first, min(first + size, job.pictures))
+            if not self._block(block):
+                size = max(1, size // 2)
+                continue
+            first = block.stop
+            rows = slice(block.start, block.stop)
+            cycles[rows] = np.diff(self._clocks[rows], prepend=0) & 0xFFFFFFFF
+            counters += self._counters
+            if progress is not None:
+                progress(first, job.pictures)
+        return Result(self._readouts, self._spikes, counters, cycles)
+
+    def _block(self, block: range) -> bool:
+        """Run a block; whether every reply came."""
+        loader = InputLoader(self._job, block)
+        complete = self._stream(iter(loader.requests(block[0])))
+        if self._bounded:
+            return self._stream(self._pictures(block, loader)) and complete
+        for picture in block:
+            self._entries = []
+            complete = self._stream(self._picture(picture, block, loader)) and complete
+            while self._take_record():
+                pass
+            self._record.store(self._collected(), self._spikes, picture)
+        return self._stream(self._counter_reads()) and complete
+
+    def _pictures(self, block: range, loader: InputLoader) -> Iterator[Request]:
+        for picture in block:
+            yield from self._picture(picture, block, loader)
+            if self._record.stop:
+                yield from self._record_reads(picture)
+        yield from self._counter_reads()
+
+    def _stream(self, requests: Iterator[Request]) -> bool:
+        complete = True
+        for reply in self._session.stream(requests, self._on_busy):
+            self._busy = 0
+            if reply.words is None:
+                complete = False
+            elif reply.request.take is not None:
+                reply.request.take(reply.words)
+        return complete
+
+    # Commands of a picture
+
+    def _picture(self, picture: int, block: range, loader: InputLoader) -> Iterator[Request]:
+        """Run it, load the next one meanwhile, and read what it gave."""
+        command = control_address(self._config, Control.COMMAND)
+        yield from _one(command, _RUN | _COMMIT | (_CLEAR if picture == block[0] else 0))
+        for step in range(1, self._job.steps if self._job.per_step else 1):
+            yield from loader.requests(picture, step)
+            yield from _one(command, _COMMIT)
+        if picture + 1 in block:
+            yield from loader.requests(picture + 1)
+        yield from self._readout_reads(picture)
+        # The clocks can be read at any time; the read before waits for the end of the run.
+        yield read_request(control_address(self._config, Control.CLOCKS), 1, lambda words: self._take_clocks(picture, words))
+
+    def _take_clocks(self, picture: int, words: Words) -> None:
+        self._clocks[picture] = int(words[0])
+
+    def _readout_reads(self, picture: int) -> Iterator[Request]:
+        """The readout rows of each core, which have one window's membranes in the first bank."""
+        step = memory_map(self._config, "core")[Memory.READOUT].chunk_step
+        some = False
+        for unit, rows in enumerate(self._job.placement.units[:-1]):
+            for row in rows:
+                if row.spiking:
+                    continue
+                some = True
+                values = self._readouts[row.part.population][picture, row.start:row.stop]
+                groups = max(1, MOST_READ // step)
+                for first in range(0, row.groups, groups):
+                    count = min(groups, row.groups - first)
+                    yield read_request(address(unit, Memory.READOUT, (row.state_base + first) * step), count * step,
+                                       self._readout_taker(values, first, step))
+        if not some:
+            yield read_request(address(0, Memory.COUNTERS, 0), 1)
+
+    def _readout_taker(self, values: npt.NDArray[np.int64], first: int, step: int) -> Callable[[Words], None]:
+        lanes, bits = self._config.core.sweep_lanes, self._config.state_bits
+        chunks = memory_map(self._config, "core")[Memory.READOUT].chunks
+
+        def take(words: Words) -> None:
+            found = unpack_lanes(words.reshape(-1, step)[:, :chunks], lanes, bits).reshape(-1)
+            place = values[first * lanes:first * lanes + len(found)]
+            place[:] = found[:len(place)]
+        return take
+
+    def _counter_reads(self) -> Iterator[Request]:
+        for unit in range(self._config.nodes):
+            row = self._counters[unit]
+
+            def take(words: Words, row: npt.NDArray[np.int64] = row) -> None:
+                row[:] = words
+            yield read_request(address(unit, Memory.COUNTERS, 0), len(Counter), take)
+
+    # The record
+
+    def _record_reads(self, picture: int) -> Iterator[Request]:
+        """Everything that a picture can have given, before the next one overwrites it."""
+        def take_head(words: Words) -> None:
+            self._entries = []
+            self._heads[picture] = int(words[0])
+            self._check_lost(int(words[Register.RECORD_LOST - Register.RECORD_HEAD]))
+            if words[0] > self._record.most:
+                raise RanvierError(f"device: it recorded {int(words[0])} spike words, at most {self._record.most} can come; "
+                                   "the bitstream is of another version")
+
+        yield read_request(link_address(self._config, LinkMemory.REGISTERS, Register.RECORD_HEAD), _RECORD_REGISTERS, take_head)
+        chunks = self._record.chunks
+        total, most = self._record.most * chunks, MOST_READ // chunks * chunks
+        for first in range(0, total, most):
+            count = min(most, total - first)
+
+            def take(words: Words, last: bool = first + count == total) -> None:
+                self._entries.append(words)
+                if last and sum(map(len, self._entries)) == total:      # else a reply was lost, and the block is run again
+                    self._record.store(self._collected()[:self._heads[picture]], self._spikes, picture)
+            yield read_request(link_address(self._config, LinkMemory.RECORD, first), count, take)
+
+    def _collected(self) -> Words:
+        return np.concatenate([np.zeros(0, np.uint32), *self._entries]).reshape(-1, self._record.chunks)
+
+    def _check_lost(self, lost: int) -> None:
+        if lost:
+            raise RanvierError(f"device: {lost} spike words were lost, the record of {self._depth} words was full before the host "
+                               "had read it; record fewer populations, or build with a larger record_depth")
+
+    def _take_record(self) -> int:
+        """Take what the record holds; the number of entries."""
+        registers = self._session.read(link_address(self._config, LinkMemory.REGISTERS, Register.RECORD_HEAD), _RECORD_REGISTERS)
+        head, tail, _, _, lost, _ = (int(word) for word in registers)
+        self._check_lost(lost)
+        count = (head - tail) & 0xFFFF
+        if count > self._depth:
+            raise RanvierError(f"device: the record holds {count} of {self._depth} words; the bitstream is of another version")
+        chunks = self._record.chunks
+        for first, stop in _ring(tail, count, self._depth):
+            self._entries.append(self._session.read(link_address(self._config, LinkMemory.RECORD, first * chunks), (stop - first) * chunks))
+        if count:
+            self._session.write(link_address(self._config, LinkMemory.REGISTERS, Register.RECORD_TAIL), head)
+        return count
+
+    # A fabric that takes its time
+
+    def _on_busy(self) -> None:
+        """A command was refused: take the record if the fabric waits for that, and see that it goes on at all."""
+        state = int(self._session.read(link_address(self._config, LinkMemory.REGISTERS, Register.STATE), 1)[0])
+        life = int(self._session.read(control_address(self._config, Control.CLOCKS), 1)[0])
+        taken = self._take_record() if state & _WAITING and self._record.stop and not self._bounded else 0
+        self._busy = 0 if taken or life != self._life else self._busy + 1
+        self._life = life
+        if self._busy > _MOST_BUSY:
+            doing = "waits for input values" if state & _WAITING else "does not finish a tick" if state & _RUNNING else "is idle"
+            raise RanvierError(f"device: it refuses commands as busy, and the fabric {doing}; reset it, or load the network again")
+
+
+def _ring(tail: int, count: int, depth: int) -> list[tuple[int, int]]:
+    """``count`` entries from ``tail`` on as pieces of a ring of ``depth``, a power of two."""
+    first = tail % depth
+    until = min(first + count, depth)
+    return [piece for piece in ((first, until), (0, first + count - until)) if piece[0] < piece[1]]
+
+
+def _one(where: int, value: int) -> Iterator[Request]:
+    return write_requests(np.array([(where, value)], np.uint32))

@@ -1,0 +1,199 @@
+"""What is asked of a backend, and what every backend answers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model.counters import Counts
+from ..model.errors import RanvierError
+from ..model.golden import check_inputs
+from ..model.layout import Counter
+from ..model.network import Network
+from ..model.placement import Placement
+
+__all__ = ["MOST_TICKS", "Difference", "Job", "Result", "make_job", "recorded_by_default"]
+
+Array = npt.NDArray[Any]
+
+#: Longest window.
+MOST_TICKS = (1 << 16) - 1
+#: Pictures between two readings of the counters, at most.
+_MOST_BLOCK = 128
+#: Steps of neurons that a block's records may have, to bound the memory.
+_MOST_RECORDS = 1 << 26
+#: Input values that a byte is made of when pixels have 4 bits: 0, 17, ... 255.
+_NIBBLE = 17
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A run of every picture of a batch, each by itself.
+
+    values
+        For each input population unsigned integers: (pictures, n) or, with ``per_step``, (pictures, steps, n).
+    recorded
+        Populations whose spikes are wanted, in the network's order.
+    pixel_bits
+        Width in which the values may be sent: 1 (all are 0 or 1), 4 (all are multiples of 17), or any other.
+    """
+
+    placement: Placement
+    values: Mapping[str, Array]
+    steps: int
+    pictures: int
+    recorded: tuple[str, ...]
+    per_step: bool
+    pixel_bits: int
+
+    @property
+    def block(self) -> int:
+        """Pictures that are run between two readings of the counters: so few that no counter wraps in between."""
+        bound = 1 + self.steps * max(sum(s.source.stop - s.source.start for row in rows for s in row.segments if s.source) * lanes
+                                     + sum(row.groups for row in rows) * lanes for rows, lanes in zip(
+                                         self.placement.units, self._lanes, strict=True))
+        records = self.steps * sum(population.size for population in self.placement.network.populations)
+        return max(1, min(_MOST_BLOCK, (1 << 32) // (8 * bound), _MOST_RECORDS // records))
+
+    @property
+    def _lanes(self) -> tuple[int, ...]:
+        config = self.placement.config
+        return (*(config.core.lanes for _ in range(config.cores)), config.input.sweep_lanes)
+
+    def blocks(self, size: int | None = None) -> Iterator[range]:
+        """The pictures, so many at a time."""
+        size = size or self.block
+        for first in range(0, self.pictures, size):
+            yield range(first, min(first + size, self.pictures))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first thing in which two results differ. ``total`` counts all values that do."""
+
+    what: str
+    place: str
+    expected: int
+    found: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.what} of {self.place}: expected {self.expected}, found {self.found}; {self.total} differ in all"
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return {"what": self.what, "place": self.place, "expected": self.expected, "found": self.found, "total": self.total,
+                "message": str(self)}
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run gave, the same on every backend.
+
+    readouts
+        For each readout population (kind `li`) the membranes after the last step: int64 (pictures, n).
+    spikes
+        For each recorded population: bool (pictures, steps, n).
+    counters
+        The fabric's own counts (`Counter`), all pictures together: int64 (units, counters), cores first, then the input unit.
+    cycles
+        Clocks that the fabric took for each picture, waits for the host left out: int64 (pictures,).
+    """
+
+    readouts: dict[str, npt.NDArray[np.int64]]
+    spikes: dict[str, npt.NDArray[np.bool_]]
+    counters: Counts
+    cycles: npt.NDArray[np.int64]
+
+    @property
+    def counts(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Spikes of each neuron of the recorded populations in a picture: int64 (pictures, n)."""
+        return {name: found.sum(axis=1, dtype=np.int64) for name, found in self.spikes.items()}
+
+    def difference(self, found: Result) -> Difference | None:
+        """The first difference of ``found`` from this one, which is what is expected: readouts, spikes, clocks, counters."""
+        places = [
+            *(("readout", name, values, found.readouts.get(name), ("picture", "neuron")) for name, values in self.readouts.items()),
+            *(("spike", name, values, found.spikes.get(name), ("picture", "step", "neuron")) for name, values in self.spikes.items()),
+            ("clocks", "the fabric", self.cycles, found.cycles, ("picture",)),
+            ("counter", "the fabric", self.counters, found.counters, ("unit", "counter"))]
+        differences = [self._first(what, name, expected, other, axes) for what, name, expected, other, axes in places]
+        first = [difference for difference in differences if difference is not None]
+        if not first:
+            return None
+        return Difference(first[0].what, first[0].place, first[0].expected, first[0].found, sum(d.total for d in first))
+
+    @staticmethod
+    def _first(what: str, name: str, expected: Array, found: Array | None, axes: tuple[str, ...]) -> Difference | None:
+        if found is None or found.shape != expected.shape:
+            return Difference(what, f"{name}, its number of values", expected.size, 0 if found is None else found.size, 1)
+        wrong = np.argwhere(expected != found)
+        if not len(wrong):
+            return None
+        index = tuple(int(n) for n in wrong[0])
+        where = ", ".join(f"{axis} {Counter(n).name.lower() if axis == 'counter' else n}" for axis, n in zip(axes, index, strict=True))
+        return Difference(what, f"{name}, {where}", int(expected[index]), int(found[index]), len(wrong))
+
+
+def recorded_by_default(network: Network) -> tuple[str, ...]:
+    """Populations that spike for nobody but the host: no projection starts from them."""
+    sources = {projection.source for projection in network.projections}
+    return tuple(p.name for p in network.populations if p.spiking and p.name not in sources)
+
+
+def make_job(placement: Placement, inputs: Array | Mapping[str, Array], ticks: int, record: Sequence[str] | None,
+             pixel_bits: int | None) -> Job:
+    """What `Device.run` was asked for, checked. Raises `RanvierError`."""
+    network = placement.network
+    if not isinstance(ticks, (int, np.integer)) or isinstance(ticks, bool) or not 1 <= ticks <= MOST_TICKS:
+        raise RanvierError(f"run: ticks is {ticks!r}; a window has 1 to {MOST_TICKS} ticks: use fewer, or split the input")
+    steps = int(ticks)
+    if not isinstance(inputs, Mapping):
+        if len(network.inputs) != 1:
+            raise RanvierError(f"run: the network has {len(network.inputs)} input populations; give a dict with an array for each of them")
+        inputs = {network.inputs[0].name: inputs}
+    values, pictures = check_inputs(network, inputs, steps)
+    per_step = any(array.ndim == 3 for array in values.values())
+    if per_step:
+        values = {name: array if array.ndim == 3 else np.repeat(array[:, None], steps, axis=1) for name, array in values.items()}
+    values, bits = _pixels(network, values, pixel_bits)
+    return Job(placement, values, steps, pictures, _recorded(placement, record, steps), per_step, bits)
+
+
+def _pixels(network: Network, values: Mapping[str, Array], pixel_bits: int | None) -> tuple[dict[str, Array], int]:
+    """The values as the device will have them, and the fewest bits in which all of them can be sent."""
+    if pixel_bits not in (None, 1, 4, 8):
+        raise RanvierError(f"run: pixel_bits is {pixel_bits!r}; it must be 8, 4 or 1")
+    if network.input_bits != 8:
+        if pixel_bits in (1, 4):
+            raise RanvierError(f"run: pixel_bits is {pixel_bits}, which needs inputs of 8 bits; the network's have {network.input_bits}")
+        return dict(values), network.input_bits
+    if pixel_bits == 4:
+        values = {name: (array.astype(np.uint16) * 15 + 127) // 255 * _NIBBLE for name, array in values.items()}
+    largest = max((int(array.max()) for array in values.values()), default=0)
+    if pixel_bits == 1 and largest > 1:
+        raise RanvierError(f"run: pixel_bits is 1, and a value is {largest}; bits are 0 or 1")
+    if largest <= 1:
+        return dict(values), 1
+    return dict(values), 4 if all(not np.any(array % _NIBBLE) for array in values.values()) else 8
+
+
+def _recorded(placement: Placement, record: Sequence[str] | None, steps: int) -> tuple[str, ...]:
+    network = placement.network
+    if isinstance(record, str):
+        record = [record]
+    names = recorded_by_default(network) if record is None else tuple(record)
+    for name in names:
+        if name not in network.by_name:
+            raise RanvierError(f"run: record: the network has no population {name!r}; there are {', '.join(network.by_name)}")
+        if not network.by_name[name].spiking:
+            raise RanvierError(f"run: record: {name} is a readout and never spikes; its membranes are in the result anyway")
+    ticks = placement.schedule.ticks(steps)
+    if names and ticks >= 1 << 16:
+        raise RanvierError(f"run: the run takes {ticks} ticks of the fabric; spikes can be recorded in up to {(1 << 16) - 1}: "
+                           "use fewer ticks, or record=[]")
+    return tuple(p.name for p in network.populations if p.name in names)
