@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig
+
+from .accumulator import Accumulator
 
 __all__ = ["Lanes"]
 
@@ -48,15 +50,17 @@ class Lanes(Component):
         bits, width = config.weight_bits, config.state_bits
         holding = []
         for lane in range(core.lanes):
-            accumulator = Signal(signed(width), name=f"accumulator_{lane}")
-            weight = self.weights[lane * bits:(lane + 1) * bits].as_signed()
-            total, held = Signal(signed(width), name=f"total_{lane}"), Signal(width, name=f"held_{lane}")
-            # What is added is a function of four bits, so it takes one LUT a bit, whether it may be 0 or not.
-            m.d.comb += total.eq(accumulator + Mux(self.double, accumulator, Mux(self.weight, weight, 0)))
+            m.submodules[f"adder_{lane}"] = adder = Accumulator(width)
+            accumulator, held = Signal(width, name=f"accumulator_{lane}"), Signal(width, name=f"held_{lane}")
+            m.d.comb += [
+                adder.sum.eq(accumulator),
+                adder.weight.eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
+                adder.add.eq(self.weight), adder.double.eq(self.double),
+            ]
             # A reset and a clock enable, no multiplexer: neither costs logic.
-            m.d.sync += accumulator.eq(total)
+            m.d.sync += accumulator.eq(adder.total)
             with m.If(self.row_end):
-                m.d.sync += [accumulator.eq(0), held.eq(total)]
+                m.d.sync += [accumulator.eq(0), held.eq(adder.total)]
             holding.append(held)
         self._select(m, holding)
         return m

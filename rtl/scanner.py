@@ -6,7 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
@@ -100,10 +100,22 @@ class Scanner(Component):
         with m.If(room):
             m.d.sync += valid.eq(head_valid)
 
-        waiting = Signal(range(config.queue_depth + 1))    # entries that have arrived and are not in hand
-        m.d.sync += waiting.eq(waiting + self.entry_valid - first)
-        m.d.comb += self.credit.eq(waiting + self.entry_valid + self.issued < config.queue_depth)
+        self._lend(m, first)
         return m
+
+    def _lend(self, m: Module, first: Signal) -> None:
+        """``credit``: few levels of logic, for it decides what the sequencer reads next.
+
+        So the count of the entries that have arrived and are not in hand is kept as that many ones.
+        """
+        depth = self._config.queue_depth
+        waiting = Signal(depth)
+        with m.If(self.entry_valid & ~first):
+            m.d.sync += waiting.eq(Cat(Const(1, 1), waiting))
+        with m.Elif(first & ~self.entry_valid):
+            m.d.sync += waiting.eq(waiting >> 1)
+        room = [~waiting[depth - taken] if taken <= depth else Const(0, 1) for taken in (1, 2, 3)]
+        m.d.comb += self.credit.eq(Mux(self.entry_valid & self.issued, room[2], Mux(self.entry_valid | self.issued, room[1], room[0])))
 
     def _take(self, m: Module, hand: Any, valid: Signal, room: Signal) -> None:
         """One token a clock from the slice in hand; ``room`` with its last."""
@@ -138,7 +150,7 @@ def _hand_layout(config: FabricConfig) -> data.StructLayout:
     entry = entry_layout(config)
     return data.StructLayout({
         "bits": min(SLICE_BITS, config.word_bits),
-        "slice": bits_for(len(Signal(entry).filled) - 1),
+        "slice": bits_for(entry["filled"].width - 1),
         "last": 1,
         **{name: entry[name].shape for name in ("base", "double", "row_last", "row", "hold", "neurons")},
     })

@@ -50,8 +50,8 @@ class RamStorage(Storage):
         m = Module()
         attrs: dict[str, Any] = {"no_rw_check": 1}
         technology = technology_of(platform)
-        if self._depth <= technology.lut_ram_depth:
-            attrs["ram_style"] = "distributed"
+        if technology.lut_ram_depth:
+            attrs["ram_style"] = "distributed" if self._depth <= technology.lut_ram_depth else "block"
         words: Any = memory.Memory(shape=self._bits, depth=self._depth, init=[], attrs=attrs)
         m.submodules.ranvier_ram = words
         write, read = words.write_port(), words.read_port()

@@ -28,12 +28,14 @@ class Technology:
         Single-port memories (SB_SPRAM256KA) that can hold weights.
     lut_ram_depth
         Memories of up to so many words are made of logic cells, where they cost less than the block RAMs that they would
-        leave almost empty; 0 leaves all of them to the tool.
+        leave almost empty, larger ones of block RAMs; 0 leaves all of them to the tool.
     most_registers
         Memories of up to so many words are registers.
     reads_back
         Whether the host can read every memory. Otherwise it reads the readouts and the counters, and 0 for the rest; that saves
         550 of the 5,280 logic cells of a UP5K.
+    ccu2c
+        Whether carry chains are of CCU2C cells, which have a LUT before each bit.
     garbles_collisions
         In simulation: a word that is read while it is written comes out wrong, so that nobody can count on it.
     """
@@ -43,6 +45,7 @@ class Technology:
     lut_ram_depth: int = 0
     most_registers: int = 2
     reads_back: bool = True
+    ccu2c: bool = False
     garbles_collisions: bool = False
 
 
@@ -53,7 +56,7 @@ CHECKED = Technology("checked simulation", garbles_collisions=True)
 #: Four SPRAMs beside 30 block RAMs.
 UP5K = Technology("iCE40 UP5K", spram_blocks=4)
 #: A DPR16X4 keeps 16 words of 4 bits in 6 LUTs (4 of data, 2 of write logic).
-ECP5 = Technology("ECP5", lut_ram_depth=32)
+ECP5 = Technology("ECP5", lut_ram_depth=16, ccu2c=True)
 
 
 def technology_of(platform: object) -> Technology:

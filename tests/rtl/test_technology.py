@@ -61,7 +61,8 @@ def test_weights_that_do_not_fit_spram_are_refused(changes: dict[str, object], m
 def test_shallow_memories_are_lut_ram_on_ecp5() -> None:
     """Rows and readouts; the program and the membranes have more words."""
     styles = re.findall(r'attribute \\ram_style "(\w+)"\n(?:  attribute .*\n)*  memory width \d+ size (\d+)', made(SMALL, ECP5))
-    assert styles and all(style == "distributed" and int(size) <= ECP5.lut_ram_depth for style, size in styles)
+    assert {style for style, _ in styles} == {"distributed", "block"}
+    assert all((style == "distributed") == (int(size) <= ECP5.lut_ram_depth) for style, size in styles)
     assert "ram_style" not in made(SMALL, None)
 
 
