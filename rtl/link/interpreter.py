@@ -24,6 +24,7 @@ from ranvier.model.link import (
     link_unit,
     values_per_write,
 )
+from ranvier.model.timing import drain
 
 from .framing import reply_layout
 
@@ -31,8 +32,6 @@ __all__ = ["Interpreter"]
 
 # A value is there three clocks after the read, from the fabric and from the link's registers alike, for one clock.
 _READ_CLOCKS = 3
-# The last readouts and counters are written within so many clocks after `running` falls.
-_SETTLE_CLOCKS = 31
 # The ticker is in WAIT for one clock before each run; longer means that it waits for the host.
 _STUCK_CLOCKS = 7
 _COMMAND_BITS = bits_for(max(Command))
@@ -88,7 +87,7 @@ class Interpreter(Component):
         self._status = Signal(_STATUS_BITS)
         self._word = Signal(CHUNK_BITS, reset_less=True)                # of the payload, or of the reply
         self._bits, self._held = Signal(8, reset_less=True), Signal(4)  # the payload's byte in hand, and the values left in it
-        self._between = Signal()       # no frame is in hand
+        self._wants = Signal()         # an access waits for the fabric, or is done in this clock
         unit, self._own = self.access_address[OFFSET_BITS + MEMORY_BITS:], Signal()
         m.d.comb += self._own.eq(unit == link_unit(self._config.fabric))
         may, hopeless = self._interlock(m, unit)
@@ -104,17 +103,18 @@ class Interpreter(Component):
         """Whether the access in hand may be done now; whether waiting for that any longer is of no use."""
         fabric = self._config.fabric
         memory = self.access_address[OFFSET_BITS:][:MEMORY_BITS]
-        settle, stuck = Signal(range(_SETTLE_CLOCKS + 1)), Signal(range(_STUCK_CLOCKS + 1))
+        # The last readouts and counters are written so many clocks after `running` falls.
+        settle, stuck = Signal(range(drain(fabric.nodes) + 1)), Signal(range(_STUCK_CLOCKS + 1))
         periods = Signal(3)
-        with m.If(self.running | self.access_write):
+        with m.If(self.running | self.access_write & (unit == fabric.nodes)):    # a run may begin some clocks after the write
             m.d.sync += settle.eq(0)
-        with m.Elif(settle != _SETTLE_CLOCKS):
+        with m.Elif(settle != drain(fabric.nodes)):
             m.d.sync += settle.eq(settle + 1)
         with m.If(~self.waiting):
             m.d.sync += stuck.eq(0)
         with m.Elif(stuck != _STUCK_CLOCKS):
             m.d.sync += stuck.eq(stuck + 1)
-        with m.If(self._between):
+        with m.If(~self._wants):
             m.d.sync += periods.eq(0)
         with m.Elif(self.period & ~periods[-1]):
             m.d.sync += periods.eq(periods + 1)
@@ -132,7 +132,7 @@ class Interpreter(Component):
             m.d.comb += idle.eq(1)
         may, hopeless = Signal(), Signal()
         m.d.sync += [
-            may.eq((~idle | (settle == _SETTLE_CLOCKS)) & (~room | self.room)),
+            may.eq((~idle | (settle == drain(fabric.nodes))) & (~room | self.room)),
             hopeless.eq((stuck == _STUCK_CLOCKS) | periods[-1]),
         ]
         return may, hopeless
@@ -176,7 +176,7 @@ class Interpreter(Component):
             (self._command == Command.READ) & (self._left == 6) | values & (self._left > 4)
             | (self._command == Command.WRITE) & (self._left >= 8) & (self._left[:2] == 0)))
         with m.State("HEADER"):
-            m.d.comb += [self._between.eq(1), self.quiet.eq((self._place == 0) & ~self.valid)]
+            m.d.comb += self.quiet.eq((self._place == 0) & ~self.valid)
             m.d.sync += self._held.eq(0)
             with m.If(self.valid):
                 m.d.comb += self.take.eq(1)
@@ -248,6 +248,7 @@ class Interpreter(Component):
         with m.State("WAIT_WRITE"):    # a clock for the interlock to see address and data
             m.next = "ACCESS_WRITE"
         with m.State("ACCESS_WRITE"):
+            m.d.comb += self._wants.eq(1)
             with m.If(may):
                 m.d.comb += [self.access_write.eq(1), self._step.eq(1)]
                 m.next = "GATHER"
@@ -258,6 +259,7 @@ class Interpreter(Component):
         """The count of words, in the upper half of the word that was gathered."""
         asked = self._word[CHUNK_BITS // 2:]
         with m.State("COUNT"):
+            m.d.comb += self._wants.eq(1)
             with m.If((asked == 0) | (asked > MOST_READ)):
                 self._answer(m, Status.COMMAND)
             with m.Elif(may):

@@ -62,8 +62,8 @@ class GoldenBackend:
             predicted = predict_cycles(job.placement, found.popcounts, found.clamps, job.steps, stream=False)
             for name, values in readouts.items():
                 values[rows] = found.readouts[name]
-            for name, values in spikes.items():
-                values[rows] = found.spikes[name]
+            for name, fired in spikes.items():
+                fired[rows] = found.spikes[name]
             counters += predicted.counters & _COUNTER
             cycles[rows] = predicted.clocks.sum(axis=1, dtype=np.int64) & _COUNTER
             if progress is not None:

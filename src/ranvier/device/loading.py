@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from ..model.config import FabricConfig
 from ..model.image import pack_inputs
 from ..model.layout import CHUNK_BITS
-from ..model.link import MOST_PAYLOAD, Command
+from ..model.link import MOST_PAYLOAD, Command, values_per_write
 from .result import Job
 from .session import Request, Words, write_requests
 
 __all__ = ["InputLoader"]
 
-_BYTES = CHUNK_BITS // 8
+#: Commands that take values of so many bits.
+_COMMANDS = {1: Command.WRITE_1, 4: Command.WRITE_4, 8: Command.WRITE_8}
 
 
 class InputLoader:
@@ -27,35 +29,40 @@ class InputLoader:
         self._steps = job.steps if job.per_step else 1
         self._sets = pack_inputs(job.placement, arrays)
         self._first = pictures.start
-        self._command = _compact_command(job.placement.config, job.pixel_bits)
+        # These commands make bytes; inputs of another width are written as the memory has them.
+        self._bits = job.pixel_bits if job.placement.config.input_bits == 8 else 0
+        self._each = values_per_write(job.placement.config)
 
     def requests(self, picture: int, step: int = 0) -> list[Request]:
         """The values of a picture; of one of its steps, where they change from step to step."""
         if not len(self._sets):
             return []
         writes = self._sets[(picture - self._first) * self._steps + step]
-        if self._command is None:
+        if not self._bits:
             return list(write_requests(writes))
-        return _compact(writes, self._command)
+        return list(_value_requests(writes, self._bits, self._each))
 
 
-def _compact_command(config: FabricConfig, pixel_bits: int) -> Command | None:
-    """WRITE_1 and WRITE_4 make bytes, four to a word, so every byte of the memory must be a value."""
-    if config.input_bits != 8 or config.input.sweep_lanes % _BYTES:
-        return None
-    return {1: Command.WRITE_1, 4: Command.WRITE_4}.get(pixel_bits)
+def _value_requests(writes: Words, bits: int, each: int) -> Iterator[Request]:
+    """The bytes of ``writes``, ``each`` at an address, as values of so many bits.
+
+    Only whole bytes of the payload are values of these bits: filled up, the last one could reach another address.
+    """
+    values = np.ascontiguousarray(writes[:, 1].astype("<u4")).view(np.uint8).reshape(-1, CHUNK_BITS // 8)[:, :each].reshape(-1)
+    first = int(writes[0, 0])
+    whole = len(values) * bits // 8 * 8 // bits // each * each
+    most = (MOST_PAYLOAD - 4) // 4 * 4 * 8 // bits
+    pieces = [(bits, start, min(start + most, whole)) for start in range(0, whole, most)]
+    if whole < len(values):
+        pieces.append((8, whole, len(values)))
+    for width, start, stop in pieces:
+        yield Request(_COMMANDS[width], struct.pack("<I", first + start // each) + _packed(values[start:stop], width))
 
 
-def _compact(writes: Words, command: Command) -> list[Request]:
-    """Values of 1 or 4 bits. What does not fill a whole word of the payload is written as bytes."""
-    bits = 1 if command == Command.WRITE_1 else 4
-    per_word = CHUNK_BITS // bits // _BYTES             # words of memory that a word of the payload makes
-    whole = len(writes) // per_word * per_word
-    values = np.ascontiguousarray(writes[:whole, 1]).view(np.uint8)
-    payload = np.packbits(values, bitorder="little") if bits == 1 else (values[0::2] & 15) | (values[1::2] << 4)
-    data = payload.astype(np.uint8).tobytes()
-    found, most = [], (MOST_PAYLOAD - 4) // _BYTES * _BYTES
-    for first in range(0, len(data), most):
-        address = int(writes[first * 8 // bits // _BYTES, 0])
-        found.append(Request(command, struct.pack("<I", address) + data[first:first + most]))
-    return [*found, *write_requests(writes[whole:])]
+def _packed(values: npt.NDArray[np.uint8], bits: int) -> bytes:
+    """Values of 1, 4 or 8 bits, the first lowest. Those of 4 bits are multiples of 17, whose low half says it all."""
+    if bits == 1:
+        return np.packbits(values, bitorder="little").tobytes()
+    if bits == 4:
+        return ((values[0::2] & 15) | (values[1::2] << 4)).tobytes()
+    return values.tobytes()

@@ -79,7 +79,7 @@ class SerialPort:
 
     def write(self, data: bytes, /) -> int | None:
         """Send ``data``."""
-        return self._tried(lambda: self._serial.write(data))
+        return self._tried(lambda: int(self._serial.write(data)))
 
     def read(self, size: int = 1, /) -> bytes:
         """At most ``size`` bytes; fewer after the time-out."""

@@ -199,9 +199,9 @@ class Session:
             sequence = self._base = (self._base + 64) & 0xFF    # no frame that is on its way has this number
             # Flags end whatever a program that died had begun to send.
             self._send(bytes([FLAG, FLAG]) + encode(frame(sequence, Command.HELLO)))
-            while (reply := self._reply()) is not None:
-                if reply[0] == sequence and reply[1] == Status.OK:
-                    return self._welcome(sequence, reply[2])
+            for found, status, payload in self._until_silence():
+                if found == sequence and status == Status.OK:
+                    return self._welcome(sequence, payload)
         raise NoAnswer(self._heard, self.port.baudrate)
 
     def _welcome(self, sequence: int, payload: bytes) -> Identity:
@@ -300,7 +300,6 @@ class Session:
                 break
             data += encode(frame(self._base + window.flying & 0xFF, request.command, request.payload))
             held += request.size
-            self.retries += window.flying < window.sent
             window.flying += 1
             window.sent = max(window.sent, window.flying)
         if data:
@@ -333,11 +332,12 @@ class Session:
 
     def _after_silence(self, window: _Window) -> None:
         """Ask again, one frame at a time."""
+        self.retries += window.flying
         window.flying, window.probing, window.doubled = 0, True, True
 
     def _drain(self, window: _Window) -> None:
         """Refused, but which copy of it? Wait until the device has answered everything, then ask again."""
-        while self._reply() is not None:
+        for _ in self._until_silence():
             pass
         window.flying, window.probing, window.doubled = 0, True, False
 
@@ -357,6 +357,7 @@ class Session:
         # The last one may be asked for again; what was read before it is lost.
         again = int(executed > 0 and window.items[executed - 1].words > 0)
         found = self._pass(window, executed - again)
+        self.retries += window.flying
         window.flying, window.sent, window.probing = 0, again, False
         return found
 
@@ -364,13 +365,11 @@ class Session:
         """Replies to everything that is on its way, so that none is taken for a reply to what will be sent next."""
         last = (self._base + window.flying - 1) & 0xFF
         found: list[tuple[int, int, bytes]] = []
-        while window.flying > 1:
-            reply = self._reply()
-            if reply is None:
-                break
-            found.append(reply)
-            if reply[0] == last:
-                break
+        if window.flying > 1:
+            for reply in self._until_silence():
+                found.append(reply)
+                if reply[0] == last:
+                    break
         return found
 
     def _refused(self, window: _Window, place: int, status: int) -> None:
@@ -384,6 +383,14 @@ class Session:
 
     def _send(self, data: bytes) -> None:
         self.port.write(data)
+
+    def _until_silence(self) -> Iterator[tuple[int, int, bytes]]:
+        """Replies as they come, until none comes any more, or too many."""
+        for _ in range(_MOST_STRAYS):
+            reply = self._reply()
+            if reply is None:
+                return
+            yield reply
 
     def _reply(self) -> tuple[int, int, bytes] | None:
         """The next good frame, or None after a silence, or after too much that is no frame."""
