@@ -54,17 +54,16 @@ def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, Con
         state.address.eq(sweep.state_address), sweep.state.eq(state.data),
         state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
         state.write_enable.eq(sweep.trace.valid),
-        *_columns(memories[Memory.DRIVE], sweep), *_columns(memories[Memory.DYNAMICS], sweep),
         counters.state_reads.eq(sweep.take), counters.state_writes.eq(sweep.trace.valid),
         counters.spikes.eq(sweep.spikes), counters.clamps.eq(sweep.clamps),
         counters.spike_words.eq(sweep.word_valid),
     ]
-
-
-def _columns(memory: ConfigMemory, sweep: Sweep) -> list[Any]:
-    """Columns of a memory, which the sweep reads one by one."""
-    return [statement for name in memory.columns for statement in (
-        getattr(memory, f"{name}_address").eq(getattr(sweep, f"{name}_address")), getattr(sweep, name).eq(getattr(memory, name)))]
+    for memory in (memories[Memory.DRIVE], memories[Memory.DYNAMICS]):
+        for name in memory.columns:
+            m.d.comb += [
+                getattr(memory, f"{name}_address").eq(getattr(sweep, f"{name}_address")),
+                getattr(sweep, name).eq(getattr(memory, name)),
+            ]
 
 
 class Core(Component):

@@ -24,7 +24,7 @@ class Counters(Component):
     A short register for each counter collects its steps. One after the other they are emptied into a memory, which
     holds the counters: an increment is there `COUNTER_LATENCY` clocks after it is presented, and so is a clear. Reads
     borrow the memory, so they delay this; nothing is lost unless the host reads in more than every second clock while the
-    unit works. What is read in the clock in which it changes may be anything: hosts read while the unit is at rest.
+    unit works.
     """
 
     clear: Signal
@@ -54,15 +54,16 @@ class Counters(Component):
         number = Signal(range(max(numbers) + 1), init=min(numbers))
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
         amount = self._collect(m, number)
-        reading, keep = Signal(), Signal()
+        reading, keep, taken = Signal(), Signal(), Signal()
         m.d.comb += [
             totals.address.eq(Mux(self.bus.read, self.bus.offset, number)),
             totals.write_data.eq(Mux(keep, totals.data, 0) + amount),
-            totals.write_enable.eq(amount.any() | ~keep),    # else nothing changes, and a read may come
+            # Nothing is written while nothing is counted, so a host that reads a fabric at rest never meets a write.
+            totals.write_enable.eq(taken & (~keep | (amount != 0))),
         ]
         with m.If(reading):
             m.d.comb += self.bus.value.eq(totals.data)
-        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh | self.bus.read), totals.write_address.eq(number)]
+        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh), totals.write_address.eq(number), taken.eq(~self.bus.read)]
         with m.If(~self.bus.read):
             m.d.sync += number.eq(number + 1)
             with m.If(number == max(numbers)):
@@ -84,7 +85,7 @@ class Counters(Component):
             m.d.sync += short.eq(collected)
             with m.If(taken | self.clear):
                 m.d.sync += short.eq(0)
-            with m.If((number == counter) & ~self.bus.read):
+            with m.If(number == counter):
                 m.d.sync += amount.eq(collected)
         return amount
 

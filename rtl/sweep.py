@@ -94,6 +94,11 @@ class Sweep(Component):
             "clamps": Out(bits_for(lanes)),
         })
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the parameters; an input unit's neurons do not leak, so they have no ``k``."""
+        return tuple(self._columns)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = self._issue(m)
@@ -201,9 +206,8 @@ class Sweep(Component):
         # 1: what the memories give, for a block RAM is late in its clock
         v = register("v", self.state[lane * s:(lane + 1) * s])
         current = register("current", self.current[lane * s:(lane + 1) * s])
-        bias, theta, v_min, v_max, v_reset, v_init = (column(name) for name in (
-            "bias", "theta", "v_min", "v_max", "v_reset", "v_init"))
-        # 2 and 3: decay and input
+        bias, theta, v_min, v_max, v_reset, v_init = (column(name) for name in ("bias", "theta", "v_min", "v_max", "v_reset", "v_init"))
+        # 2 and 3: u; decay's product, and what adds to it
         arriving = register("arriving", (current + bias)[:s])
         if "k" in self._columns:
             k = column("k")
@@ -211,7 +215,7 @@ class Sweep(Component):
             whole = masked("whole", v, decay_whole(k))
             carry = decay_carry(product, negative, self._config.rounding)
             u = register("u", add_with_carry(product[DECAY_SHIFT:], (arriving + whole)[:s], carry))
-        else:    # no leak
+        else:
             u = register("u", (arriving + register("whole", v))[:s])
         # 4: spike and reset by subtraction
         rule = stages[4]
