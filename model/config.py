@@ -17,7 +17,7 @@ __all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricCon
 LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1,
               "readout_depth": 1}
 LEAST_INPUT = {"row_depth": 1, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1}
-LEAST_FABRIC = {"spike_depth": 4, "levels": 2, "delays": 1}
+LEAST_FABRIC = {"spike_depth": 4, "levels": 2, "delays": 1, "doubling": 0}
 _MOST_CORE = {"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16}
 _MOST_INPUT = {"row_depth": 1024}
 _MOST_GROUPS = 1 << 14
@@ -112,6 +112,11 @@ class FabricConfig:
         Longest hop in ticks, and longest delay of a projection in steps; a spike buffer keeps up to one slot more.
     queue_depth
         Spike words that a scanner reads ahead.
+    doubling
+        1 if the lanes can double their sums, which weight exponents need.
+    reads_back
+        1 if the host can read every memory. With 0 it reads the readouts and the counters, and 0 for the rest, which saves
+        a tenth of an iCE40 UP5K.
     """
 
     cores: int = 2
@@ -126,12 +131,15 @@ class FabricConfig:
     levels: int = 8
     delays: int = MAX_DELAY
     queue_depth: int = 4
+    doubling: int = 1
+    reads_back: int = 1
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         check_range("fabric", values, {
             "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (LEAST_FABRIC["spike_depth"], 1 << 14),
             "levels": (LEAST_FABRIC["levels"], 64), "delays": (LEAST_FABRIC["delays"], MAX_DELAY), "queue_depth": (2, 16),
+            "doubling": (LEAST_FABRIC["doubling"], 1), "reads_back": (0, 1),
             "word_bits": (4, 256)})
         if self.weight_bits not in (2, 4, 8, 16):
             raise RanvierError(f"fabric: weight_bits is {self.weight_bits}; it must be 2, 4, 8 or 16")

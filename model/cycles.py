@@ -151,7 +151,7 @@ class _Core:
                     decode = self._scan(row, words, decode, segment.row_last)
                 elif tau >= 0 and (segment.op == Op.DOUBLE or segment.row_last):
                     read = self._issue(decode)
-                    self._serve(row, read, np.zeros(count, np.int32), True, segment.row_last)
+                    self._serve(row, read, np.full(count, segment.op == Op.DOUBLE, np.int32), True, segment.row_last)
                     decode = read + 1
                 else:
                     decode = decode + 1
@@ -183,10 +183,10 @@ class _Core:
         self._read = read
         return read
 
-    def _serve(self, row: Row, read: Clocks, bits: Clocks, kept: npt.NDArray[np.bool_] | bool, row_last: bool) -> None:
-        """Take an entry in hand and issue its tokens; where ``kept`` is False there is no entry."""
+    def _serve(self, row: Row, read: Clocks, work: Clocks, kept: npt.NDArray[np.bool_] | bool, row_last: bool) -> None:
+        """Take an entry in hand and issue its tokens: ``work``, and one that ends the row; where ``kept`` is False there is no entry."""
         taken = np.maximum(read + QUEUE_LATENCY, self._free)
-        token = taken + np.maximum(bits, 1) - 1
+        token = taken + (work if row_last else np.maximum(work, 1) - 1)
         if row_last:
             waits = np.maximum(self._hold - token, 0)
             self._counters[Counter.STALLS] += waits.sum(dtype=np.int64)

@@ -14,6 +14,7 @@ from .layout import (
     CHUNK_BITS,
     MEMORY_BITS,
     OFFSET_BITS,
+    RUN_BITS,
     Control,
     Memory,
     Word,
@@ -74,7 +75,10 @@ def run_registers(placement: Placement, steps: int, windows: int, *, per_step: b
     if not 1 <= steps < 1 << 16 or not 1 <= windows < 1 << 24:
         raise RanvierError(f"run: {steps} steps and {windows} windows; a window has 1 to 65535 steps, a run up to 2**24 windows")
     plan, config = placement.schedule, placement.config
-    values = {Control.TICKS: plan.ticks(steps, windows), Control.STEPS: 0 if endless else steps, Control.TOTAL: steps * windows,
+    ticks = plan.ticks(steps, windows)
+    if ticks >= 1 << RUN_BITS or steps * windows >= 1 << RUN_BITS:
+        raise RanvierError(f"run: {windows} windows of {steps} steps take {ticks} ticks; a run has up to {(1 << RUN_BITS) - 1}: split it")
+    values = {Control.TICKS: ticks, Control.STEPS: 0 if endless else steps, Control.TOTAL: steps * windows,
               Control.PERIOD: plan.period, Control.PER_STEP: int(per_step)}
     return np.array([(control_address(config, which), value) for which, value in values.items()], np.uint32)
 

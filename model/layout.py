@@ -13,7 +13,8 @@ from enum import IntEnum
 from .config import FabricConfig, bits_for
 
 __all__ = [
-    "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "UNIT_BITS", "Control", "Counter", "Field", "Memory", "MemoryLayout", "Op", "Word",
+    "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "RUN_BITS", "UNIT_BITS", "Control", "Counter", "Field", "Memory",
+    "MemoryLayout", "Op", "Word",
     "bank_words", "drive_fields", "dynamics_fields", "memory_map", "pack", "row_word", "segment_word",
 ]
 
@@ -24,6 +25,8 @@ OFFSET_BITS = 20
 #: Bits of the memory's number, and above them of the unit's.
 MEMORY_BITS = 4
 UNIT_BITS = 8
+#: Bits of the numbers of ticks and of steps in a run.
+RUN_BITS = 24
 
 
 class Op(IntEnum):
@@ -53,11 +56,11 @@ class Control(IntEnum):
     """Registers of the ticker, the unit after the input unit on the configuration port."""
 
     COMMAND = 0   #: write: bit 0 run, bit 1 clear counters, bit 2 the input bank is complete; read: bit 0 busy
-    TICKS = 1     #: ticks of a run
-    STEPS = 2     #: source steps in a window; 0: one window without end
-    TOTAL = 3     #: source steps of a run, all windows together
-    PERIOD = 4    #: ticks between source steps
-    PER_STEP = 5  #: 1: the host gives new input values every step; 0: every window
+    TICKS = 1     #: write: ticks of a run (24 bits)
+    STEPS = 2     #: write: source steps in a window (16 bits); 0: one window without end
+    TOTAL = 3     #: write: source steps of a run, all windows together (24 bits)
+    PERIOD = 4    #: write: ticks between source steps (5 bits)
+    PER_STEP = 5  #: write: 1: the host gives new input values every step; 0: every window
     CLOCKS = 6    #: read: clocks spent in ticks since the counters were cleared
     WAITS = 7     #: read: clocks spent waiting for input values
 

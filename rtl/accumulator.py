@@ -19,6 +19,8 @@ _INIT = 0x060A
 class Accumulator(Component):
     """``total`` is ``sum + weight`` where ``add``, ``2 * sum`` where ``double``, else ``sum``. No register.
 
+    Without ``doubling`` there is nothing to choose: ``total`` is ``sum + weight``.
+
     In a CCU2C the choice takes no logic; synthesis puts it before the adder, at a LUT for each bit.
     """
 
@@ -28,13 +30,16 @@ class Accumulator(Component):
     double: Signal
     total: Signal
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, *, doubling: bool = True) -> None:
         self._bits = bits
+        self._doubling = doubling
         super().__init__({"sum": In(bits), "weight": In(bits), "add": In(1), "double": In(1), "total": Out(bits)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if technology_of(platform).ccu2c:
+        if not self._doubling:
+            m.d.comb += self.total.eq(self.sum + self.weight)
+        elif technology_of(platform).ccu2c:
             self._cells(m)
         else:
             m.d.comb += self.total.eq(self.sum + Mux(self.double, self.sum, Mux(self.add, self.weight, 0)))

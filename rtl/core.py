@@ -99,7 +99,8 @@ class Core(Component):
         m = Module()
         config, core = self._config, self._config.core
         spram = weights_in_spram(config, technology_of(platform))
-        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES, spram=spram and number == Memory.WEIGHTS)
+        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES, spram=spram and number == Memory.WEIGHTS,
+                                         readable=bool(config.reads_back) or number == Memory.READOUT)
                     for number, layout in memory_map(config, "core").items()}
         for number, store in memories.items():
             m.submodules[number.name.lower()] = store

@@ -50,7 +50,7 @@ class InputUnit(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, part = self._config, self._config.input
-        memories = {number: ConfigMemory(layout, core_writes=number == Memory.STATE)
+        memories = {number: ConfigMemory(layout, core_writes=number == Memory.STATE, readable=bool(config.reads_back))
                     for number, layout in memory_map(config, "input").items()}
         for number, store in memories.items():
             m.submodules[number.name.lower()] = store

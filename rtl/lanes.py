@@ -11,12 +11,13 @@ from amaranth.lib.wiring import Component, In, Out
 from ranvier.model.config import FabricConfig
 
 from .accumulator import Accumulator
+from .technology import technology_of
 
 __all__ = ["Lanes"]
 
 
 class Lanes(Component):
-    """Accumulates ``weights`` (in the clock of ``weight``), doubles on ``double``, and on ``row_end`` hands the sums over.
+    """Accumulates ``weights`` (in the clock of ``weight``), doubles on ``double``, and on ``row_end`` hands the sums over: one at a time.
 
     The sums are in the holding register from the next clock on, and ``group`` shows those of a group of ``sweep_lanes``
     neurons: the first one after a clock with ``first``, the next one after each clock with ``take``. Sums cannot overflow:
@@ -50,20 +51,33 @@ class Lanes(Component):
         bits, width = config.weight_bits, config.state_bits
         holding = []
         for lane in range(core.lanes):
-            m.submodules[f"adder_{lane}"] = adder = Accumulator(width)
+            m.submodules[f"adder_{lane}"] = adder = Accumulator(width, doubling=bool(config.doubling))
             accumulator, held = Signal(width, name=f"accumulator_{lane}"), Signal(width, name=f"held_{lane}")
             m.d.comb += [
                 adder.sum.eq(accumulator),
                 adder.weight.eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
                 adder.add.eq(self.weight), adder.double.eq(self.double),
             ]
-            # A reset and a clock enable, no multiplexer: neither costs logic.
-            m.d.sync += accumulator.eq(adder.total)
+            # Clock enables and a reset, no multiplexer: they cost no logic. Nothing but the accumulator takes the sum, so that both fit
+            # into one logic cell.
+            with m.If(self.weight | self.double):
+                m.d.sync += accumulator.eq(adder.total)
             with m.If(self.row_end):
-                m.d.sync += [accumulator.eq(0), held.eq(adder.total)]
+                m.d.sync += [accumulator.eq(0), held.eq(accumulator)]
             holding.append(held)
-        self._select(m, holding)
+        if technology_of(platform).lut_before_register:
+            self._shift(m, holding)
+        else:
+            self._select(m, holding)
         return m
+
+    def _shift(self, m: Module, holding: list[Signal]) -> None:
+        """The sums of the first group, and the others move down behind it."""
+        lanes = self._config.core.sweep_lanes
+        with m.If(self.take & ~self.row_end):
+            for n, held in enumerate(holding):
+                m.d.sync += held.eq(holding[n + lanes] if n + lanes < len(holding) else 0)
+        m.d.comb += self.group.eq(Cat(holding[:lanes]))
 
     def _select(self, m: Module, holding: list[Signal]) -> None:
         """The sums of one group: each is masked by a bit of its own, and all are joined by or.

@@ -9,7 +9,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import bits_for
-from ranvier.model.layout import CHUNK_BITS, Memory, MemoryLayout
+from ranvier.model.layout import CHUNK_BITS, MemoryLayout
 
 from .signatures import ConfigBus
 from .storage import RamStorage, RegisterStorage, SpramStorage, Storage
@@ -30,7 +30,7 @@ class ConfigMemory(Component):
     A memory with columns has an address and data for each of them, ``theta_address`` and ``theta`` for example.
 
     One or two words are registers. With ``spram`` the words are in SPRAM; everything else is left to the tool, as far as the
-    platform's technology does not say better. A technology that does not read back answers only for the readouts.
+    platform's technology does not say better. What is not ``readable`` answers nothing to the host.
     """
 
     address: Signal
@@ -40,10 +40,11 @@ class ConfigMemory(Component):
     write_enable: Signal
     bus: Any
 
-    def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, spram: bool = False) -> None:
+    def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, spram: bool = False, readable: bool = True) -> None:
         self._layout = layout
         self._core_writes = core_writes
         self._spram = spram
+        self._readable = readable
         address = bits_for(layout.depth - 1)
         columns: dict[str, Any] = {"address": In(address), "data": Out(layout.bits)}
         if layout.columns:
@@ -66,7 +67,7 @@ class ConfigMemory(Component):
         m = Module()
         layout, technology = self._layout, technology_of(platform)
         kind = self._kind(technology)
-        readable = technology.reads_back or layout.memory == Memory.READOUT
+        readable = self._readable
         chunk_bits = layout.chunk_step.bit_length() - 1
         chunk = self.bus.offset[:chunk_bits]
         word = self.bus.offset[chunk_bits:][:len(self.write_address)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig
 from ranvier.model.timing import OUTBOX_DEPTH, trip
 
+from .queue import Queue
 from .signatures import ring_layout
 
 __all__ = ["RingNode"]
@@ -50,7 +50,7 @@ class RingNode(Component):
         m = Module()
         nodes = self._config.nodes
         layout = ring_layout(self._config)
-        m.submodules.outbox = outbox = SyncFIFO(width=layout.size, depth=OUTBOX_DEPTH)
+        m.submodules.outbox = outbox = Queue(width=layout.size, depth=OUTBOX_DEPTH)
         phase = Signal(range(nodes))
         travelling = Signal(range(nodes + 1))
         m.d.comb += [

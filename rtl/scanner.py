@@ -8,11 +8,11 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 
+from .queue import Queue
 from .sequencer import SLICE_BITS, entry_layout
 
 __all__ = ["Scanner", "token_layout"]
@@ -35,7 +35,8 @@ class Scanner(Component):
     """A queue of entries, and the entry in hand whose bits are taken one a clock, lowest first.
 
     An entry that arrives at an idle scanner is in hand three clocks later, and ``token`` shows its first token after one
-    more; tokens of successive entries follow without a gap. The token that ends a row waits until the row before has left
+    more; tokens of successive entries follow without a gap. A row's end is a token of its own, so that
+    the accumulators hold all of the row when it comes. It waits until the row before has left
     the holding register, which ``hold`` clocks after its own end it surely has. ``credit`` lasts while fewer than
     ``queue_depth`` entries have arrived or are issued, and are not in hand yet.
     """
@@ -66,7 +67,7 @@ class Scanner(Component):
         m = Module()
         config = self._config
         layout = entry_layout(config)
-        m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=config.queue_depth)
+        m.submodules.queue = queue = Queue(width=layout.size, depth=config.queue_depth)
         head: Any = Signal(layout)          # the entry whose slices come in hand next
         head_valid, fresh = Signal(), Signal()    # fresh: none of them has yet
         hand: Any = Signal(_hand_layout(config))
@@ -121,15 +122,18 @@ class Scanner(Component):
         """One token a clock from the slice in hand; ``room`` with its last."""
         hold = Signal(len(hand.hold))
         rest = Signal(len(hand.bits))
+        ending, final = Signal(), Signal()    # the slice ends a row; nothing is left of it but that
         m.d.comb += [
             rest.eq(hand.bits & (hand.bits - 1)),
-            self.stalled.eq(valid & (rest == 0) & hand.last & hand.row_last & (hold != 0)),
-            room.eq(~valid | (rest == 0) & ~self.stalled),
+            ending.eq(hand.last & hand.row_last),
+            final.eq(ending & ~hand.bits.any() & ~hand.double),
+            self.stalled.eq(valid & final & (hold != 0)),
+            room.eq(~valid | ((rest == 0) & ~ending | final) & ~self.stalled),
         ]
         with m.If(~self.stalled):
-            m.d.sync += hand.bits.eq(rest)
+            m.d.sync += [hand.bits.eq(rest), hand.double.eq(0)]
         issue = valid & ~self.stalled
-        ends = issue & (rest == 0) & hand.last & hand.row_last
+        ends = issue & final
         with m.If(ends):
             m.d.sync += hold.eq(hand.hold - 1)
         with m.Elif(hold != 0):

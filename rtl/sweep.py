@@ -17,6 +17,7 @@ from ranvier.model.timing import COLUMN_DELAY, WORD_LATENCY, WRITE_LATENCY
 
 from .fixed import add_with_carry, clamp_choice, decay_carry, decay_product, decay_whole, popcount, spike_count
 from .signatures import TickBus, Trace, ring_layout, struct
+from .technology import technology_of
 
 __all__ = ["Sweep"]
 
@@ -101,6 +102,8 @@ class Sweep(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        # Where a register alone takes a whole logic cell, memories are asked a clock later instead of keeping what they gave.
+        self._lean = technology_of(platform).lut_before_register
         stages = self._issue(m)
         spikes = self._neurons(m, stages)
         sent = self._assemble(m, stages[_SPIKES], spikes)
@@ -121,14 +124,15 @@ class Sweep(Component):
             "readout": 1, "parity": 1, "position": row.position.shape(), "emit": 1,
             "address": bits_for(config.spike_depth - 1),
         })
-        stages: list[Any] = [Signal(group, name=f"stage_{n}") for n in range(_WRITE + 1)]
+        # Reset lasts longer than the pipeline is; it ends the row, and so all stages run dry.
+        stages: list[Any] = [Signal(group, name=f"stage_{n}", reset_less=True) for n in range(_WRITE + 1)]
         slot = self.ticker.tick & ((1 << row.slots_log2) - 1)[:4]
         first = stages[0]
         m.d.comb += [
             self.take.eq(row.groups != 0),
             self.active.eq(self.take),
             self.last_group.eq(row.groups == 1),
-            self.state_address.eq(row.state_base),
+            self.state_address.eq(stages[int(self._lean)].state_address),
             first.valid.eq(self.take),
             first.state_address.eq(row.state_base),
             first.drive_address.eq(row.drive_base),
@@ -144,7 +148,7 @@ class Sweep(Component):
             first.address.eq(row.word_address + slot),
         ]
         for name in self._columns:
-            stage = stages[COLUMN_DELAY[name]]
+            stage = stages[COLUMN_DELAY[name] + self._lean]
             m.d.comb += getattr(self, f"{name}_address").eq(stage.drive_address if name in self._drive else stage.dynamics_address)
         m.d.sync += [after.eq(before) for before, after in zip(stages, stages[1:], strict=False)]
         with m.If(self.load):
@@ -186,7 +190,7 @@ class Sweep(Component):
         s = self._config.state_bits
 
         def signal(name: str, width: int = s) -> Signal:
-            return Signal(signed(width) if width > 1 else 1, name=f"{name}_{lane}")
+            return Signal(signed(width) if width > 1 else 1, name=f"{name}_{lane}", reset_less=True)
 
         def register(name: str, value: Any) -> Signal:
             found = signal(name, len(value))
@@ -199,13 +203,17 @@ class Sweep(Component):
                 m.d.sync += found.eq(0)
             return found
 
-        def column(name: str) -> Signal:
+        def given(name: str, value: Value) -> Value:
+            return value.as_signed() if self._lean else register(name, value)
+
+        def column(name: str) -> Value:
             field = self._columns[name]
-            return register(name, getattr(self, name)[lane * field.bits:(lane + 1) * field.bits])
+            return given(name, getattr(self, name)[lane * field.bits:(lane + 1) * field.bits])
 
         # 1: what the memories give, for a block RAM is late in its clock
-        v = register("v", self.state[lane * s:(lane + 1) * s])
-        current = register("current", self.current[lane * s:(lane + 1) * s])
+        v = given("v", self.state[lane * s:(lane + 1) * s])
+        arrives = self.current[lane * s:(lane + 1) * s]
+        current = register("current", arrives) if "k" in self._columns else given("current", arrives)    # a core's are not memory's
         bias, theta, v_min, v_max, v_reset, v_init = (column(name) for name in ("bias", "theta", "v_min", "v_max", "v_reset", "v_init"))
         # 2 and 3: u; decay's product, and what adds to it
         arriving = register("arriving", (current + bias)[:s])
@@ -229,8 +237,11 @@ class Sweep(Component):
         unchanged = signal("unchanged", 1)
         m.d.comb += unchanged.eq(~(low | high | replaced))
         clamped = register("clamped", (low | high) & ~replaced & stages[5].valid)
-        parts = [masked("same", after, unchanged), masked("least", v_min, low & ~replaced), masked("most", v_max, high & ~replaced),
-                 masked("reset", v_reset, replaced)]
+        if self._lean:
+            parts = [register("bounded", Mux(replaced, v_reset, Mux(low, v_min, Mux(high, v_max, after))))]
+        else:
+            parts = [masked("same", after, unchanged), masked("least", v_min, low & ~replaced),
+                     masked("most", v_max, high & ~replaced), masked("reset", v_reset, replaced)]
         # 6: the membrane
         kept = signal("kept")
         m.d.comb += kept.eq(reduce(or_, parts))

@@ -31,11 +31,11 @@ class Technology:
         leave almost empty, larger ones of block RAMs; 0 leaves all of them to the tool.
     most_registers
         Memories of up to so many words are registers.
-    reads_back
-        Whether the host can read every memory. Otherwise it reads the readouts and the counters, and 0 for the rest; that saves
-        550 of the 5,280 logic cells of a UP5K.
     ccu2c
         Whether carry chains are of CCU2C cells, which have a LUT before each bit.
+    lut_before_register
+        Whether a flip-flop is reached only through the LUT before it, as in an iCE40: then a register without logic takes a
+        logic cell, and a multiplexer before a register is free.
     garbles_collisions
         In simulation: a word that is read while it is written comes out wrong, so that nobody can count on it.
     """
@@ -44,8 +44,8 @@ class Technology:
     spram_blocks: int = 0
     lut_ram_depth: int = 0
     most_registers: int = 2
-    reads_back: bool = True
     ccu2c: bool = False
+    lut_before_register: bool = False
     garbles_collisions: bool = False
 
 
@@ -54,7 +54,7 @@ GENERIC = Technology("generic")
 #: For tests.
 CHECKED = Technology("checked simulation", garbles_collisions=True)
 #: Four SPRAMs beside 30 block RAMs.
-UP5K = Technology("iCE40 UP5K", spram_blocks=4)
+UP5K = Technology("iCE40 UP5K", spram_blocks=4, lut_before_register=True)
 #: A DPR16X4 keeps 16 words of 4 bits in 6 LUTs (4 of data, 2 of write logic).
 ECP5 = Technology("ECP5", lut_ram_depth=16, ccu2c=True)
 

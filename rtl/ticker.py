@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig
-from ranvier.model.layout import CHUNK_BITS, Control
+from ranvier.model.layout import CHUNK_BITS, RUN_BITS, Control
 
 from .signatures import ConfigBus, TickBus, step_layout
 
@@ -60,8 +60,8 @@ class Ticker(Component):
             m.d.sync += ready.eq(1)
         m.d.comb += self.room.eq(~ready)
         new_values = self._steps(m, registers, begin)
-        left = Signal(CHUNK_BITS)
-        waits, clocks = self._readable(m, registers)
+        left = Signal(RUN_BITS)
+        waits, clocks = self._readable(m)
         blocked = new_values & ~ready | self.hold
         m.d.comb += self.running.eq(1)
         with m.FSM():
@@ -99,7 +99,7 @@ class Ticker(Component):
 
     def _registers(self, m: Module) -> dict[Control, Signal]:
         """The registers that the host writes while the fabric is idle."""
-        widths = {Control.TICKS: CHUNK_BITS, Control.STEPS: 16, Control.TOTAL: CHUNK_BITS, Control.PERIOD: 5,
+        widths = {Control.TICKS: RUN_BITS, Control.STEPS: 16, Control.TOTAL: RUN_BITS, Control.PERIOD: 5,
                   Control.PER_STEP: 1}
         registers = {which: Signal(width, name=which.name.lower()) for which, width in widths.items()}
         for which, register in registers.items():
@@ -107,12 +107,12 @@ class Ticker(Component):
                 m.d.sync += register.eq(self.bus.data)
         return registers
 
-    def _readable(self, m: Module, registers: dict[Control, Signal]) -> tuple[Signal, Signal]:
-        """What the host reads: its registers, whether the fabric runs, and the clock counts, which are given back."""
+    def _readable(self, m: Module) -> tuple[Signal, Signal]:
+        """What the host reads: whether the fabric runs, and the clock counts, which are given back."""
         waits, clocks = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
         chosen, reading = Signal(4), Signal()
         m.d.sync += [chosen.eq(self.bus.offset[:4]), reading.eq(self.bus.read)]
-        values = {Control.COMMAND: self.running, **registers, Control.CLOCKS: clocks, Control.WAITS: waits}
+        values = {Control.COMMAND: self.running, Control.CLOCKS: clocks, Control.WAITS: waits}
         for which, value in values.items():
             with m.If(reading & (chosen == which)):
                 m.d.comb += self.bus.value.eq(value)
@@ -124,7 +124,7 @@ class Ticker(Component):
         longest = config.delays
         pause = Signal(5)           # ticks until level 0's next step
         step = Signal(16)           # its number in the window
-        taken = Signal(CHUNK_BITS)  # steps of the run so far
+        taken = Signal(RUN_BITS)    # steps of the run so far
         parity = Signal()
         tau = Signal(range(longest + 1))
         first: Any = Signal(step_layout(config))

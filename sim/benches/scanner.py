@@ -33,15 +33,18 @@ class _Expected:
 
     def arrive(self, clock: int, entry: Mapping[str, int]) -> None:
         at = taken = max(clock + _ARRIVAL_LATENCY, self._free)
-        positions = [n for n in range(BLOCKS.word_bits) if entry["bits"] >> n & 1]
-        for n, position in enumerate(positions or [None]):
-            end = entry["row_last"] and n >= len(positions) - 1
-            if end:
-                self.stalls.update(range(at, self._hold))
-                at = max(at, self._hold)
-                self._hold = at + entry["hold"]
-            self.tokens[at] = {"weight": int(position is not None), "double": entry["double"], "row_end": int(end),
-                               "address": entry["base"] + (position or 0), "row": entry["row"], "neurons": entry["neurons"]}
+        same = {"row": entry["row"], "neurons": entry["neurons"]}
+        for position in (n for n in range(BLOCKS.word_bits) if entry["bits"] >> n & 1):
+            self.tokens[at] = {"weight": 1, "double": 0, "row_end": 0, "address": entry["base"] + position, **same}
+            at += 1
+        if entry["double"]:
+            self.tokens[at] = {"weight": 0, "double": 1, "row_end": 0, "address": entry["base"], **same}
+            at += 1
+        if entry["row_last"]:
+            self.stalls.update(range(at, self._hold))
+            at = max(at, self._hold)
+            self._hold = at + entry["hold"]
+            self.tokens[at] = {"weight": 0, "double": 0, "row_end": 1, "address": entry["base"], **same}
             at += 1
         self.busy.update(range(clock, at))
         self.in_hand.update(range(taken, at))

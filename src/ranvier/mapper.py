@@ -40,7 +40,7 @@ def tailor(network: Network, config: FabricConfig) -> FabricConfig:
     """``config`` with the network's number format, and each depth made just large enough for the network."""
     most = config.replace(
         state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
-        levels=64, delays=MAX_DELAY, spike_depth=1 << 14,
+        levels=64, delays=MAX_DELAY, spike_depth=1 << 14, doubling=1,
         core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
               "dynamics_depth": 1 << 14, "readout_depth": 1 << 14},
         input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
@@ -220,6 +220,7 @@ def _needs(placement: Placement) -> dict[str, int]:
         "input state_depth": sum(row.groups for row in inputs),
         "input drive_depth": len(drive_words(placement, len(cores)).words),
         "input dynamics_depth": len(dynamics_words(placement, len(cores)).words),
+        "fabric doubling": int(any(s.op == Op.DOUBLE for rows in cores for row in rows for s in row.segments)),
         "fabric levels": placement.schedule.depth + 1,
         "fabric delays": max((max(p.delay, placement.schedule.delay(p)) for p in network.projections), default=1),
         "fabric spike_depth": sum(part.words << part.slots_log2 for part in spiking),
@@ -232,6 +233,8 @@ def _check_depths(placement: Placement) -> None:
     for name, need in _needs(placement).items():
         owner, depth = name.split()
         have = getattr(owners[owner], depth)
+        if need > have and depth == "doubling":
+            raise RanvierError("fabric: doubling is 0, and the network has weight exponents; use a fabric with doubling")
         if need > have:
             help_ = "use a larger one or more cores" if owner == "core" else "use a larger one"
             raise RanvierError(f"{owner}: {depth} is {have}; the network needs {need}: {help_}")

@@ -1,0 +1,62 @@
+"""A short queue of registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Const, Module, Signal
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import Component, In, Out
+
+from .technology import technology_of
+
+__all__ = ["Queue"]
+
+
+class Queue(Component):
+    """The interface of Amaranth's `SyncFIFO`, and what it does: the oldest word is on ``r_data`` while ``r_rdy``, from the clock after
+    it was written on. A word that is written into a full queue is lost.
+
+    Where a register comes with a LUT before it, words move up to the first place, so that no multiplexer stands behind them.
+    """
+
+    w_data: Signal
+    w_en: Signal
+    r_data: Signal
+    r_rdy: Signal
+    r_en: Signal
+
+    def __init__(self, *, width: int, depth: int) -> None:
+        self._width, self._depth = width, depth
+        super().__init__({"w_data": In(width), "w_en": In(1), "r_data": Out(width), "r_rdy": Out(1), "r_en": In(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if technology_of(platform).lut_before_register:
+            self._moving(m)
+        else:
+            m.submodules.fifo = fifo = SyncFIFO(width=self._width, depth=self._depth)
+            m.d.comb += [
+                fifo.w_data.eq(self.w_data), fifo.w_en.eq(self.w_en), fifo.r_en.eq(self.r_en),
+                self.r_data.eq(fifo.r_data), self.r_rdy.eq(fifo.r_rdy),
+            ]
+        return m
+
+    def _moving(self, m: Module) -> None:
+        places: list[Any] = [Signal(self._width, name=f"place_{n}", reset_less=True) for n in range(self._depth)]
+        taken = Signal(self._depth)          # as many ones as there are words
+        read = self.r_en & taken[0]
+        write = self.w_en & ~taken[-1]    # as in `SyncFIFO`, a read in the same clock makes no room
+        m.d.comb += [self.r_data.eq(places[0]), self.r_rdy.eq(taken[0])]
+        for n, place in enumerate(places):
+            above = taken[n + 1] if n + 1 < self._depth else Const(0, 1)
+            below = taken[n - 1] if n else Const(1, 1)
+            with m.If(read):
+                m.d.sync += place.eq(places[n + 1] if n + 1 < self._depth else self.w_data)
+            # The first free place, as it is after a read.
+            with m.If(write & ((read & taken[n] & ~above) | (~read & ~taken[n] & below))):
+                m.d.sync += place.eq(self.w_data)
+        with m.If(read & ~write):
+            m.d.sync += taken.eq(taken >> 1)
+        with m.Elif(write & ~read):
+            m.d.sync += taken.eq(taken << 1 | 1)
