@@ -88,7 +88,7 @@ class Interpreter(Component):
         self._status = Signal(_STATUS_BITS)
         self._word = Signal(CHUNK_BITS, reset_less=True)                # of the payload, or of the reply
         self._bits, self._held = Signal(8, reset_less=True), Signal(4)  # the payload's byte in hand, and the values left in it
-        self._between = Signal()       # no frame is in hand
+        self._wants = Signal()         # an access waits for the fabric, or is done in this clock
         unit, self._own = self.access_address[OFFSET_BITS + MEMORY_BITS:], Signal()
         m.d.comb += self._own.eq(unit == link_unit(self._config.fabric))
         may, hopeless = self._interlock(m, unit)
@@ -106,7 +106,7 @@ class Interpreter(Component):
         memory = self.access_address[OFFSET_BITS:][:MEMORY_BITS]
         settle, stuck = Signal(range(_SETTLE_CLOCKS + 1)), Signal(range(_STUCK_CLOCKS + 1))
         periods = Signal(3)
-        with m.If(self.running | self.access_write):
+        with m.If(self.running | self.access_write & (unit == fabric.nodes)):    # a run may begin some clocks after the write
             m.d.sync += settle.eq(0)
         with m.Elif(settle != _SETTLE_CLOCKS):
             m.d.sync += settle.eq(settle + 1)
@@ -114,7 +114,7 @@ class Interpreter(Component):
             m.d.sync += stuck.eq(0)
         with m.Elif(stuck != _STUCK_CLOCKS):
             m.d.sync += stuck.eq(stuck + 1)
-        with m.If(self._between):
+        with m.If(~self._wants):
             m.d.sync += periods.eq(0)
         with m.Elif(self.period & ~periods[-1]):
             m.d.sync += periods.eq(periods + 1)
@@ -176,7 +176,7 @@ class Interpreter(Component):
             (self._command == Command.READ) & (self._left == 6) | values & (self._left > 4)
             | (self._command == Command.WRITE) & (self._left >= 8) & (self._left[:2] == 0)))
         with m.State("HEADER"):
-            m.d.comb += [self._between.eq(1), self.quiet.eq((self._place == 0) & ~self.valid)]
+            m.d.comb += self.quiet.eq((self._place == 0) & ~self.valid)
             m.d.sync += self._held.eq(0)
             with m.If(self.valid):
                 m.d.comb += self.take.eq(1)
@@ -248,6 +248,7 @@ class Interpreter(Component):
         with m.State("WAIT_WRITE"):    # a clock for the interlock to see address and data
             m.next = "ACCESS_WRITE"
         with m.State("ACCESS_WRITE"):
+            m.d.comb += self._wants.eq(1)
             with m.If(may):
                 m.d.comb += [self.access_write.eq(1), self._step.eq(1)]
                 m.next = "GATHER"
@@ -258,6 +259,7 @@ class Interpreter(Component):
         """The count of words, in the upper half of the word that was gathered."""
         asked = self._word[CHUNK_BITS // 2:]
         with m.State("COUNT"):
+            m.d.comb += self._wants.eq(1)
             with m.If((asked == 0) | (asked > MOST_READ)):
                 self._answer(m, Status.COMMAND)
             with m.Elif(may):

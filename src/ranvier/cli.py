@@ -166,13 +166,16 @@ def _tell_mismatch(report: dict[str, Any]) -> None:
 @click.argument("folder", type=_EXISTING)
 @_AS_JSON
 def report_command(folder: Path, as_json: bool) -> None:
-    """Print the table of a folder that 'ranvier demo' or 'ranvier run -o' wrote.
+    """Print the table of a folder that 'ranvier demo', 'ranvier run -o' or 'ranvier build' wrote.
 
     \b
     Example:
       ranvier report build/demo
     """
     from .report import demo_rows, load_report, print_rows, run_rows, semantics_lines
+    if (folder / "build.json").is_file():
+        _report_build(folder, as_json)
+        return
     report = load_report(folder)
     if as_json:
         _show(report)
@@ -184,6 +187,18 @@ def report_command(folder: Path, as_json: bool) -> None:
     pictures = [path for path in (folder / "raster.png", folder / "membranes.png") if path.is_file()]
     for path in pictures:
         click.echo(f"picture: {path}")
+
+
+def _report_build(folder: Path, as_json: bool) -> None:
+    from .bitstream.table import build_rows, seed_lines
+    from .program import load_build
+    from .report import print_rows
+    report = load_build(folder)
+    if as_json:
+        _show(report)
+        return
+    print_rows(str(folder), ("figure", "value"), build_rows(report))
+    click.echo("\n".join(seed_lines(report)))
 
 
 @cli.command("demo")
@@ -219,34 +234,183 @@ def demo_command(output: Path, digits: Path | None, pictures: int, cores: int, l
 
 
 @cli.command("verify")
-@click.option("--networks", default=500, show_default=True, type=click.IntRange(1, 1000000), help="Random networks to compare.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the first network.")
+@click.option("--networks", default=500, show_default=True, type=click.IntRange(0, 1000000), help="Random networks to compare.")
+@click.option("--line-faults", default=0, show_default=True, type=click.IntRange(0, 10000000),
+              help="Faults to inject into the line of a simulated device.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the first network, and of the faults.")
 @click.option("-o", "--output", type=_EXISTING, default=Path("build/verify"), show_default=True, help="Folder for reproducers.")
 @_AS_JSON
-def verify_command(networks: int, seed: int, output: Path, as_json: bool) -> None:
-    """Random networks, model against RTL, on fabrics that cover every pair of build parameters.
+def verify_command(networks: int, line_faults: int, seed: int, output: Path, as_json: bool) -> None:
+    """Random networks, model against RTL, on fabrics that cover every pair of build parameters; faults on the host link.
 
     The fabrics are compiled at first use, which takes some minutes.
 
     \b
-    Example:
+    Examples:
       ranvier verify --networks 2000 --seed 1000
+      ranvier verify --networks 0 --line-faults 10000
     """
-    from .campaign import covering_fabrics, run_campaign
-    from .progress import bar
+    from .commands import verify_line, verify_networks
     from .report import print_rows
-    fabrics = covering_fabrics()
-    with bar("random networks, model against RTL", networks) as update:
-        outcome = run_campaign(networks, fabrics, seed=seed, folder=output, progress=update)
+    found: dict[str, Any] = {}
+    failures: list[str] = []
+    if networks:
+        found["networks"], failures = verify_networks(networks, seed, output)
+    if line_faults:
+        found["line"] = verify_line(line_faults, seed)
+        failures += found["line"]["failures"]
     if as_json:
-        _show(outcome.to_json())
+        _show(found)
     else:
-        print_rows("Random networks", ("figure", "value"),
-                   [(key, f"{value:,}") for key, value in outcome.to_json().items() if isinstance(value, int)])
-    for case, mismatch in outcome.mismatches:
-        click.echo(f"MISMATCH, seed {case}: {mismatch}; kept in {output / f'seed-{case}'}", err=True)
-    if outcome.mismatches:
+        for title, part in found.items():
+            rows = [(key, f"{value:,}") for key, value in part.items() if isinstance(value, int)]
+            rows += [(f"fault: {kind}", f"{value:,}") for kind, value in part.get("by_kind", {}).items()]
+            print_rows({"networks": "Random networks", "line": "Faults on the line"}[title], ("figure", "value"), rows)
+    for failure in failures:
+        click.echo(f"MISMATCH, {failure}", err=True)
+    if failures:
         sys.exit(1)
+
+
+@cli.command("boards")
+@_AS_JSON
+def boards_command(as_json: bool) -> None:
+    """List the boards that bitstreams can be built for, with their overlays.
+
+    The overlay is the fabric that 'ranvier build --board NAME' builds without --tailor.
+
+    \b
+    Example:
+      ranvier boards
+    """
+    from .bitstream.prediction import capacity_of
+    from .boards import BOARDS
+    found = [{"name": board.name, "title": board.title, "chip": board.device, "uart": board.uart_note, "baud": board.baud,
+              "clock_hz": board.clock_hz, "pins": {use: pin.label if pin else None for use, pin in board.pins().items()},
+              "capacity": capacity_of(board.fabric, board.clock_hz).to_json(), "programs": bool(board.loader), "note": board.loader_note}
+             for board in BOARDS.values()]
+    if as_json:
+        _show(found)
+        return
+    from .report import print_rows
+    rows = []
+    for board in BOARDS.values():
+        capacity = capacity_of(board.fabric, board.clock_hz)
+        rows.append((board.name, board.device, f"{capacity.cores} x {capacity.lanes}", f"{capacity.neurons:,}", f"{capacity.synapses:,}",
+                     f"{board.clock_hz / 1e6:g} MHz", f"{board.baud:,}", board.uart_note))
+    print_rows("Boards", ("name", "chip", "cores x lanes", "neurons", "synapses", "clock tried first", "baud", "serial port"), rows)
+
+
+@cli.command("build")
+@click.argument("network", type=_EXISTING, required=False)
+@click.option("--board", required=True, help="Name of the board; 'ranvier boards' lists them.")
+@click.option("-o", "--output", type=_EXISTING, required=True, 
+              help="Folder for bitstream, build.json and logs; an older build there is replaced.")
+@click.option("--tailor", "tailored", is_flag=True, help="Size cores and memories to NETWORK instead of building the board's overlay.")
+@click.option("--cores", type=click.IntRange(1, 16), help="Cores; without it the board's, or as many as help NETWORK.")
+@click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core; without it the board's.")
+@click.option("--clock", type=click.FloatRange(1, 1000), help="Fabric clock in MHz, rounded down to one that the PLL makes; without it the "
+              "fastest that timing allows.")
+@click.option("--seeds", type=click.IntRange(1, 64), help="Placement seeds to try: 1 to this number; without it the board's.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Placements at a time; without it one for each processor.")
+@click.option("--ticks", type=click.IntRange(1, 65535), help="Ticks of the predicted inference; without it the conversion's.")
+@click.option("--input", "pictures", type=_EXISTING, 
+              help="Pictures (npz) to predict the time of an inference with; without them the worst case.")
+@_AS_JSON
+def build_command(network: Path | None, board: str, output: Path, tailored: bool, cores: int | None, lanes: str | None, clock: float | None,
+                  seeds: int | None, jobs: int | None, ticks: int | None, pictures: Path | None, as_json: bool) -> None:
+    """Build a bitstream for a board, with open tools.
+
+    Without --tailor it is the board's overlay: one bitstream that runs any network that fits, loaded at run time; NETWORK may be
+    left out, or is checked to fit. With --tailor cores and memories are sized to NETWORK.
+
+    The design is synthesised, placed with several seeds side by side, and given the fastest clock that the PLL makes and the
+    timing allows. A bitstream whose timing is not met is never handed out. The first use of a YoWASP program compiles it.
+
+    \b
+    Examples:
+      ranvier build --board ulx3s -o build/ulx3s
+      ranvier build digits.ranvier --board icebreaker --tailor --seeds 8 -o build/digits
+    """
+    from .bitstream.command import build
+    from .bitstream.table import build_rows, seed_lines
+    from .report import print_rows
+    report = build(network, board, output, tailored=tailored, cores=cores, lanes=None if lanes is None else int(lanes), clock_mhz=clock,
+                   seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures)
+    if as_json:
+        _show(report)
+        return
+    print_rows(f"{board} -> {output}", ("figure", "value"), build_rows(report))
+    click.echo("\n".join(seed_lines(report)))
+    click.echo(f"load it with: ranvier program {output}")
+
+
+@cli.command("program")
+@click.argument("folder", type=_EXISTING, required=False)
+@click.option("--flash/--sram", default=False, help="Write the flash, which keeps it, or load the FPGA, which forgets it (default).")
+@click.option("--udev-rule", is_flag=True, help="Print the udev rule that lets users program boards, and do nothing else.")
+@_AS_JSON
+def program_command(folder: Path | None, flash: bool, udev_rule: bool, as_json: bool) -> None:
+    """Load the bitstream of a build into its board, with openFPGALoader.
+
+    \b
+    Examples:
+      ranvier program build/ulx3s
+      ranvier program build/digits --flash
+      ranvier program --udev-rule
+    """
+    from .program import UDEV_RULE, program_board
+    from .progress import waiting
+    if udev_rule:
+        if as_json:
+            _show({"udev_rule": UDEV_RULE})
+        else:
+            click.echo(UDEV_RULE, nl=False)
+        return
+    if folder is None:
+        raise RanvierError("program: name the folder of a build, for example: ranvier program build/ulx3s")
+    with waiting(f"program {folder}"):
+        done = program_board(folder, flash=flash)
+    if as_json:
+        _show(done)
+        return
+    click.echo(f"{done['bitstream']} is in the {'flash' if done['into'] == 'flash' else 'FPGA'} of {done['board']}")
+
+
+@cli.command("generate")
+@click.argument("network", type=_EXISTING, required=False)
+@click.option("--verilog", is_flag=True, help="Plain Verilog, which is what there is; may be left out.")
+@click.option("-o", "--output", type=_EXISTING, required=True, help="Folder for ranvier.v, ranvier.core, README.md and device.json.")
+@click.option("--board", help="Take the overlay of this board; without it the standard fabric.")
+@click.option("--cores", type=click.IntRange(1, 16), help="Cores of the fabric.")
+@click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core.")
+@click.option("--clock", default=100.0, show_default=True, type=click.FloatRange(1, 1000),
+              help="Clock in MHz that the device states to the host.")
+@click.option("--baud", default=1_000_000, show_default=True, type=click.IntRange(9600, 12_000_000), help="Rate after reset, for a UART.")
+@click.option("--uart", is_flag=True, help="A top with the lines rx and tx instead of byte streams.")
+@_AS_JSON
+def generate_command(network: Path | None, verilog: bool, output: Path, board: str | None, cores: int | None, lanes: str | None,
+                     clock: float, baud: int, uart: bool, as_json: bool) -> None:
+    """Write the device as plain Verilog, with a documented top, no vendor primitives and a FuseSoC core file.
+
+    With NETWORK the fabric is sized to it.
+
+    \b
+    Examples:
+      ranvier generate --verilog -o build/verilog
+      ranvier generate digits.ranvier --cores 2 --uart -o build/digits-verilog
+    """
+    from .commands import generate
+    from .progress import waiting
+    from .report import print_rows
+    with waiting("generate Verilog"):
+        made = generate(network, output, board, cores, None if lanes is None else int(lanes), clock, baud, uart)
+    if as_json:
+        _show(made)
+        return
+    print_rows(f"{output}: module {made['top']}", ("port", "direction", "bits", "meaning"),
+               [(port["name"], port["direction"], str(port["width"]), port["meaning"]) for port in made["ports"]])
+    click.echo("files: " + ", ".join(made["files"]))
 
 
 @cli.command("doctor")

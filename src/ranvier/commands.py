@@ -1,4 +1,4 @@
-"""`ranvier run`: files in, figures out."""
+"""`ranvier run` and `ranvier generate`: files in, figures or files out."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy as np
 
 from .files import load_network, load_pictures, write_atomic, write_json
 from .mapper import map_network
+from .model.config import FabricConfig
 from .model.counters import Counts
+from .model.device_config import DeviceConfig
 from .model.errors import RanvierError
 from .model.layout import Counter
 from .progress import bar, waiting
 from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
 from .sim.verilate import build_library
 
-__all__ = ["run_pictures"]
+__all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
 
 _DEFAULT_STEPS = 4
 
@@ -71,3 +73,37 @@ def _figures(counters: Counts, clocks: int, pictures: int) -> dict[str, Any]:
     total = counters.sum(axis=0)
     return {"clocks_per_picture_stream": clocks / max(1, pictures), "weight_limit_share": weight_limit_share(counters),
             "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
+
+
+def verify_networks(count: int, seed: int, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Random networks, model against RTL: the figures, and a line for each mismatch."""
+    from .campaign import covering_fabrics, run_campaign
+    fabrics = covering_fabrics()
+    with bar("random networks, model against RTL", count) as update:
+        outcome = run_campaign(count, fabrics, seed=seed, folder=folder, progress=update)
+    return outcome.to_json(), [f"seed {case}: {mismatch}; kept in {folder / f'seed-{case}'}" for case, mismatch in outcome.mismatches]
+
+
+def verify_line(count: int, seed: int) -> dict[str, Any]:
+    """Faults on the line of a simulated device: the tally."""
+    from .line_faults import FAULT_DEVICE, run_line_faults
+    from .sim.verilate import build_device_library
+    with waiting("compile the device (kept for the next run)"):
+        build_device_library(FAULT_DEVICE)
+    with bar("faults on the line", count) as update:
+        return run_line_faults(count, seed=seed, progress=update).to_json()
+
+
+def generate(path: Path | None, output: Path, board: str | None, cores: int | None, lanes: int | None, clock_mhz: float, baud: int,
+             uart: bool) -> dict[str, Any]:
+    """Write a device as Verilog; what was written."""
+    from .bitstream.command import form
+    from .boards import find_board
+    from .generate import generate_verilog
+    network = None if path is None else load_network(path)
+    base = FabricConfig() if board is None else find_board(board).fabric
+    try:
+        fabric = form(base, network, cores, lanes)
+    except RanvierError as error:
+        raise RanvierError(f"{path or 'generate'}: {error}") from error
+    return generate_verilog(DeviceConfig(fabric, clock_hz=round(clock_mhz * 1e6), baud=baud, board="verilog"), output, uart=uart)

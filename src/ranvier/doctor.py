@@ -9,9 +9,13 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+from .bitstream.tools import PROGRAMS, find_tool, yowasp_cache
 from .model.errors import RanvierError
+from .ports import serial_ports
+from .program import LIBRARIES, find_loader, missing_libraries
 from .sim.verilate import cache_folder, tool_environment, verilator_binary
 
 __all__ = ["Finding", "examine"]
@@ -48,7 +52,7 @@ def examine() -> list[Finding]:
     found.append(Finding("iverilog", "ok" if iverilog else "absent", iverilog or "-",
                          "" if iverilog else "optional, a second simulator for the benches: apt install iverilog"))
     found.append(_cache())
-    return found
+    return [*found, *_boards()]
 
 
 def _package(name: str, use: str | None) -> Finding:
@@ -84,3 +88,56 @@ def _cache() -> Finding:
     builds = len(list((folder / "verilator").glob("*/libfabric.so")))
     return Finding("build cache", "ok" if usable else "missing", f"{folder} ({builds} compiled fabrics)",
                    "" if usable else "set RANVIER_CACHE to a folder that can be written")
+
+
+# What boards need; all of it is optional, for models and compiled RTL run without.
+
+
+def _boards() -> list[Finding]:
+    """Programs that make bitstreams, and whether they are compiled; the loader and its libraries; ports."""
+    return [*(_tool(name) for name in PROGRAMS), _yowasp_cache(), _loader(), *_ports()]
+
+
+def _tool(name: str) -> Finding:
+    try:
+        tool = find_tool(name)
+    except RanvierError as error:
+        return Finding(name, "absent", "-", f"optional, for bitstreams: {str(error).partition('; ')[2]}")
+    note = "" if tool.wasm is None else ", compiled" if tool.compiled else ", will compile itself at first use"
+    return Finding(name, "ok", " ".join(tool.command) + note)
+
+
+def _yowasp_cache() -> Finding:
+    name = "compiled programs"
+    try:
+        folder = yowasp_cache()
+    except ImportError:
+        return Finding(name, "absent", "-", "optional, for bitstreams: pip install 'ranvier[boards]'")
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(parent, os.W_OK):
+        return Finding(name, "missing", f"{folder} (cannot be written)", "set YOWASP_CACHE_DIR to a folder that can be written")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Finding(name, "ok", f"{folder} ({size / 2**20:.0f} MiB)")
+
+
+def _loader() -> Finding:
+    name = "openFPGALoader"
+    try:
+        command = find_loader()
+    except RanvierError as error:
+        return Finding(name, "absent", "-", f"optional, to program boards: {str(error).partition('; ')[2]}")
+    lost = missing_libraries(Path(command[0]))
+    if lost:
+        packages = " ".join(LIBRARIES.get(library, library) for library in lost)
+        return Finding(name, "absent", f"{command[0]} lacks {', '.join(lost)}", f"optional, to program boards: apt install {packages}")
+    return Finding(name, "ok", " ".join(command))
+
+
+def _ports() -> list[Finding]:
+    ports = serial_ports()
+    if not ports:
+        return [Finding("serial ports", "absent", "none", "optional, for boards: plug one in; it shows as /dev/ttyUSB0 or /dev/ttyACM0")]
+    denied = "optional, for boards: sudo usermod -aG dialout $USER, then log in again"
+    return [Finding(f"port {port.path}", "ok" if port.usable else "absent",
+                    (port.about or "no description") + ("" if port.usable else ", no permission"), "" if port.usable else denied)
+            for port in ports]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
-__all__ = ["bar", "share", "waiting"]
+__all__ = ["bar", "several", "share", "waiting"]
 
 #: Seconds between lines where there is no terminal.
 _SAY_EVERY = 30.0
@@ -52,6 +52,28 @@ def share(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar in percent; call what it gives with the parts done so far and the parts there are."""
     with bar(title, 100) as update:
         yield lambda done, total: update(100 * done // max(1, total))
+
+
+@contextmanager
+def several(titles: Sequence[str]) -> Iterator[Callable[[int, int, str], None]]:
+    """A bar in percent for each of ``titles``; call what it gives with a bar's number, its percent and what it does."""
+    with _shown(TextColumn("{task.fields[state]:<10}")) as progress:
+        tasks = [progress.add_task(title, total=100, state="waits") for title in titles]
+        begun, ended = set[int](), set[int]()
+
+        def say(n: int, text: str) -> None:
+            if not progress.console.is_terminal:
+                progress.console.print(f"{titles[n]} {text}")
+
+        def update(n: int, percent: int, state: str) -> None:
+            progress.update(tasks[n], completed=percent, state=state)
+            if n not in begun:
+                begun.add(n)
+                say(n, "...")
+            if percent >= 100 and n not in ended:
+                ended.add(n)
+                say(n, state)
+        yield update
 
 
 @contextmanager

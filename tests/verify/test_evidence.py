@@ -11,6 +11,8 @@ from ranvier.campaign import CHOICES, covering_fabrics, run_campaign
 from ranvier.convert import convert
 from ranvier.demo import find_digits
 from ranvier.files import load_pictures
+from ranvier.host_faults import run_host_faults
+from ranvier.line_faults import run_line_faults
 from ranvier.mapper import map_network
 from ranvier.onnx_import import load_onnx
 from ranvier.progress import bar
@@ -19,6 +21,8 @@ from ranvier.runs import choose_fabric, classify, run_rtl_set
 pytestmark = pytest.mark.verify
 
 NETWORKS = 500
+FAULTS = 10_000
+SESSIONS = 150
 
 
 def test_random_networks(tmp_path: Path) -> None:
@@ -31,6 +35,26 @@ def test_random_networks(tmp_path: Path) -> None:
     assert outcome.networks == NETWORKS
     assert outcome.spikes > 50_000 and outcome.clamps > 50_000, "the campaign has become too quiet to show anything"
     assert len(CHOICES) == 10
+
+
+def test_line_faults() -> None:
+    """10,000 seeded faults of every kind and 100,000 bytes of noise on the line: whole commands or nothing, and no hang."""
+    with bar("faults on the line", FAULTS) as update:
+        tally = run_line_faults(FAULTS, progress=update)
+    print(f"\n{tally.to_json()}")
+    assert tally.failures == []
+    assert tally.total >= FAULTS
+    assert tally.noise_bytes >= 100_000
+    assert tally.executed > FAULTS // 20 and tally.dropped > FAULTS // 2, "the faults have become too mild, or too rough"
+
+
+def test_host_faults() -> None:
+    """Sessions over a bad line: the model's results or one clear error, and the next session works."""
+    with bar("sessions over a bad line", SESSIONS) as update:
+        tally = run_host_faults(SESSIONS, progress=update)
+    print(f"\n{tally.to_json()}")
+    assert tally.failures == []
+    assert tally.recovered > SESSIONS // 10
 
 
 def test_all_digits() -> None:

@@ -1,0 +1,43 @@
+"""Overlays that more than one board has."""
+
+from __future__ import annotations
+
+from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
+
+__all__ = ["ecp5_25f", "ecp5_85f", "gw1n_9", "up5k"]
+
+
+def up5k() -> FabricConfig:
+    """iCE40 UP5K: one core of 16 lanes; the weights fill the four SPRAMs, 16384 words of 16 x 4 bits."""
+    return FabricConfig(
+        cores=1, core=CoreConfig(lanes=16, sweep_lanes=1, program_depth=128, row_depth=32, weight_depth=16384, state_depth=256,
+                                 drive_depth=256, dynamics_depth=16),
+        input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=512, drive_depth=8, dynamics_depth=4),
+        word_bits=16, spike_depth=256, levels=8)
+
+
+def ecp5_85f() -> FabricConfig:
+    """ECP5 85F: seven cores of 64 lanes."""
+    return FabricConfig(
+        cores=7, core=CoreConfig(lanes=64, sweep_lanes=4, program_depth=128, row_depth=32, weight_depth=1024, state_depth=256,
+                                 drive_depth=256, dynamics_depth=32),
+        input=InputConfig(sweep_lanes=8, row_depth=4, state_depth=256, drive_depth=16, dynamics_depth=4),
+        word_bits=64, spike_depth=256, levels=8)
+
+
+def ecp5_25f() -> FabricConfig:
+    """ECP5 25F: two cores of 64 lanes."""
+    return FabricConfig(
+        cores=2, core=CoreConfig(lanes=64, sweep_lanes=4, program_depth=128, row_depth=32, weight_depth=1024, state_depth=256,
+                                 drive_depth=256, dynamics_depth=32),
+        input=InputConfig(sweep_lanes=8, row_depth=4, state_depth=256, drive_depth=16, dynamics_depth=4),
+        word_bits=64, spike_depth=256, levels=8)
+
+
+def gw1n_9() -> FabricConfig:
+    """Gowin GW1N-9: one core of 16 lanes; 26 block RAMs of 2 KiB leave room for 2048 weight words."""
+    return FabricConfig(
+        cores=1, core=CoreConfig(lanes=16, sweep_lanes=1, program_depth=64, row_depth=32, weight_depth=2048, state_depth=128,
+                                 drive_depth=128, dynamics_depth=16),
+        input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=128, drive_depth=8, dynamics_depth=4),
+        word_bits=16, spike_depth=128, levels=8)

@@ -1,0 +1,126 @@
+"""What the programs report: nextpnr's JSON, yosys' statistics, and how far a placement is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..model.errors import RanvierError
+
+__all__ = ["Clock", "Placed", "Resource", "overfull", "phase_of", "read_placed", "stage_of"]
+
+#: Kinds of cells in nextpnr's report, by family, and what the table calls them.
+_KINDS: Mapping[str, Mapping[str, str]] = {
+    "ice40": {"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block RAMs", "ICESTORM_SPRAM": "SPRAMs", "ICESTORM_DSP": "multipliers",
+              "SB_GB": "global buffers", "ICESTORM_PLL": "PLLs"},
+    "ecp5": {"TRELLIS_COMB": "LUT4", "TRELLIS_FF": "flip-flops", "TRELLIS_RAMW": "distributed RAM writers", "DP16KD": "block RAMs",
+             "MULT18X18D": "multipliers", "DCCA": "global clocks", "EHXPLLL": "PLLs"},
+    "gowin": {"LUT4": "LUT4", "DFF": "flip-flops", "ALU": "carry cells", "RAM16SDP4": "distributed RAMs", "BSRAM": "block RAMs",
+              "MULT9X9": "multipliers 9x9", "MULT18X18": "multipliers", "rPLL": "PLLs"},
+}
+#: Lines of nextpnr's log that begin a phase, the share of the work that is done then, and the phase's name.
+_PHASES = (("Info: Packing", 2, "packing"), ("Info: Placed", 8, "placing"), ("Info: Creating initial", 8, "placing"),
+           ("Info: Running main analytical", 12, "placing"), ("Info: Running simulated annealing", 45, "refining"),
+           ("Info: Routing", 55, "routing"), ("Info: Running router2", 60, "routing"), ("Info: Routing complete", 92, "timing"),
+           ("Info: Router1 time", 92, "timing"), ("Info: Max frequency for clock", 95, "timing"))
+#: Share by which a constraint may differ from the clock: periods are whole picoseconds in nextpnr.
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Cells of one kind."""
+
+    name: str
+    used: int
+    available: int
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A clock of the design in MHz: what was reached, and what was asked for."""
+
+    name: str
+    achieved: float
+    asked: float
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Result of one placement: cells and clocks, the fabric's first."""
+
+    seed: int
+    resources: tuple[Resource, ...]
+    clocks: tuple[Clock, ...]
+
+    @property
+    def fmax(self) -> float:
+        """MHz that the fabric clock reached."""
+        return self.clocks[0].achieved
+
+    @property
+    def met(self) -> bool:
+        """Whether every clock is as fast as asked."""
+        return all(clock.achieved >= clock.asked for clock in self.clocks)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self)
+
+
+def read_placed(path: Path, family: str, seed: int, clock_mhz: float) -> Placed:
+    """Read nextpnr's ``--report``. The fabric clock is the one that was placed for ``clock_mhz`` (the slowest, if several were).
+
+    Raises `RanvierError` where there is none: nothing would be known of its speed then.
+    """
+    try:
+        value = json.loads(path.read_text(errors="replace"))
+        kinds = _KINDS[family]
+        resources = [Resource(kinds[kind], int(found["used"]), int(found["available"]))
+                     for kind, found in value["utilization"].items() if kind in kinds and int(found["available"])]
+        clocks = [Clock(name, float(found["achieved"]), float(found["constraint"])) for name, found in value["fmax"].items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RanvierError(f"nextpnr: its report cannot be read ({error}); use the version in constraints.txt") from None
+    order = {name: n for n, name in enumerate(kinds.values())}
+    resources.sort(key=lambda found: order[found.name])
+    fabric = sorted((clock for clock in clocks if abs(clock.asked / clock_mhz - 1) < _ROUNDING), key=lambda clock: clock.achieved)
+    if not fabric:
+        asked = ", ".join(f"{clock.name} for {clock.asked:.3f} MHz" for clock in clocks) or "no clock"
+        raise RanvierError(f"nextpnr: no clock was placed for {clock_mhz:.3f} MHz, but {asked}; "
+                           "this is a defect, please report it with the logs")
+    # The constraint is rounded to picoseconds on its way; what counts is the clock itself.
+    exact = [replace(clock, asked=max(clock.asked, clock_mhz)) for clock in fabric]
+    return Placed(seed, tuple(resources), (*exact, *(clock for clock in clocks if clock not in fabric)))
+
+
+def overfull(log: str, family: str) -> list[Resource]:
+    """Kinds of cells of which nextpnr's log says that the design needs more than there are."""
+    kinds = _KINDS[family]
+    found = re.findall(r"^Info:\s+(\w+): +(\d+)/ *(\d+)", log, re.MULTILINE)
+    return [Resource(kinds.get(kind, kind), int(used), int(available)) for kind, used, available in found if int(used) > int(available)]
+
+
+def phase_of(log: str) -> tuple[int, str]:
+    """How far nextpnr is, in percent, and its phase, from its log so far."""
+    share, phase = 0, "reading"
+    for begins, done, name in _PHASES:
+        if begins in log and done >= share:
+            share, phase = done, name
+    if phase == "placing":
+        # The analytical placer counts its rounds; it takes about twenty.
+        rounds = [int(n) for n in re.findall(r"at iteration #(\d+)", log)]
+        share = min(40, share + 2 * max(rounds, default=0))
+    return share, phase
+
+
+def stage_of(log: str) -> tuple[int, str]:
+    """The same of yosys: its ``synth`` commands have some thirty steps numbered 4.1 to 4.5x."""
+    steps = re.findall(r"^\d+\.(\d+)\. Executing (\w+)", log, re.MULTILINE)
+    if not steps:
+        return 0, "reading"
+    number, name = steps[-1]
+    return min(95, 2 * int(number)), name.lower()

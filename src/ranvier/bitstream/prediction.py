@@ -1,0 +1,111 @@
+"""How long an inference takes on a fabric, from the cycle model: with pictures, or at worst."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model.config import FabricConfig
+from ..model.cycles import predict_cycles
+from ..model.device_config import DeviceConfig
+from ..model.golden import run_golden
+from ..model.layout import CHUNK_BITS
+from ..model.link import CRC_BYTES, HEADER_BYTES, MOST_WRITE
+from ..model.placement import Placement
+from ..runs import inputs_of
+
+__all__ = ["Capacity", "Prediction", "capacity_of", "link_bytes", "predict"]
+
+#: Pictures of which the mean is taken.
+_MOST_PICTURES = 200
+_START_AND_STOP_BITS = 10
+_FLAGS, _ADDRESS_BYTES = 2, 4
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What fits a fabric at most. ``operations`` are synaptic operations in a second, when every core scans in every clock."""
+
+    cores: int
+    lanes: int
+    neurons: int
+    synapses: int
+    operations: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Clocks and microseconds of an inference of ``ticks`` steps, from the input loaded to the answer ready.
+
+    ``basis`` is ``pictures`` (the mean over them) or ``worst`` (every neuron spikes in every step). ``stream`` is the time
+    from one answer to the next, when the next input is always there. ``link_us`` is what the link needs for an input.
+    """
+
+    basis: str
+    ticks: int
+    pictures: int
+    clocks: float
+    us: float
+    stream_us: float
+    link_bytes: int
+    link_us: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as plain JSON values."""
+        return asdict(self)
+
+
+def capacity_of(fabric: FabricConfig, clock_hz: float) -> Capacity:
+    """What fits, by the memories' depths."""
+    core = fabric.core
+    return Capacity(fabric.cores, core.lanes, fabric.cores * core.state_depth * core.sweep_lanes,
+                    fabric.cores * core.weight_depth * core.lanes, fabric.cores * core.lanes * clock_hz)
+
+
+def link_bytes(placement: Placement) -> int:
+    """Bytes from host to device for one input: its values as plain words, with headers, CRCs and flags.
+
+    What has to be escaped in the values comes on top; commands that pack values of 4 bits or 1 bit need less.
+    """
+    config = placement.config
+    chunks = -(-config.input_bits * config.input.sweep_lanes // CHUNK_BITS)
+    words = chunks * sum(row.groups for row in placement.units[-1])
+    frames = -(-words // MOST_WRITE)
+    return 4 * words + frames * (HEADER_BYTES + CRC_BYTES + _FLAGS + _ADDRESS_BYTES)
+
+
+def predict(placement: Placement, device: DeviceConfig, ticks: int, pictures: npt.NDArray[Any] | None = None) -> Prediction:
+    """Predict a device's time for an inference of ``placement``."""
+    network = placement.network
+    if pictures is None:
+        popcounts, clamps = _everything_spikes(placement, ticks)
+        count = 1
+    else:
+        run = run_golden(network, inputs_of(network, pictures[:_MOST_PICTURES]), ticks, blocks=placement.blocks)
+        popcounts, clamps = run.popcounts, run.clamps
+        count = len(pictures[:_MOST_PICTURES])
+    alone = float(predict_cycles(placement, popcounts, clamps, ticks, stream=False).clocks.sum(axis=1).mean())
+    many = {name: np.repeat(found, 8, axis=0) for name, found in popcounts.items()} if pictures is None else popcounts
+    held = {name: np.repeat(found, 8, axis=0) for name, found in clamps.items()} if pictures is None else clamps
+    stream = float(predict_cycles(placement, many, held, ticks).clocks.sum()) / len(next(iter(many.values())))
+    microsecond = device.clock_hz / 1e6
+    count_bytes = link_bytes(placement)
+    return Prediction("worst" if pictures is None else "pictures", ticks, count, alone, alone / microsecond, stream / microsecond,
+                      count_bytes, count_bytes * _START_AND_STOP_BITS / device.baud * 1e6)
+
+
+def _everything_spikes(placement: Placement, ticks: int) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
+    popcounts, clamps = {}, {}
+    for name, parts in placement.parts.items():
+        sizes = [min(part.word_bits, part.stop - part.start - word * part.word_bits) for part in parts for word in range(part.words)]
+        clamps[name] = np.zeros((1, ticks, len(sizes)), np.int64)
+        if placement.network.by_name[name].spiking:
+            popcounts[name] = np.broadcast_to(np.array(sizes, np.int64), (1, ticks, len(sizes))).copy()
+    return popcounts, clamps
