@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export RANVIER_CACHE ?= $(CURDIR)/build/cache
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test verify lint bench bench-snntorch clean
+.PHONY: demo test verify lint bench bench-boards bench-snntorch bitstreams clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/ranvier demo -o build/demo
@@ -15,7 +15,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
 
 verify: $(VENV)/dev.stamp
-	@echo "== evidence: 500 random networks on 24 fabrics, and all 10,000 digits, model against RTL"
+	@echo "== evidence: 500 random networks on 24 fabrics, all 10,000 digits, model against RTL; bitstreams for two boards"
 	$(BIN)/python -m pytest -m verify -s tests/verify
 
 lint: $(VENV)/dev.stamp
@@ -24,6 +24,16 @@ lint: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/bench.py -o build/bench
+
+# Bitstreams of the digits for two boards; the first use of a tool compiles it, which takes a minute.
+bitstreams: $(VENV)/boards.stamp
+	$(BIN)/ranvier convert examples/digits/digits.onnx --calibrate examples/digits/calibration.npz -o build/digits.ranvier
+	$(BIN)/ranvier build build/digits.ranvier --board icebreaker --tailor -o build/bitstreams/icebreaker
+	$(BIN)/ranvier build build/digits.ranvier --board ulx3s --tailor -o build/bitstreams/ulx3s
+
+# From half an hour to hours, by the machine; benchmarks/boards.py --only takes a part.
+bench-boards: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/boards.py -o build/bench
 
 # For make bench to compare with; torch and snnTorch, about 1 GB, in an environment of their own.
 bench-snntorch: $(VENV)/bin/python
@@ -45,7 +55,13 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	@touch $@
 
+$(VENV)/boards.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "== installing Ranvier with the tools that make bitstreams into $(VENV)"
+	@mkdir -p build
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[boards]'
+	@touch $@ $(VENV)/demo.stamp
+
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "== installing Ranvier with its tools for development into $(VENV)"
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
-	@touch $@ $(VENV)/demo.stamp
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,boards]'
+	@touch $@ $(VENV)/demo.stamp $(VENV)/boards.stamp

@@ -21,22 +21,21 @@ _HOLD_SECONDS = 15e-6
 
 
 class Clocking(Elaboratable):
-    """Oscillator, PLL and reset: defines domain ``sync``, which stands in reset until the PLL has locked."""
+    """Oscillator, PLL and reset: gives ``clock``, and ``reset`` in step with it, which is high until the PLL has locked."""
 
     def __init__(self, board: Board, setting: PllSetting) -> None:
         self._board = board
         self._setting = setting
+        self.clock = Signal(attrs={"keep": "true"})
+        self.reset = Signal()
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         board = self._board
-        clock = Signal(attrs={"keep": "true"})
-        locked = Signal()
+        clock, locked = self.clock, Signal()
         port = platform.request(board.clock, 0, dir="-")
         {"ice40": self._ice40, "ecp5": self._ecp5, "gowin": self._gowin}[board.family](m, port, clock, locked)
         platform.add_clock_constraint(clock, float(self._setting.hz))
-        m.domains.sync = ClockDomain("sync")
-        m.d.comb += ClockSignal("sync").eq(clock)
         self._hold_reset(m, clock, locked)
         return m
 
@@ -75,7 +74,7 @@ class Clocking(Elaboratable):
             i_ODSEL=Const(0, 6), i_PSDA=Const(0, 4), i_DUTYDA=Const(0, 4), i_FDLY=Const(0, 4), o_CLKOUT=clock, o_LOCK=locked)
 
     def _hold_reset(self, m: Module, clock: Signal, locked: Signal) -> None:
-        """Reset of ``sync`` for `_HOLD_SECONDS` after the PLL has locked, and again should it lose its lock."""
+        """Reset for `_HOLD_SECONDS` after the PLL has locked, and again should it lose its lock."""
         m.domains.hold = ClockDomain("hold", reset_less=True, local=True)
         m.d.comb += ClockSignal("hold").eq(clock)
         stable = Signal()
@@ -89,7 +88,7 @@ class Clocking(Elaboratable):
             m.d.hold += run.eq(1)
         with m.Else():
             m.d.hold += count.eq(count + 1)
-        m.d.comb += ResetSignal("sync").eq(~run)
+        m.d.comb += self.reset.eq(~run)
 
 
 class BoardTop(Elaboratable):
@@ -107,7 +106,9 @@ class BoardTop(Elaboratable):
         if device is None:
             from ranvier.rtl.device import Device
             device = Device(self._config)
-        m.submodules.clocking = Clocking(board, self._setting)
+        m.submodules.clocking = clocking = Clocking(board, self._setting)
+        m.domains.sync = ClockDomain("sync")
+        m.d.comb += [ClockSignal().eq(clocking.clock), ResetSignal().eq(clocking.reset)]
         m.submodules.device = device
         uart = platform.request("uart", board.uart, dir={"rx": "-", "tx": "-"} | _others(platform, board.uart))
         m.submodules.rx_buffer = rx = io.Buffer(io.Direction.Input, uart.rx)

@@ -28,6 +28,7 @@ from ranvier.model.layout import (
     Field,
     Memory,
     Op,
+    bank_words,
     drive_fields,
     dynamics_fields,
     memory_map,
@@ -83,6 +84,11 @@ def _fields(fields: Iterable[Field]) -> str:
     return _table(("field", "bits", "width", "signed", "meaning"), rows)
 
 
+def _columns(fields: Iterable[Field]) -> str:
+    rows = ((f"`{f.name}`", f.bits, "yes" if f.signed else "", f.meaning) for f in fields)
+    return _table(("field", "width", "signed", "meaning"), rows)
+
+
 def _members(kind: type[IntEnum], header: str) -> str:
     meanings = _meanings(kind)
     return _table((header, "name", "meaning"), ((member.value, f"`{member.name}`", meanings[member.name]) for member in kind))
@@ -112,14 +118,15 @@ def _address(config: FabricConfig) -> str:
 
 
 def _contents(config: FabricConfig) -> str:
-    core, inputs = config.core.state_depth, config.input.state_depth
+    core, inputs = config.core.readout_depth, config.input.state_depth
+    bank = bank_words(core)
     return _table(("memory", "word"), (
         ("`WEIGHTS`", f"{config.core.lanes} signed weights of {config.weight_bits} bits, lane 0 lowest: from one source neuron "
                       "to the neurons of one row"),
         ("`STATE`", f"a group of signed membranes of {config.state_bits} bits, first neuron lowest"),
         ("`SPIKES`", f"{config.word_bits} spikes, first neuron lowest"),
-        ("`READOUT`", f"as `STATE`; windows 0, 2, 4 ... of a run use words 0 to {core - 1}, windows 1, 3, 5 ... words {core} "
-                      f"to {2 * core - 1}"),
+        ("`READOUT`", f"as the first {core} words of `STATE`, which are the readouts'; windows 0, 2, 4 ... of a run use words 0 to "
+                      f"{core - 1}, windows 1, 3, 5 ... words {bank} to {bank + core - 1}"),
         ("`INPUTS`", f"a group of unsigned values of {config.input_bits} bits, first neuron lowest; the host always writes "
                      f"words 0 to {inputs - 1}, which are those of the bank that is not being read")))
 
@@ -148,7 +155,7 @@ power of two,
     offset = word * step + chunk
 
 The fabric itself writes a core's `SPIKES`, `STATE` and `READOUT` and the input unit's `STATE`. A host read borrows the
-memory's only read port, so a host reads while the fabric is idle.
+memory's only read port, so a host reads while the fabric is idle; but the readouts, which nobody else reads, at any time.
 
 ## Memories of a core
 
@@ -192,20 +199,21 @@ A word of a core's `ROWS` has {row.bits} bits.
 
 ## Row descriptor of the input unit
 
-A word of the input unit's `ROWS` has {first.bits} bits. The list ends with a row of 0 groups.
+A word of the input unit's `ROWS` has {first.bits} bits. The list ends after the row that says so, or before a row of 0 groups.
 
 {_fields(first.fields)}
 
 ## Parameters of a neuron
 
-A word of `DRIVE` holds the entries of one group of neurons, {config.core.sweep_lanes} in a core and {config.input.sweep_lanes}
-in the input unit, the first neuron's lowest. An entry:
+A word of `DRIVE` holds the parameters of one group of neurons, {config.core.sweep_lanes} in a core and
+{config.input.sweep_lanes} in the input unit, field after field: first `theta` of all these neurons, the first neuron's lowest, and
+so on.
 
-{_fields(drive_fields(config))}
+{_columns(drive_fields(config))}
 
-A word of `DYNAMICS` holds entries of this form:
+A word of `DYNAMICS` is made in the same way. The input unit's has no `k`.
 
-{_fields(dynamics_fields(config))}
+{_columns(dynamics_fields(config, "core"))}
 
 A row whose groups are all equal is stored once (`drive_step` or `dynamics_step` is 0), and equal rows share their words.
 

@@ -11,7 +11,16 @@ from .errors import RanvierError
 from .fixed import ROUNDING
 from .network import MAX_DELAY
 
-__all__ = ["CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range"]
+__all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range"]
+
+#: The least depths that a core, the input unit and the fabric can have.
+LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1,
+              "readout_depth": 1}
+LEAST_INPUT = {"row_depth": 1, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1}
+LEAST_FABRIC = {"spike_depth": 4, "levels": 2, "delays": 1}
+_MOST_CORE = {"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16}
+_MOST_INPUT = {"row_depth": 1024}
+_MOST_GROUPS = 1 << 14
 
 
 def bits_for(largest: int) -> int:
@@ -43,7 +52,9 @@ class CoreConfig:
     weight_depth
         Weight words of ``lanes`` weights: one for each source neuron of each row.
     state_depth, drive_depth, dynamics_depth
-        Groups of ``sweep_lanes`` neurons: membranes; theta and bias; decay, reset and bounds.
+        Groups of ``sweep_lanes`` neurons: membranes; theta, bias and v_init; decay, reset and bounds.
+    readout_depth
+        Groups whose last membranes of a window are kept: those of the readouts.
     """
 
     lanes: int = 64
@@ -54,12 +65,12 @@ class CoreConfig:
     state_depth: int = 64
     drive_depth: int = 64
     dynamics_depth: int = 32
+    readout_depth: int = 32
 
     def __post_init__(self) -> None:
         check_range("core", asdict(self), {
-            "lanes": (4, 64), "sweep_lanes": (1, 64), "program_depth": (4, 4096), "row_depth": (2, 1024),
-            "weight_depth": (16, 1 << 16), "state_depth": (2, 1 << 14), "drive_depth": (2, 1 << 14),
-            "dynamics_depth": (2, 1 << 14)})
+            "lanes": (4, 64), "sweep_lanes": (1, 64),
+            **{name: (least, _MOST_CORE.get(name, _MOST_GROUPS)) for name, least in LEAST_CORE.items()}})
         if not _power_of_two(self.lanes):
             raise RanvierError(f"core: lanes is {self.lanes}; it must be a power of two")
         if not _power_of_two(self.sweep_lanes) or self.sweep_lanes > self.lanes:
@@ -78,8 +89,8 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         check_range("input", asdict(self), {
-            "sweep_lanes": (1, 64), "row_depth": (2, 1024), "state_depth": (2, 1 << 14),
-            "drive_depth": (2, 1 << 14), "dynamics_depth": (2, 1 << 14)})
+            "sweep_lanes": (1, 64),
+            **{name: (least, _MOST_INPUT.get(name, _MOST_GROUPS)) for name, least in LEAST_INPUT.items()}})
         if not _power_of_two(self.sweep_lanes):
             raise RanvierError(f"input: sweep_lanes is {self.sweep_lanes}; it must be a power of two")
 
@@ -97,6 +108,8 @@ class FabricConfig:
         Words of the spike buffer in each core: all delay slots of every population of the network.
     levels
         Levels that the ticker keeps apart: one more than the longest path of the network.
+    delays
+        Longest hop in ticks, and longest delay of a projection in steps; a spike buffer keeps up to one slot more.
     queue_depth
         Spike words that a scanner reads ahead.
     """
@@ -111,13 +124,15 @@ class FabricConfig:
     word_bits: int = 64
     spike_depth: int = 128
     levels: int = 8
+    delays: int = MAX_DELAY
     queue_depth: int = 4
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         check_range("fabric", values, {
-            "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (4, 1 << 14),
-            "levels": (2, 64), "queue_depth": (2, 16), "word_bits": (4, 256)})
+            "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (LEAST_FABRIC["spike_depth"], 1 << 14),
+            "levels": (LEAST_FABRIC["levels"], 64), "delays": (LEAST_FABRIC["delays"], MAX_DELAY), "queue_depth": (2, 16),
+            "word_bits": (4, 256)})
         if self.weight_bits not in (2, 4, 8, 16):
             raise RanvierError(f"fabric: weight_bits is {self.weight_bits}; it must be 2, 4, 8 or 16")
         if self.input_bits >= self.state_bits:
@@ -138,9 +153,9 @@ class FabricConfig:
         return self.cores + 1
 
     @property
-    def delays(self) -> int:
-        """Longest hop in ticks; a spike buffer keeps up to one slot more."""
-        return MAX_DELAY
+    def slots_log2(self) -> int:
+        """log2 of the most delay slots that a population can have: the least power of two above the longest hop."""
+        return self.delays.bit_length()
 
     @property
     def most_words_per_row(self) -> int:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from .config import FabricConfig
 from .errors import RanvierError
-from .fixed import NO_LEAK
 from .layout import (
     CHUNK_BITS,
     MEMORY_BITS,
@@ -19,13 +17,11 @@ from .layout import (
     Control,
     Memory,
     Word,
-    drive_fields,
-    dynamics_fields,
     memory_map,
-    pack,
     row_word,
     segment_word,
 )
+from .parameters import drive_words, dynamics_words, initial_words
 from .placement import Part, Placement, Row, Segment
 from .semantics import RESETS
 
@@ -58,20 +54,16 @@ def memory_image(placement: Placement) -> Image:
     for unit, rows in enumerate(placement.units):
         kind = "core" if unit < config.cores else "input"
         layouts = memory_map(config, kind)
-        contents: dict[Memory, list[int]] = {Memory.STATE: _state(placement, rows, kind)}
-        drive, drive_at = _shared(rows, partial(_neuron_words, placement, kind, "drive"))
-        dynamics, dynamics_at = _shared(rows, partial(_neuron_words, placement, kind, "dynamics"))
-        contents |= {Memory.DRIVE: drive, Memory.DYNAMICS: dynamics}
-        for memory, words in contents.items():
-            if len(words) > layouts[memory].depth:
-                raise RanvierError(f"{kind} {unit}: the {memory.name.lower()} memory has {layouts[memory].depth} words; "
-                                   f"the network needs {len(words)}: use a larger {memory.name.lower()}_depth")
-        contents[Memory.ROWS] = [_row(placement, row, kind, drive_at[n], dynamics_at[n]) for n, row in enumerate(rows)]
+        contents: dict[Memory, Sequence[int]] = {Memory.STATE: initial_words(placement, unit)}
+        drive, dynamics = drive_words(placement, unit), dynamics_words(placement, unit)
+        contents |= {Memory.DRIVE: drive.words, Memory.DYNAMICS: dynamics.words}
+        contents[Memory.ROWS] = [_row(placement, row, kind, *places)
+                                 for row, *places in zip(rows, drive.places, dynamics.places, strict=True)]
         if kind == "core":
             contents[Memory.PROGRAM] = _program(config, rows)
             writes.append(_weights(placement, unit, rows))
         else:
-            contents[Memory.ROWS].append(0)
+            contents[Memory.ROWS] = contents[Memory.ROWS] or [0]
         for memory, words in contents.items():
             writes.append(_chunks(unit, memory, words, layouts[memory].chunks, layouts[memory].chunk_step))
     return Image(np.concatenate(writes))
@@ -128,55 +120,9 @@ def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: 
     return np.array(found, np.uint32).reshape(-1, 2)
 
 
-def _shared(rows: tuple[Row, ...], words_of: Callable[[Row], list[int]]) -> tuple[list[int], list[tuple[int, int]]]:
-    """Parameter words of all rows with equal ones stored once; and each row's (base, step)."""
-    memory: list[int] = []
-    known: dict[tuple[int, ...], int] = {}
-    places = []
-    for row in rows:
-        words = tuple(words_of(row))
-        step = int(len(set(words)) > 1)
-        words = words if step else words[:1]
-        if words not in known:
-            known[words] = len(memory)
-            memory += words
-        places.append((known[words], step))
-    return memory, places
-
-
-def _lanes(placement: Placement, kind: str) -> int:
-    return (placement.config.core if kind == "core" else placement.config.input).sweep_lanes
-
-
-def _groups(placement: Placement, row: Row, kind: str, name: str, padding: int) -> list[list[int]]:
-    """Parameter ``name`` of a row's neurons by groups; lanes without a neuron get ``padding``."""
-    lanes = _lanes(placement, kind)
-    values = placement.network.parameter(placement.population(row), name)[row.start:row.stop].tolist()
-    values += [padding] * (row.groups * lanes - len(values))
-    return [values[g * lanes:(g + 1) * lanes] for g in range(row.groups)]
-
-
-def _neuron_words(placement: Placement, kind: str, which: str, row: Row) -> list[int]:
-    """Words of the drive or dynamics memory. A padding lane neither spikes, nor moves, nor is ever clamped."""
-    config = placement.config
-    high, low = (1 << config.state_bits - 1) - 1, -(1 << config.state_bits - 1)
-    padding = {"theta": high, "bias": 0, "k": NO_LEAK, "v_reset": 0, "v_min": low, "v_max": high, "v_init": 0}
-    fields = drive_fields(config) if which == "drive" else dynamics_fields(config)
-    columns = [_groups(placement, row, kind, f.name, padding[f.name]) for f in fields]
-    return [pack([(f.name, columns[c][g][n], f.bits, f.signed)
-                  for n in range(_lanes(placement, kind)) for c, f in enumerate(fields)]) for g in range(row.groups)]
-
-
-def _state(placement: Placement, rows: tuple[Row, ...], kind: str) -> list[int]:
-    """Every membrane at v_init, as after a window's end."""
-    s = placement.config.state_bits
-    return [pack([("v_init", value, s, True) for value in group])
-            for row in rows for group in _groups(placement, row, kind, "v_init", 0)]
-
-
 def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dynamics: tuple[int, int]) -> int:
     config, population, part = placement.config, placement.population(row), row.part
-    lanes = _lanes(placement, kind)
+    lanes = (config.core if kind == "core" else config.input).sweep_lanes
     offset = row.start - part.start
     values = {
         "groups": row.groups, "level": row.level, "state_base": row.state_base,
@@ -187,7 +133,7 @@ def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dyna
         "reset": RESETS.index(population.semantics.reset) if row.spiking else 0, "readout": int(population.kind == "li"),
     }
     if kind == "input":
-        values["hold"] = row.hold
+        values |= {"last": int(row is placement.units[-1][-1]), "hold": row.hold}
     return row_word(config, kind).pack(**values)
 
 

@@ -14,7 +14,7 @@ from .config import FabricConfig, bits_for
 
 __all__ = [
     "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "UNIT_BITS", "Control", "Counter", "Field", "Memory", "MemoryLayout", "Op", "Word",
-    "drive_fields", "dynamics_fields", "memory_map", "pack", "row_word", "segment_word",
+    "bank_words", "drive_fields", "dynamics_fields", "memory_map", "pack", "row_word", "segment_word",
 ]
 
 #: Width of the configuration port's data.
@@ -135,9 +135,9 @@ def segment_word(config: FabricConfig) -> Word:
         Field("level", bits_for(config.levels - 1), "level of the destination population"),
         Field("source_delay", bits_for(config.delays), "scan only from this step of the window on"),
         Field("delay", bits_for(config.delays), "ticks between writing and reading the spikes"),
-        Field("slots_log2", 3, "log2 of the delay slots of the source"),
+        Field("slots_log2", bits_for(config.slots_log2), "log2 of the delay slots of the source"),
         Field("base", bits_for(config.spike_depth - 1), "first spike word of the source"),
-        Field("words", bits_for(config.spike_depth), "spike words of the source in one slot"),
+        Field("words", bits_for(config.spike_depth // 2), "spike words of the source in one slot"),
         Field("weight_base", bits_for(core.weight_depth - 1), "weight word of the source's neuron 0"),
         Field("row", bits_for(core.row_depth - 1), "row descriptor to sweep with"),
         Field("hold", bits_for(config.most_hold), "clocks that the row keeps the holding register"),
@@ -150,18 +150,19 @@ def row_word(config: FabricConfig, unit: str) -> Word:
     part = config.core if unit == "core" else config.input
     groups = config.core.lanes // config.core.sweep_lanes if unit == "core" else part.state_depth
     hold = () if unit == "core" else (
+        Field("last", 1, "the list ends here"),
         Field("hold", bits_for(max(groups, config.nodes * (groups * part.sweep_lanes // config.word_bits + 1))),
               "clocks before the next row may begin"),)
     return Word("row", (
         Field("groups", bits_for(groups), "groups to sweep; 0 ends the input unit's list"),
         Field("level", bits_for(config.levels - 1), "level of the population"),
         Field("state_base", bits_for(part.state_depth - 1), "first membrane group"),
-        Field("drive_base", bits_for(part.drive_depth - 1), "first group of theta and bias"),
+        Field("drive_base", bits_for(part.drive_depth - 1), "first group of theta, bias and v_init"),
         Field("drive_step", 1, "1: a group each; 0: one for all"),
         Field("dynamics_base", bits_for(part.dynamics_depth - 1), "first group of decay, reset and bounds"),
         Field("dynamics_step", 1, "1: a group each; 0: one for all"),
         Field("word_address", bits_for(config.spike_depth - 1), "spike buffer address of the row's first word"),
-        Field("slots_log2", 3, "log2 of the delay slots of the population"),
+        Field("slots_log2", bits_for(config.slots_log2), "log2 of the delay slots of the population"),
         Field("position", bits_for(max(1, config.word_bits // part.sweep_lanes - 1)), "group within the word where the row begins"),
         Field("flush", 1, "send the last word although it is not full"),
         Field("spiking", 1, "the population sends spike words"),
@@ -175,25 +176,31 @@ def row_word(config: FabricConfig, unit: str) -> Word:
 def drive_fields(config: FabricConfig) -> tuple[Field, ...]:
     """What a neuron's entry in the drive memory holds."""
     s = config.state_bits
-    return (Field("theta", s, "threshold, at least 1", True), Field("bias", s, "added every step", True))
-
-
-def dynamics_fields(config: FabricConfig) -> tuple[Field, ...]:
-    """What a neuron's entry in the dynamics memory holds."""
-    s = config.state_bits
-    return (Field("k", 17, "decay factor, 65536 is no leak"), Field("v_reset", s, "membrane after a spike", True),
-            Field("v_min", s, "lower bound", True), Field("v_max", s, "upper bound", True),
+    return (Field("theta", s, "threshold, at least 1", True), Field("bias", s, "added every step", True),
             Field("v_init", s, "membrane at the beginning of a window", True))
+
+
+def dynamics_fields(config: FabricConfig, unit: str) -> tuple[Field, ...]:
+    """What a neuron's entry in the dynamics memory holds; input neurons have no leak."""
+    s = config.state_bits
+    leak = (Field("k", 17, "decay factor, 65536 is no leak"),) if unit == "core" else ()
+    return (*leak, Field("v_reset", s, "membrane after a spike", True),
+            Field("v_min", s, "lower bound", True), Field("v_max", s, "upper bound", True))
 
 
 @dataclass(frozen=True)
 class MemoryLayout:
-    """One memory behind the configuration port."""
+    """One memory behind the configuration port.
+
+    ``columns`` are names and widths of the parts of a word, lowest first, that the fabric reads at addresses of their own;
+    without them it reads whole words.
+    """
 
     memory: Memory
     bits: int
     depth: int
     meaning: str
+    columns: tuple[tuple[str, int], ...] = ()
 
     @property
     def chunks(self) -> int:
@@ -206,17 +213,22 @@ class MemoryLayout:
         return 1 << (self.chunks - 1).bit_length()
 
 
+def bank_words(depth: int) -> int:
+    """Words from a memory's first bank to its second, so that the bank is the address's highest bit."""
+    return 1 << bits_for(depth - 1)
+
+
 def memory_map(config: FabricConfig, unit: str) -> Mapping[Memory, MemoryLayout]:
     """Memories of a ``core`` or of the ``input`` unit."""
     s, part = config.state_bits, config.core if unit == "core" else config.input
     lanes = part.sweep_lanes
-    drive = sum(f.bits for f in drive_fields(config)) * lanes
-    dynamics = sum(f.bits for f in dynamics_fields(config)) * lanes
+    drive, dynamics = (tuple((f.name, f.bits * lanes) for f in fields)
+                       for fields in (drive_fields(config), dynamics_fields(config, unit)))
     shared = [
         MemoryLayout(Memory.ROWS, row_word(config, unit).bits, part.row_depth, "row descriptors"),
         MemoryLayout(Memory.STATE, s * lanes, part.state_depth, "membranes"),
-        MemoryLayout(Memory.DRIVE, drive, part.drive_depth, "theta and bias"),
-        MemoryLayout(Memory.DYNAMICS, dynamics, part.dynamics_depth, "decay, reset and bounds"),
+        MemoryLayout(Memory.DRIVE, sum(bits for _, bits in drive), part.drive_depth, "theta, bias and v_init", drive),
+        MemoryLayout(Memory.DYNAMICS, sum(bits for _, bits in dynamics), part.dynamics_depth, "decay, reset and bounds", dynamics),
     ]
     if unit == "core":
         core = config.core
@@ -224,9 +236,9 @@ def memory_map(config: FabricConfig, unit: str) -> Mapping[Memory, MemoryLayout]
             MemoryLayout(Memory.PROGRAM, segment_word(config).bits, core.program_depth, "segments to scan"),
             MemoryLayout(Memory.WEIGHTS, config.weight_bits * core.lanes, core.weight_depth, "weights"),
             MemoryLayout(Memory.SPIKES, config.word_bits, config.spike_depth, "spike words of all sources"),
-            MemoryLayout(Memory.READOUT, s * lanes, 2 * core.state_depth, "last membranes of a window, two banks"),
+            MemoryLayout(Memory.READOUT, s * lanes, 2 * bank_words(core.readout_depth), "last membranes of a window, two banks"),
         ]
     else:
-        shared.append(MemoryLayout(Memory.INPUTS, config.input_bits * lanes, 2 * part.state_depth,
+        shared.append(MemoryLayout(Memory.INPUTS, config.input_bits * lanes, 2 * bank_words(part.state_depth),
                                    "values from the host, two banks"))
     return {layout.memory: layout for layout in sorted(shared, key=lambda m: m.memory)}

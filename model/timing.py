@@ -1,18 +1,26 @@
 """Clock counts that the RTL and the cycle model share. `rtl/` is built so that these are true; tests compare."""
 
-__all__ = ["DECODE", "FIRST_SCAN", "OUTBOX_DEPTH", "QUEUE_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD", "WORD_LATENCY",
-           "trip"]
+from .layout import Counter
+
+__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_DEPTH", "QUEUE_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
+           "WORD_LATENCY", "WRITE_LATENCY", "drain", "trip"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
 DECODE = 1
 #: From the clock that decodes a segment to the read of its first spike word.
 FIRST_SCAN = 1
 #: From the read of a spike word to the first clock in which its entry can be in hand.
-QUEUE_LATENCY = 3
+QUEUE_LATENCY = 5
 #: From the token that ends a row to the first group of its sweep.
 ROW_LATENCY = 3
 #: From a group's address to the first clock in which its spike word can enter the ring.
-WORD_LATENCY = 5
+WORD_LATENCY = 7
+#: From a group's address to the clock in which its membrane is written.
+WRITE_LATENCY = 6
+#: From a group's address to the address of each of its parameters: they are read when they are needed.
+COLUMN_DELAY = {"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset": 3, "v_init": 4}
+#: From a counter's step to the first clock in which a read shows it, if the host reads in every second clock meanwhile.
+COUNTER_LATENCY = 2 * len(Counter) + 2
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
 #: Spike words that a unit may have waiting for its ring slot. A row holds its unit for at least as long as its words
@@ -27,3 +35,8 @@ def trip(nodes: int) -> int:
     tick's first read pass `TICK_OVERHEAD` + `DECODE` + `FIRST_SCAN` clocks.
     """
     return max(0, nodes + 1 - (TICK_OVERHEAD + DECODE + FIRST_SCAN) - 1)
+
+
+def drain(nodes: int) -> int:
+    """Clocks after a run in which its last membranes and spike words still show, and its counters still change."""
+    return WRITE_LATENCY + 4 + 2 * nodes + COUNTER_LATENCY

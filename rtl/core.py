@@ -18,6 +18,7 @@ from .scanner import Scanner
 from .sequencer import Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
 from .sweep import Sweep
+from .technology import technology_of, weights_in_spram
 
 __all__ = ["CORE_MODULE", "Core", "CoreInstance", "connect_sweep", "memory_bus"]
 
@@ -53,12 +54,16 @@ def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, Con
         state.address.eq(sweep.state_address), sweep.state.eq(state.data),
         state.write_address.eq(sweep.trace.address), state.write_data.eq(sweep.trace.data),
         state.write_enable.eq(sweep.trace.valid),
-        memories[Memory.DRIVE].address.eq(sweep.drive_address), sweep.drive.eq(memories[Memory.DRIVE].data),
-        memories[Memory.DYNAMICS].address.eq(sweep.dynamics_address), sweep.dynamics.eq(memories[Memory.DYNAMICS].data),
         counters.state_reads.eq(sweep.take), counters.state_writes.eq(sweep.trace.valid),
         counters.spikes.eq(sweep.spikes), counters.clamps.eq(sweep.clamps),
         counters.spike_words.eq(sweep.word_valid),
     ]
+    for memory in (memories[Memory.DRIVE], memories[Memory.DYNAMICS]):
+        for name in memory.columns:
+            m.d.comb += [
+                getattr(memory, f"{name}_address").eq(getattr(sweep, f"{name}_address")),
+                getattr(sweep, name).eq(getattr(memory, name)),
+            ]
 
 
 class Core(Component):
@@ -93,7 +98,8 @@ class Core(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, core = self._config, self._config.core
-        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES)
+        spram = weights_in_spram(config, technology_of(platform))
+        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES, spram=spram and number == Memory.WEIGHTS)
                     for number, layout in memory_map(config, "core").items()}
         for number, store in memories.items():
             m.submodules[number.name.lower()] = store
@@ -114,8 +120,9 @@ class Core(Component):
         m.d.sync += begun.eq(scanning & ~self.ticker.start)
         ending = self._accumulate(m, scanner, lanes, sweep, memories)
         readout = memories[Memory.READOUT]
+        place = Signal(len(readout.write_address) - 1)    # in the bank; the mapper gives readouts the first groups
         m.d.comb += [
-            readout.write_address.eq(sweep.trace.address + Mux(sweep.parity, core.state_depth, 0)),
+            place.eq(sweep.trace.address), readout.write_address.eq(Cat(place, sweep.parity)),
             readout.write_data.eq(sweep.trace.readout), readout.write_enable.eq(sweep.trace.readout_valid),
             counters.scan.eq(scanning & (sequencer.busy | scanner.busy)),
             counters.stalls.eq(scanner.stalled),
@@ -142,20 +149,25 @@ class Core(Component):
         weights, rows = memories[Memory.WEIGHTS], memories[Memory.ROWS]
         counters = m.submodules.counters
         token = scanner.token
-        arrived = Signal(3)   # weight, double, row_end of the token whose weight word has arrived
-        group = Signal(len(lanes.group))
-        m.d.sync += [arrived.eq(Cat(token.weight, token.double, token.row_end)), group.eq(lanes.group)]
+        arrived, adding = Signal(3), Signal(3)   # weight, double, row_end of the token whose weight word is there, is registered
+        weight_word = Signal(len(weights.data))
+        taking = Signal()
+        m.d.sync += [
+            arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
+            weight_word.eq(weights.data),
+            taking.eq(sweep.take),
+        ]
         m.d.comb += [
-            weights.address.eq(scanner.weight_address), lanes.weights.eq(weights.data),
+            weights.address.eq(token.address), lanes.weights.eq(weight_word),
             rows.address.eq(token.row), sweep.row.eq(rows.data),
-            Cat(lanes.weight, lanes.double, lanes.row_end).eq(arrived),
-            sweep.load.eq(lanes.row_end),
-            lanes.shift.eq(sweep.take),
-            sweep.current.eq(group),
+            Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
+            sweep.load.eq(arrived[2]),    # the first group's sums are due two clocks later, and there by then
+            lanes.first.eq(lanes.row_end), lanes.take.eq(taking),
+            sweep.current.eq(lanes.group),
             counters.weight_words.eq(token.weight),
             counters.synops.eq(Mux(token.weight, token.neurons, 0)),
         ]
-        return token.row_end | lanes.row_end
+        return token.row_end | sweep.load
 
 
 class CoreInstance(Core):

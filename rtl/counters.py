@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In
 
+from ranvier.model.config import bits_for
 from ranvier.model.layout import CHUNK_BITS, Counter
+from ranvier.model.timing import COUNTER_LATENCY
 
 from .signatures import ConfigBus
 
@@ -18,8 +21,10 @@ __all__ = ["Counters"]
 class Counters(Component):
     """Adds ``steps`` (how much each counter grows, by name) in every clock; ``clear`` sets all to 0.
 
-    An increment takes effect two clocks after it is presented, so that wide ones do not lengthen the unit's
-    own paths.
+    A short register for each counter collects its steps. One after the other they are emptied into a memory, which
+    holds the counters: an increment is there `COUNTER_LATENCY` clocks after it is presented, and so is a clear. Reads
+    borrow the memory, so they delay this; nothing is lost unless the host reads in more than every second clock while the
+    unit works.
     """
 
     clear: Signal
@@ -44,15 +49,46 @@ class Counters(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        chosen = Signal(4)
-        reading = Signal()
-        m.d.sync += [chosen.eq(self.bus.offset), reading.eq(self.bus.read)]
+        numbers = range(min(self._widths), max(self._widths) + 1)
+        totals: Any = memory.Memory(shape=CHUNK_BITS, depth=len(Counter), init=[])
+        m.submodules.totals = totals
+        write, read = totals.write_port(), totals.read_port()
+        number = Signal(range(max(numbers) + 1), init=min(numbers))
+        fresh = Signal()    # the first round after a clear, which forgets what the memory holds
+        amount = self._collect(m, number)
+        reading, keep = Signal(), Signal()
+        m.d.comb += [
+            read.addr.eq(Mux(self.bus.read, self.bus.offset, number)),
+            write.data.eq(Mux(keep, read.data, 0) + amount),
+        ]
+        with m.If(reading):
+            m.d.comb += self.bus.value.eq(read.data)
+        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh), write.addr.eq(number), write.en.eq(~self.bus.read)]
+        with m.If(~self.bus.read):
+            m.d.sync += number.eq(number + 1)
+            with m.If(number == max(numbers)):
+                m.d.sync += [number.eq(min(numbers)), fresh.eq(0)]
+        with m.If(self.clear):
+            m.d.sync += [number.eq(min(numbers)), fresh.eq(1)]
+        return m
+
+    def _collect(self, m: Module, number: Signal) -> Signal:
+        """The short registers: what ``number``'s has collected, in the clock after, while it begins again at 0."""
+        amount = Signal(max(self._short(width) for width in self._widths.values()))
+        m.d.sync += amount.eq(0)
         for counter, width in self._widths.items():
             name = counter.name.lower()
-            step, total = Signal(width, name=f"step_{name}"), Signal(CHUNK_BITS, name=f"total_{name}")
-            m.d.sync += [step.eq(getattr(self, name)), total.eq(total + step)]
-            with m.If(self.clear):
-                m.d.sync += total.eq(0)
-            with m.If(reading & (chosen == counter)):
-                m.d.comb += self.bus.value.eq(total)
-        return m
+            short = Signal(self._short(width), name=f"short_{name}")
+            collected = Signal.like(short, name=f"collected_{name}")
+            m.d.comb += collected.eq(short + getattr(self, name))
+            taken = (number == counter) & ~self.bus.read
+            m.d.sync += short.eq(collected)
+            with m.If(taken | self.clear):
+                m.d.sync += short.eq(0)
+            with m.If(number == counter):
+                m.d.sync += amount.eq(collected)
+        return amount
+
+    def _short(self, width: int) -> int:
+        """Bits for the steps of two rounds: reads may take every second clock."""
+        return min(bits_for(((1 << width) - 1) * COUNTER_LATENCY), CHUNK_BITS)

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Mux, Value, ValueLike
+from amaranth.hdl import Cat, Const, Value
 
-from ranvier.model.fixed import DECAY_SHIFT, ROUNDING
+from ranvier.model.fixed import DECAY_SHIFT
 
-__all__ = ["clamp", "decay_product", "decay_round", "popcount", "reset", "spike_count"]
+__all__ = ["add_with_carry", "clamp_choice", "decay_carry", "decay_product", "decay_whole", "popcount", "spike_count"]
 
 
 def decay_product(x: Value, k: Value) -> Value:
-    """First stage of `decay`: ``|x| * k``, unsigned."""
-    magnitude = Mux(x < 0, -x, x)[:len(x)]
-    return magnitude * k
+    """First part of `decay`: ``x`` times the lower bits of ``k``, read as a signed number.
+
+    So the factor lacks 1 where ``k`` is at least one half: `decay_whole` adds that. A multiplier for signed words of 16
+    bits is then enough, and "no leak" needs no care of its own.
+    """
+    return x * k[:DECAY_SHIFT].as_signed()
 
 
-def decay_round(product: Value, negative: Value, rounding: str) -> Value:
-    """Second stage of `decay`: the rounded product with the sign of ``x`` again."""
-    magnitude = (product + ROUNDING[rounding]) >> DECAY_SHIFT
-    return Mux(negative, -magnitude, magnitude)
+def decay_whole(k: Value) -> Value:
+    """Whether `decay` adds ``x`` to the product's upper bits."""
+    return k[DECAY_SHIFT - 1] | k[DECAY_SHIFT]
 
 
-def spike_count(u: Value, theta: Value, strict: Value) -> Value:
-    """1 where ``u`` reaches ``theta`` (exceeds it where ``strict``). Spikes are single bits."""
-    return Mux(strict, u > theta, u >= theta)
+def decay_carry(product: Value, negative: Value, rounding: str) -> Value:
+    """Second part of `decay`: what rounding adds to the product's upper bits.
+
+    The rule acts on the magnitude. For a product p that is a sum of p's upper bits and the carry of p's lower bits plus
+    32767 (32768 where ``x`` is negative) for ``nearest``; for ``zero`` plus 0 (65535 where ``x`` is negative).
+    """
+    low = product[:DECAY_SHIFT]
+    if rounding == "zero":
+        return negative & low.any()
+    return low[-1] & (negative | low[:-1].any())
 
 
-def reset(u: Value, count: Value, theta: Value, v_reset: Value, kind: Value) -> Value:
-    """Membrane after ``count`` spikes; ``kind`` is the code of `ranvier.model.semantics.RESETS`."""
-    return Mux(count & kind[0], u - theta, Mux(count & kind[1], v_reset, u))
+def add_with_carry(a: Value, b: Value, carry: Value) -> Value:
+    """``a + b + carry`` of equal widths in one carry chain, wrapped to their width."""
+    return (Cat(Const(1, 1), a) + Cat(carry, b))[1:len(a) + 1]
 
 
-def clamp(x: Value, low: ValueLike, high: ValueLike) -> Value:
-    """``x`` held within ``low`` to ``high``."""
-    return Mux(x < low, low, Mux(x > high, high, x))
+def spike_count(u: Value, less: Value, theta: Value, strict: Value) -> Value:
+    """1 where ``u`` reaches ``theta`` (exceeds it where ``strict``); ``less`` is ``u - theta``. Spikes are single bits.
+
+    ``theta`` is at least 1, so ``less`` cannot leave the word unless ``u`` is negative.
+    """
+    return ~u[-1] & ~less[-1] & ~(strict & (u == theta))
+
+
+def clamp_choice(x: Value, low: Value, high: Value) -> tuple[Value, Value]:
+    """Whether `clamp` gives ``low``, and whether it gives ``high``; else it gives ``x``."""
+    return x < low, x > high
 
 
 def popcount(bits: Value) -> Value:

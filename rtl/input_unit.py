@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
@@ -23,7 +23,7 @@ class InputUnit(Component):
     """Sweeps one row for each input population; a neuron's input is the value that the host gave it.
 
     Values lie in two banks: the host writes one while the other is read; ``swap`` exchanges them with a tick's
-    start. The list of rows ends with a row of 0 groups.
+    start. The list of rows ends after the row that says so, or before a row of 0 groups.
     """
 
     ticker: Any
@@ -69,7 +69,7 @@ class InputUnit(Component):
         """Load one row after the other; whether rows are left."""
         row: Any = Signal(struct(row_word(self._config, "input")))
         number, hold = Signal(len(rows.address)), Signal(len(row.hold))
-        walking = Signal()
+        walking, ended = Signal(), Signal()
         m.d.comb += [row.eq(rows.data), sweep.row.eq(row), rows.address.eq(number)]
         with m.If(hold != 0):
             m.d.sync += hold.eq(hold - 1)
@@ -78,13 +78,13 @@ class InputUnit(Component):
                 m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.comb += walking.eq(1)
-                with m.If(row.groups == 0):
+                with m.If(ended | (row.groups == 0)):
                     m.d.comb += rows.address.eq(0)
-                    m.d.sync += number.eq(0)
+                    m.d.sync += [number.eq(0), ended.eq(0)]
                     m.next = "IDLE"
                 with m.Elif(~self.ticker.steps[row.level].open | (hold == 0)):
                     m.d.comb += rows.address.eq(number + 1)
-                    m.d.sync += number.eq(number + 1)
+                    m.d.sync += [number.eq(number + 1), ended.eq(row.last)]
                     with m.If(self.ticker.steps[row.level].open):
                         m.d.comb += sweep.load.eq(1)
                         m.d.sync += hold.eq(row.hold)
@@ -100,11 +100,11 @@ class InputUnit(Component):
         config, part = self._config, self._config.input
         bank = Signal()
         m.d.sync += bank.eq(bank ^ self.swap)
-        step = memory_map(config, "input")[Memory.INPUTS].chunk_step
-        offset = self.bus.offset[:bits_for(part.state_depth * step - 1)]
+        chunk_bits = memory_map(config, "input")[Memory.INPUTS].chunk_step.bit_length() - 1
+        offset = self.bus.offset[:chunk_bits + len(sweep.state_address)]
         m.d.comb += [
-            inputs.address.eq(sweep.state_address + Mux(bank, part.state_depth, 0)),
-            inputs.bus.offset.eq(offset + Mux(bank, 0, part.state_depth * step)),
+            inputs.address.eq(Cat(sweep.state_address, bank)),
+            inputs.bus.offset.eq(Cat(offset, ~bank)),
             sweep.current.eq(Cat(
                 Cat(inputs.data[n * config.input_bits:(n + 1) * config.input_bits],
                     Const(0, config.state_bits - config.input_bits))

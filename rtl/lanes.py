@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
@@ -13,16 +16,17 @@ __all__ = ["Lanes"]
 class Lanes(Component):
     """Accumulates ``weights`` (in the clock of ``weight``), doubles on ``double``, and on ``row_end`` hands the sums over.
 
-    The sums are in the holding register from the next clock on; each ``shift`` moves it down by ``sweep_lanes``
-    neurons, so that the sweep always finds its group in ``group``. Sums cannot overflow: the mapper proves the
-    headroom of every neuron.
+    The sums are in the holding register from the next clock on, and ``group`` shows those of a group of ``sweep_lanes``
+    neurons: the first one after a clock with ``first``, the next one after each clock with ``take``. Sums cannot overflow:
+    the mapper proves the headroom of every neuron.
     """
 
     weights: Signal
     weight: Signal
     double: Signal
     row_end: Signal
-    shift: Signal
+    first: Signal
+    take: Signal
     group: Signal
 
     def __init__(self, config: FabricConfig) -> None:
@@ -33,7 +37,8 @@ class Lanes(Component):
             "weight": In(1),
             "double": In(1),
             "row_end": In(1),
-            "shift": In(1),
+            "first": In(1),
+            "take": In(1),
             "group": Out(core.sweep_lanes * config.state_bits),
         })
 
@@ -41,19 +46,31 @@ class Lanes(Component):
         m = Module()
         config, core = self._config, self._config.core
         bits, width = config.weight_bits, config.state_bits
-        sums = []
+        holding = []
         for lane in range(core.lanes):
             accumulator = Signal(signed(width), name=f"accumulator_{lane}")
             weight = self.weights[lane * bits:(lane + 1) * bits].as_signed()
-            total = Signal(signed(width), name=f"total_{lane}")
+            total, held = Signal(signed(width), name=f"total_{lane}"), Signal(width, name=f"held_{lane}")
+            # What is added is a function of four bits, so it takes one LUT a bit, whether it may be 0 or not.
             m.d.comb += total.eq(accumulator + Mux(self.double, accumulator, Mux(self.weight, weight, 0)))
-            m.d.sync += accumulator.eq(Mux(self.row_end, 0, total))
-            sums.append(total)
-        holding = Signal(core.lanes * width)
-        step = core.sweep_lanes * width
-        with m.If(self.row_end):
-            m.d.sync += holding.eq(Cat(sums))
-        with m.Elif(self.shift):
-            m.d.sync += holding.eq(holding >> step)
-        m.d.comb += self.group.eq(holding[:step])
+            # A reset and a clock enable, no multiplexer: neither costs logic.
+            m.d.sync += accumulator.eq(total)
+            with m.If(self.row_end):
+                m.d.sync += [accumulator.eq(0), held.eq(total)]
+            holding.append(held)
+        self._select(m, holding)
         return m
+
+    def _select(self, m: Module, holding: list[Signal]) -> None:
+        """The sums of one group: each is masked by a bit of its own, and all are joined by or.
+
+        That takes fewer LUTs than a tree of multiplexers or a shift register, which has a multiplexer for each bit.
+        """
+        lanes = self._config.core.sweep_lanes
+        groups = [Cat(holding[n:n + lanes]) for n in range(0, len(holding), lanes)]
+        chosen = Signal(len(groups))    # one-hot
+        with m.If(self.first):
+            m.d.sync += chosen.eq(1)
+        with m.Elif(self.take):
+            m.d.sync += chosen.eq(chosen << 1)
+        m.d.comb += self.group.eq(reduce(or_, (group & mask.replicate(len(group)) for group, mask in zip(groups, chosen, strict=True))))

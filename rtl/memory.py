@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import bits_for
-from ranvier.model.layout import CHUNK_BITS, MemoryLayout
+from ranvier.model.layout import CHUNK_BITS, Memory, MemoryLayout
 
 from .signatures import ConfigBus
+from .storage import RamStorage, RegisterStorage, SpramStorage, Storage
+from .technology import Technology, technology_of
 
 __all__ = ["ConfigMemory"]
 
@@ -19,10 +21,16 @@ __all__ = ["ConfigMemory"]
 class ConfigMemory(Component):
     """Words of any width behind the configuration bus.
 
-    The block presents ``address`` and has ``data`` in the next clock. A word read while it is written gives
-    the old word. The host may write at any time, in the clock of a ``core_writes`` write too as long as it means
+    The block presents ``address`` and has ``data`` in the next clock; it never reads a word in the clock in which it is written.
+    The host may write at any time, in the clock of a ``core_writes`` write too as long as it means
     another moment: the block's write wins. A host read borrows the read port, so it disturbs a block that
-    reads in that clock; hosts read while the fabric is idle.
+    reads in that clock, and with ``spram`` so does a host write; hosts do both while the fabric is idle. (The readouts are
+    read by the host alone, and the input values' other bank is its own.)
+
+    A memory with columns has an address and data for each of them, ``theta_address`` and ``theta`` for example.
+
+    One or two words are registers. With ``spram`` the words are in SPRAM; everything else is left to the tool, as far as the
+    platform's technology does not say better. A technology that does not read back answers only for the readouts.
     """
 
     address: Signal
@@ -32,50 +40,83 @@ class ConfigMemory(Component):
     write_enable: Signal
     bus: Any
 
-    def __init__(self, layout: MemoryLayout, *, core_writes: bool = False) -> None:
+    def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, spram: bool = False) -> None:
         self._layout = layout
         self._core_writes = core_writes
+        self._spram = spram
         address = bits_for(layout.depth - 1)
+        columns: dict[str, Any] = {"address": In(address), "data": Out(layout.bits)}
+        if layout.columns:
+            columns = {name: Out(bits) for name, bits in layout.columns}
+            columns |= {f"{name}_address": In(address) for name, _ in layout.columns}
         super().__init__({
-            "address": In(address),
-            "data": Out(layout.bits),
+            **columns,
             "write_address": In(address),
             "write_data": In(layout.bits),
             "write_enable": In(1),
             "bus": In(ConfigBus()),
         })
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, lowest first."""
+        return tuple(name for name, _ in self._layout.columns)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layout = self._layout
+        layout, technology = self._layout, technology_of(platform)
+        kind = self._kind(technology)
+        readable = technology.reads_back or layout.memory == Memory.READOUT
         chunk_bits = layout.chunk_step.bit_length() - 1
         chunk = self.bus.offset[:chunk_bits]
-        word = self.bus.offset[chunk_bits:][:len(self.address)]
+        word = self.bus.offset[chunk_bits:][:len(self.write_address)]
         read_chunk = Signal(max(1, chunk_bits))
         reading = Signal()
         m.d.sync += [read_chunk.eq(chunk), reading.eq(self.bus.read)]
-        for index in range(layout.chunks):
-            low = index * CHUNK_BITS
-            high = min(low + CHUNK_BITS, layout.bits)
-            part: Any = memory.Memory(shape=high - low, depth=layout.depth, init=[])
-            m.submodules[f"chunk_{index}"] = part
-            write, read = part.write_port(), part.read_port()
-            m.d.comb += [
-                write.addr.eq(word),
-                write.data.eq(self.bus.data),
-                write.en.eq(self.bus.write & ((chunk == index) if chunk_bits else 1)),
-                read.addr.eq(self.address),
-                self.data[low:high].eq(read.data),
-            ]
-            if self._core_writes:
-                with m.If(self.write_enable):
-                    m.d.comb += [
-                        write.addr.eq(self.write_address),
-                        write.data.eq(self.write_data[low:high]),
-                        write.en.eq(1),
-                    ]
-            with m.If(self.bus.read):
-                m.d.comb += read.addr.eq(word)
+        values = [Signal(CHUNK_BITS, name=f"value_{index}") for index in range(layout.chunks)]
+        for address, data, first in self._columns():
+            for low, high in self._parts(first, first + len(data)):
+                index, shift = divmod(low, CHUNK_BITS)
+                m.submodules[f"bits_{low}"] = part = kind(high - low, layout.depth)
+                m.d.comb += [
+                    part.write_address.eq(word),
+                    part.write_data.eq(self.bus.data[shift:]),
+                    part.write_enable.eq(self.bus.write & ((chunk == index) if chunk_bits else 1)),
+                    part.address.eq(address),
+                    data[low - first:high - first].eq(part.data),
+                    values[index][shift:shift + high - low].eq(part.data),
+                ]
+                if self._core_writes:
+                    with m.If(self.write_enable):
+                        m.d.comb += [
+                            part.write_address.eq(self.write_address),
+                            part.write_data.eq(self.write_data[low:high]),
+                            part.write_enable.eq(1),
+                        ]
+                if readable:
+                    with m.If(self.bus.read):
+                        m.d.comb += part.address.eq(word)
+        for index, value in enumerate(values if readable else []):
             with m.If(reading & ((read_chunk == index) if chunk_bits else 1)):
-                m.d.comb += self.bus.value.eq(read.data)
+                m.d.comb += self.bus.value.eq(value)
         return m
+
+    def _kind(self, technology: Technology) -> type[Storage]:
+        if self._spram:
+            return SpramStorage
+        return RegisterStorage if self._layout.depth <= technology.most_registers else RamStorage
+
+    def _columns(self) -> list[tuple[Signal, Signal, int]]:
+        """Address, data and lowest bit of each column."""
+        if not self._layout.columns:
+            return [(self.address, self.data, 0)]
+        found, low = [], 0
+        for name, bits in self._layout.columns:
+            found.append((getattr(self, f"{name}_address"), getattr(self, name), low))
+            low += bits
+        return found
+
+    def _parts(self, low: int, high: int) -> list[tuple[int, int]]:
+        """The bits of a column, cut where chunks begin."""
+        cuts = [low, *range(low - low % CHUNK_BITS + CHUNK_BITS, high, CHUNK_BITS), high]
+        return list(pairwise(cuts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
@@ -11,17 +13,16 @@ from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 
-from .sequencer import entry_layout
+from .sequencer import SLICE_BITS, entry_layout
 
 __all__ = ["Scanner", "token_layout"]
 
 
 def token_layout(config: FabricConfig) -> data.StructLayout:
-    """What the lanes do with one clock; the bits of ``position`` are one-hot."""
+    """What the lanes do with one clock."""
     entry = entry_layout(config)
     return data.StructLayout({
-        "position": config.word_bits,
-        "base": entry["base"].shape,
+        "address": entry["base"].shape,
         "weight": 1,
         "double": 1,
         "row_end": 1,
@@ -31,11 +32,12 @@ def token_layout(config: FabricConfig) -> data.StructLayout:
 
 
 class Scanner(Component):
-    """A queue of entries, and the entry in hand whose bits are taken one a clock.
+    """A queue of entries, and the entry in hand whose bits are taken one a clock, lowest first.
 
-    An entry that arrives at an idle scanner is in hand two clocks later, and ``token`` shows its first token after one
+    An entry that arrives at an idle scanner is in hand three clocks later, and ``token`` shows its first token after one
     more; tokens of successive entries follow without a gap. The token that ends a row waits until the row before has left
-    the holding register, which ``hold`` clocks after its own end it surely has. ``weight_address`` is that of ``token``.
+    the holding register, which ``hold`` clocks after its own end it surely has. ``credit`` lasts while fewer than
+    ``queue_depth`` entries have arrived or are issued, and are not in hand yet.
     """
 
     issued: Signal
@@ -43,7 +45,6 @@ class Scanner(Component):
     entry_valid: Signal
     entry: Any
     token: Any
-    weight_address: Signal
     stalled: Signal
     busy: Signal
     in_hand: Signal
@@ -56,7 +57,6 @@ class Scanner(Component):
             "entry_valid": In(1),
             "entry": In(entry_layout(config)),
             "token": Out(token_layout(config)),
-            "weight_address": Out(bits_for(config.core.weight_depth - 1)),
             "stalled": Out(1),
             "busy": Out(1),
             "in_hand": Out(1),
@@ -66,49 +66,88 @@ class Scanner(Component):
         m = Module()
         config = self._config
         layout = entry_layout(config)
-        queue: Any = SyncFIFO(width=layout.size, depth=config.queue_depth)
-        m.submodules.queue = queue
-        head: Any = Signal(layout)
+        m.submodules.queue = queue = SyncFIFO(width=layout.size, depth=config.queue_depth)
+        head: Any = Signal(layout)          # the entry whose slices come in hand next
+        head_valid, fresh = Signal(), Signal()    # fresh: none of them has yet
+        hand: Any = Signal(_hand_layout(config))
         valid = Signal()
-        hold = Signal(len(head.hold))
-
-        rest = Signal(config.word_bits)
-        last = Signal()
-        finish = Signal()
+        room = Signal()        # the slice in hand is done with this clock
+        first, last = Signal(), Signal()    # of the entry's slices
+        lowest = head.filled & -head.filled
+        moves = Signal()
         m.d.comb += [
-            queue.w_data.eq(self.entry),
-            queue.w_en.eq(self.entry_valid),
-            self.credit.eq(queue.level + self.issued < config.queue_depth),
-            rest.eq(head.bits & (head.bits - 1)),
-            last.eq(rest == 0),
-            self.stalled.eq(valid & last & head.row_last & (hold != 0)),
-            finish.eq(valid & last & ~self.stalled),
-            queue.r_en.eq(~valid | finish),
-            self.busy.eq(self.issued | queue.r_rdy | valid),
+            queue.w_data.eq(self.entry), queue.w_en.eq(self.entry_valid),
+            queue.r_en.eq(~head_valid | moves & last),
+            moves.eq(head_valid & room),
+            first.eq(moves & fresh),
+            last.eq(head.filled & (head.filled - 1) == 0),
+            self.busy.eq(self.issued | self.entry_valid | queue.r_rdy | head_valid | valid),
             self.in_hand.eq(valid),
         ]
         with m.If(queue.r_en):
-            m.d.sync += [head.eq(queue.r_data), valid.eq(queue.r_rdy)]
-        with m.Elif(~self.stalled):
-            m.d.sync += head.bits.eq(rest)
+            m.d.sync += [head.eq(queue.r_data), head_valid.eq(queue.r_rdy), fresh.eq(1)]
+        with m.Elif(moves):
+            m.d.sync += [head.filled.eq(head.filled & ~lowest[:len(head.filled)]), fresh.eq(0)]
+        self._take(m, hand, valid, room)
+        with m.If(moves):
+            chosen = lowest[:len(head.filled)]
+            m.d.sync += [
+                hand.bits.eq(_select(head.bits, chosen)),
+                hand.slice.eq(encode(chosen)),
+                hand.last.eq(last),
+                *(hand[name].eq(head[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
+            ]
+        with m.If(room):
+            m.d.sync += valid.eq(head_valid)
 
-        with m.If(finish & head.row_last):
-            m.d.sync += hold.eq(head.hold - 1)
+        waiting = Signal(range(config.queue_depth + 1))    # entries that have arrived and are not in hand
+        m.d.sync += waiting.eq(waiting + self.entry_valid - first)
+        m.d.comb += self.credit.eq(waiting + self.entry_valid + self.issued < config.queue_depth)
+        return m
+
+    def _take(self, m: Module, hand: Any, valid: Signal, room: Signal) -> None:
+        """One token a clock from the slice in hand; ``room`` with its last."""
+        hold = Signal(len(hand.hold))
+        rest = Signal(len(hand.bits))
+        m.d.comb += [
+            rest.eq(hand.bits & (hand.bits - 1)),
+            self.stalled.eq(valid & (rest == 0) & hand.last & hand.row_last & (hold != 0)),
+            room.eq(~valid | (rest == 0) & ~self.stalled),
+        ]
+        with m.If(~self.stalled):
+            m.d.sync += hand.bits.eq(rest)
+        issue = valid & ~self.stalled
+        ends = issue & (rest == 0) & hand.last & hand.row_last
+        with m.If(ends):
+            m.d.sync += hold.eq(hand.hold - 1)
         with m.Elif(hold != 0):
             m.d.sync += hold.eq(hold - 1)
-
-        issue = valid & ~self.stalled
+        number = Cat(encode(hand.bits & ~rest), hand.slice)
         m.d.sync += [
-            self.token.position.eq(head.bits & ~rest),
-            self.token.base.eq(head.base),
-            self.token.weight.eq(issue & head.bits.any()),
-            self.token.double.eq(issue & head.double),
-            self.token.row_end.eq(issue & last & head.row_last),
-            self.token.row.eq(head.row),
-            self.token.neurons.eq(head.neurons),
+            self.token.address.eq(hand.base + number[:bits_for(self._config.word_bits - 1)]),
+            self.token.weight.eq(issue & hand.bits.any()),
+            self.token.double.eq(issue & hand.double),
+            self.token.row_end.eq(ends),
+            self.token.row.eq(hand.row),
+            self.token.neurons.eq(hand.neurons),
         ]
-        m.d.comb += self.weight_address.eq(self.token.base + encode(self.token.position))
-        return m
+
+
+def _hand_layout(config: FabricConfig) -> data.StructLayout:
+    """A slice of an entry."""
+    entry = entry_layout(config)
+    return data.StructLayout({
+        "bits": min(SLICE_BITS, config.word_bits),
+        "slice": bits_for(len(Signal(entry).filled) - 1),
+        "last": 1,
+        **{name: entry[name].shape for name in ("base", "double", "row_last", "row", "hold", "neurons")},
+    })
+
+
+def _select(bits: Value, chosen: Value) -> Value:
+    """The slice whose bit is set in ``chosen``, 0 where none is."""
+    slices = [bits[n:n + SLICE_BITS] for n in range(0, len(bits), SLICE_BITS)]
+    return reduce(or_, (part & mask.replicate(len(part)) for part, mask in zip(slices, chosen, strict=True)))
 
 
 def encode(onehot: Value) -> Value:

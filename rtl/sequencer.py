@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -13,14 +13,21 @@ from ranvier.model.layout import Op, segment_word
 
 from .signatures import TickBus, struct
 
-__all__ = ["Sequencer", "entry_layout"]
+__all__ = ["SLICE_BITS", "Sequencer", "entry_layout"]
+
+#: The scanner takes spike words in slices of so many bits.
+SLICE_BITS = 8
 
 
 def entry_layout(config: FabricConfig) -> data.StructLayout:
-    """One piece of work for the scanner: a spike word, a doubling, or just the end of a row."""
+    """One piece of work for the scanner: a spike word, a doubling, or just the end of a row.
+
+    ``filled`` says which slices of ``bits`` have set bits; what is in the other slices does not matter.
+    """
     fields = {f.name: f.bits for f in segment_word(config).fields}
     return data.StructLayout({
         "bits": config.word_bits,
+        "filled": -(-config.word_bits // SLICE_BITS),
         "base": fields["weight_base"],
         "double": 1,
         "row_last": 1,
@@ -33,9 +40,9 @@ def entry_layout(config: FabricConfig) -> data.StructLayout:
 class Sequencer(Component):
     """One clock for each descriptor and for each spike word, as long as ``credit`` lasts.
 
-    An ``entry`` is offered two clocks after its word's read began, one after its issue; empty words are dropped
-    unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are
-    skipped in one clock. ``issued`` tells the queue that an entry may arrive in the next clock.
+    An ``entry`` is offered two clocks after its word's read, one after ``issued``; empty words are dropped unless they
+    end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
+    clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment.
     """
 
     ticker: Any
@@ -67,81 +74,79 @@ class Sequencer(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        config, segment = self._config, self.program_data
-        pc = Signal(len(self.program_address))
+        config = self._config
+        segment: Any = Signal(self._segment)       # the segment in hand; ``program_data`` is the one after it
+        pc = Signal(len(self.program_address))     # of ``program_data``
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
-        step_size = Signal(5)
-        current: Any = Signal(entry_layout(config))     # flags of the segment being scanned
-        row_last = Signal()                        # of that segment
-        flight: Any = Signal(entry_layout(config))      # the entry whose word is being read
-        flight_scans = Signal()
+        base = Signal(len(segment.weight_base))
+        advance, pushes, reads = Signal(), Signal(), Signal()
 
         step = self.ticker.steps[segment.level]
         slot = (self.ticker.tick - segment.delay)[:4] & ((1 << segment.slots_log2) - 1)[:4]
-        opened = Signal()
-        scans = Signal()
-        pushes = Signal()
-        m.d.comb += [
-            opened.eq(step.open),
-            scans.eq((segment.op == Op.SCAN) & opened & (step.tau >= segment.source_delay) & (segment.words != 0)),
-            pushes.eq(opened & ~scans & ((segment.op == Op.DOUBLE) | segment.row_last)),
-            self.program_address.eq(pc),
-            self.spike_address.eq(address),
-        ]
-        m.d.sync += self.issued.eq(0)
+        scans = (segment.op == Op.SCAN) & step.open & (step.tau >= segment.source_delay) & (segment.words != 0)
+        rests = (segment.op == Op.DOUBLE) | segment.row_last    # something to pass on without a scan
+        m.d.comb += [self.program_address.eq(pc), self.spike_address.eq(address)]
+        with m.If(advance):
+            m.d.comb += self.program_address.eq(pc + 1)
+            m.d.sync += [segment.eq(self.program_data), pc.eq(pc + 1)]
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.ticker.start):
+                m.d.comb += advance.eq(1)
                 m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
+                m.d.sync += [address.eq(segment.base + slot), remaining.eq(segment.words), base.eq(segment.weight_base)]
                 with m.If(segment.op == Op.END):
                     m.d.comb += self.program_address.eq(0)
                     m.d.sync += pc.eq(0)
                     m.next = "IDLE"
-                with m.Elif(~pushes | self.credit):
-                    m.d.comb += self.program_address.eq(pc + 1)
-                    m.d.sync += [
-                        pc.eq(pc + 1),
-                        address.eq(segment.base + slot),
-                        remaining.eq(segment.words),
-                        step_size.eq(1 << segment.slots_log2),
-                        row_last.eq(segment.row_last),
-                        current.base.eq(segment.weight_base),
-                        current.row.eq(segment.row),
-                        current.hold.eq(segment.hold),
-                        current.neurons.eq(segment.neurons),
-                    ]
-                    with m.If(pushes):
-                        m.d.sync += [
-                            self.issued.eq(1),
-                            flight_scans.eq(0),
-                            flight.double.eq(segment.op == Op.DOUBLE),
-                            flight.row_last.eq(segment.row_last),
-                            flight.row.eq(segment.row),
-                            flight.hold.eq(segment.hold),
-                            flight.neurons.eq(segment.neurons),
-                        ]
-                    with m.If(scans):
-                        m.next = "SCAN"
+                with m.Elif(scans):
+                    m.next = "SCAN"
+                with m.Else():
+                    m.d.comb += [pushes.eq(step.open & rests & self.credit), advance.eq(~(step.open & rests) | self.credit)]
             with m.State("SCAN"):
                 m.d.comb += self.busy.eq(1)
                 with m.If(self.credit):
+                    m.d.comb += reads.eq(1)
                     m.d.sync += [
-                        self.issued.eq(1),
-                        flight_scans.eq(1),
-                        flight.eq(current),
-                        flight.row_last.eq(row_last & (remaining == 1)),
-                        address.eq(address + step_size),
-                        current.base.eq(current.base + config.word_bits),
+                        address.eq(address + (1 << segment.slots_log2)),
+                        base.eq(base + config.word_bits),
                         remaining.eq(remaining - 1),
                     ]
                     with m.If(remaining == 1):
+                        m.d.comb += advance.eq(1)
                         m.next = "DECODE"
 
-        m.d.comb += [
-            self.entry.eq(flight),
-            self.entry.bits.eq(self.spike_data & flight_scans.replicate(config.word_bits)),
-            self.entry_valid.eq(self.issued & (self.entry.bits.any() | flight.row_last | flight.double)),
+        flight: Any = Signal(entry_layout(config))      # the entry whose word is being read
+        scanned = Signal()
+        m.d.sync += [
+            self.issued.eq(pushes | reads),
+            scanned.eq(reads),
+            flight.base.eq(base),
+            flight.double.eq(segment.op == Op.DOUBLE),
+            flight.row_last.eq(segment.row_last & (pushes | (remaining == 1))),
+            flight.row.eq(segment.row),
+            flight.hold.eq(segment.hold),
+            flight.neurons.eq(segment.neurons),
         ]
+        self._offer(m, flight, scanned)
         return m
+
+    def _offer(self, m: Module, flight: Any, scanned: Signal) -> None:
+        """The entry, a clock after its word: a block RAM is late in its clock, and a look at the whole word takes time."""
+        arrived = Signal()
+        parts = [self.spike_data[n:n + SLICE_BITS // 2].any() for n in range(0, len(self.spike_data), SLICE_BITS // 2)]
+        found = Signal(len(parts))
+        m.d.sync += [
+            arrived.eq(self.issued),
+            found.eq(Cat(parts)),
+            self.entry.bits.eq(self.spike_data),
+            *(self.entry[name].eq(flight[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
+        ]
+        with m.If(~scanned):
+            m.d.sync += found.eq(0)
+        m.d.comb += [
+            self.entry.filled.eq(Cat(found[n:n + 2].any() for n in range(0, len(parts), 2))),
+            self.entry_valid.eq(arrived & (found.any() | self.entry.row_last | self.entry.double)),
+        ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
@@ -9,21 +11,26 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import Memory, drive_fields, dynamics_fields, memory_map, row_word
+from ranvier.model.fixed import DECAY_SHIFT
+from ranvier.model.layout import drive_fields, dynamics_fields, row_word
+from ranvier.model.timing import COLUMN_DELAY, WORD_LATENCY, WRITE_LATENCY
 
-from .fixed import clamp, decay_product, decay_round, popcount, reset, spike_count
+from .fixed import add_with_carry, clamp_choice, decay_carry, decay_product, decay_whole, popcount, spike_count
 from .signatures import TickBus, Trace, ring_layout, struct
 
 __all__ = ["Sweep"]
+
+#: Stages, in clocks after the group's address, that give the spikes and that write the membranes.
+_SPIKES, _WRITE = WORD_LATENCY - 2, WRITE_LATENCY
 
 
 class Sweep(Component):
     """Sweeps the rows that ``load`` hands over, one after the other.
 
-    A row loaded in clock c has its groups' addresses on the memories in clocks c + 1 to c + groups (``take`` is
-    high; the holding register shifts), the input ``current`` of a group is due with the memories' data one
-    clock later, and the membrane is written four clocks after its address. A spike word leaves on ``word`` in the clock
-    in which its last group is written.
+    A row loaded in clock c has its groups' addresses on ``state_address`` in clocks c + 1 to c + groups (``take`` is
+    high); ``state`` and the input ``current`` are due one clock later. Each parameter has an address of its own,
+    `COLUMN_DELAY` clocks after the group's, and is due one clock after it. The membrane is written `WRITE_LATENCY` clocks
+    after its address. A spike word leaves on ``word`` one clock before the ring can take it (`WORD_LATENCY`).
     """
 
     ticker: Any
@@ -33,10 +40,20 @@ class Sweep(Component):
     current: Signal
     state_address: Signal
     state: Signal
-    drive_address: Signal
-    drive: Signal
-    dynamics_address: Signal
-    dynamics: Signal
+    k_address: Signal
+    k: Signal
+    bias_address: Signal
+    bias: Signal
+    theta_address: Signal
+    theta: Signal
+    v_min_address: Signal
+    v_min: Signal
+    v_max_address: Signal
+    v_max: Signal
+    v_reset_address: Signal
+    v_reset: Signal
+    v_init_address: Signal
+    v_init: Signal
     trace: Any
     parity: Signal
     word_valid: Signal
@@ -49,12 +66,13 @@ class Sweep(Component):
 
     def __init__(self, config: FabricConfig, unit: str) -> None:
         self._config = config
-        self._unit = unit
         part = config.core if unit == "core" else config.input
         self._lanes = lanes = part.sweep_lanes
-        s = config.state_bits
-        memories = memory_map(config, unit)
         self._row = row_word(config, unit)
+        s = config.state_bits
+        self._drive = {f.name: f for f in drive_fields(config)}
+        self._columns = {**self._drive, **{f.name: f for f in dynamics_fields(config, unit)}}
+        depths = {name: part.drive_depth if name in self._drive else part.dynamics_depth for name in self._columns}
         super().__init__({
             "ticker": In(TickBus(config)),
             "load": In(1),
@@ -63,10 +81,8 @@ class Sweep(Component):
             "current": In(lanes * s),
             "state_address": Out(bits_for(part.state_depth - 1)),
             "state": In(s * lanes),
-            "drive_address": Out(bits_for(part.drive_depth - 1)),
-            "drive": In(memories[Memory.DRIVE].bits),
-            "dynamics_address": Out(bits_for(part.dynamics_depth - 1)),
-            "dynamics": In(memories[Memory.DYNAMICS].bits),
+            **{f"{name}_address": Out(bits_for(depth - 1)) for name, depth in depths.items()},
+            **{name: In(field.bits * lanes) for name, field in self._columns.items()},
             "trace": Out(Trace(lanes, s, part.state_depth)),
             "parity": Out(1),
             "word_valid": Out(1),
@@ -78,13 +94,18 @@ class Sweep(Component):
             "clamps": Out(bits_for(lanes)),
         })
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the parameters; an input unit's neurons do not leak, so they have no ``k``."""
+        return tuple(self._columns)
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         stages = self._issue(m)
         spikes = self._neurons(m, stages)
-        self._assemble(m, stages[-1], spikes)
-        busy = Cat(stage.valid & stage.spiking for stage in stages).any()
-        m.d.comb += self.spiking.eq(busy)
+        sent = self._assemble(m, stages[_SPIKES], spikes)
+        busy = Cat(stage.valid & stage.spiking for stage in stages[1:_SPIKES + 1]).any()
+        m.d.comb += self.spiking.eq(busy | sent)
         return m
 
     def _issue(self, m: Module) -> list[Any]:
@@ -95,33 +116,36 @@ class Sweep(Component):
         per_word = config.word_bits // self._lanes
         full = (row.position == per_word - 1) if per_word > 1 else 1
         group = data.StructLayout({
-            "valid": 1, "state_address": self.state_address.shape(), "spiking": 1, "strict": 1, "reset": 2, "last": 1,
+            "valid": 1, "state_address": self.state_address.shape(), "drive_address": self.theta_address.shape(),
+            "dynamics_address": self.v_min_address.shape(), "spiking": 1, "strict": 1, "reset": 2, "last": 1,
             "readout": 1, "parity": 1, "position": row.position.shape(), "emit": 1,
             "address": bits_for(config.spike_depth - 1),
         })
-        stages: list[Any] = [Signal(group, name=f"stage_{n}") for n in range(1, 5)]
+        stages: list[Any] = [Signal(group, name=f"stage_{n}") for n in range(_WRITE + 1)]
         slot = self.ticker.tick & ((1 << row.slots_log2) - 1)[:4]
+        first = stages[0]
         m.d.comb += [
             self.take.eq(row.groups != 0),
             self.active.eq(self.take),
             self.last_group.eq(row.groups == 1),
             self.state_address.eq(row.state_base),
-            self.drive_address.eq(row.drive_base),
-            self.dynamics_address.eq(row.dynamics_base),
+            first.valid.eq(self.take),
+            first.state_address.eq(row.state_base),
+            first.drive_address.eq(row.drive_base),
+            first.dynamics_address.eq(row.dynamics_base),
+            first.spiking.eq(row.spiking),
+            first.strict.eq(row.strict),
+            first.reset.eq(row.reset),
+            first.last.eq(step.last),
+            first.readout.eq(row.readout & step.last),
+            first.parity.eq(step.parity),
+            first.position.eq(row.position),
+            first.emit.eq(row.spiking & (full | (row.flush & self.last_group))),
+            first.address.eq(row.word_address + slot),
         ]
-        m.d.sync += [
-            stages[0].valid.eq(self.take),
-            stages[0].state_address.eq(row.state_base),
-            stages[0].spiking.eq(row.spiking),
-            stages[0].strict.eq(row.strict),
-            stages[0].reset.eq(row.reset),
-            stages[0].last.eq(step.last),
-            stages[0].readout.eq(row.readout & step.last),
-            stages[0].parity.eq(step.parity),
-            stages[0].position.eq(row.position),
-            stages[0].emit.eq(row.spiking & (full | (row.flush & (row.groups == 1)))),
-            stages[0].address.eq(row.word_address + slot),
-        ]
+        for name in self._columns:
+            stage = stages[COLUMN_DELAY[name]]
+            m.d.comb += getattr(self, f"{name}_address").eq(stage.drive_address if name in self._drive else stage.dynamics_address)
         m.d.sync += [after.eq(before) for before, after in zip(stages, stages[1:], strict=False)]
         with m.If(self.load):
             m.d.sync += row.eq(self.row)
@@ -138,67 +162,99 @@ class Sweep(Component):
         return stages
 
     def _neurons(self, m: Module, stages: list[Any]) -> Value:
-        """The arithmetic of every lane, one pipeline register after each line of the number format; the last stage's spikes."""
-        config, s = self._config, self._config.state_bits
-        drive = data.ArrayLayout(data.StructLayout({f.name: signed(f.bits) for f in drive_fields(config)}), self._lanes)
-        dynamics = data.ArrayLayout(data.StructLayout(
-            {f.name: signed(f.bits) if f.signed else f.bits for f in dynamics_fields(config)}), self._lanes)
-        word = signed(s)
-        stored, kept, spikes, clamped = [], [], [], []
-        for n in range(self._lanes):
-            theta_bias, rule = drive(self.drive)[n], dynamics(self.dynamics)[n]
-            v = self.state[n * s:(n + 1) * s].as_signed()
-            current = self.current[n * s:(n + 1) * s].as_signed()
-            product, negative = Signal(s + 17, name=f"product_{n}"), Signal(name=f"negative_{n}")
-            arriving = Signal(word, name=f"arriving_{n}")
-            u, after = Signal(word, name=f"u_{n}"), Signal(word, name=f"after_{n}")
-            spike = Signal(name=f"spike_{n}")
-            theta = self._delay(m, theta_bias.theta, 2, f"theta_{n}")
-            v_reset = self._delay(m, rule.v_reset, 2, f"v_reset_{n}")
-            v_min, v_max, v_init = (self._delay(m, rule[name], 3, f"{name}_{n}") for name in ("v_min", "v_max", "v_init"))
-            m.d.sync += [product.eq(decay_product(v, rule.k)), negative.eq(v < 0), arriving.eq(current + theta_bias.bias)]
-            m.d.sync += u.eq(decay_round(product, negative, config.rounding) + arriving)
-            count = spike_count(u, theta, stages[2].strict) & stages[2].spiking
-            m.d.sync += [spike.eq(count & stages[2].valid), after.eq(reset(u, count, theta, v_reset, stages[2].reset))]
-            bounded = Signal(word, name=f"bounded_{n}")
-            m.d.comb += bounded.eq(clamp(after, v_min, v_max))
-            kept.append(bounded)
-            stored.append(Mux(stages[3].last, v_init, bounded)[:s])
-            spikes.append(spike)
-            clamped.append((bounded != after) & stages[3].valid)
+        """Every lane's arithmetic; the spikes of stage `_SPIKES`."""
+        lanes = [self._neuron(m, n, stages) for n in range(self._lanes)]
+        stored, kept, spikes, clamped = (Cat(parts) for parts in zip(*lanes, strict=True))
+        end = stages[_WRITE]
         m.d.comb += [
-            self.trace.valid.eq(stages[3].valid),
-            self.trace.address.eq(stages[3].state_address),
-            self.trace.data.eq(Cat(stored)),
-            self.trace.readout_valid.eq(stages[3].valid & stages[3].readout),
-            self.trace.readout.eq(Cat(kept)),
-            self.parity.eq(stages[3].parity),
-            self.spikes.eq(popcount(Cat(spikes))),
-            self.clamps.eq(popcount(Cat(clamped))),
+            self.trace.valid.eq(end.valid),
+            self.trace.address.eq(end.state_address),
+            self.trace.data.eq(stored),
+            self.trace.readout_valid.eq(end.valid & end.readout),
+            self.trace.readout.eq(kept),
+            self.parity.eq(end.parity),
+            self.spikes.eq(popcount(spikes)),
+            self.clamps.eq(popcount(clamped)),
         ]
-        return Cat(spikes)
+        return spikes
 
-    def _delay(self, m: Module, value: Any, clocks: int, name: str) -> Any:
-        for n in range(clocks):
-            delayed = Signal(signed(len(value)), name=f"{name}_{n}")
-            m.d.sync += delayed.eq(value)
-            value = delayed
-        return value
+    def _neuron(self, m: Module, lane: int, stages: list[Any]) -> tuple[Value, Value, Value, Value]:
+        """One lane: the membrane as stored and before a window's end, the spike, and whether the clamp changed it.
 
-    def _assemble(self, m: Module, stage: Any, spikes: Value) -> None:
-        """Collect the groups' spikes into words; what is not there yet in a word is 0."""
+        The comments say in which stage, in clocks after the group's address, a line works; each ends in registers.
+        """
+        s = self._config.state_bits
+
+        def signal(name: str, width: int = s) -> Signal:
+            return Signal(signed(width) if width > 1 else 1, name=f"{name}_{lane}")
+
+        def register(name: str, value: Any) -> Signal:
+            found = signal(name, len(value))
+            m.d.sync += found.eq(value)
+            return found
+
+        def masked(name: str, value: Value, mask: Value) -> Signal:
+            found = register(name, value)
+            with m.If(~mask):    # a synchronous reset, which costs no logic
+                m.d.sync += found.eq(0)
+            return found
+
+        def column(name: str) -> Signal:
+            field = self._columns[name]
+            return register(name, getattr(self, name)[lane * field.bits:(lane + 1) * field.bits])
+
+        # 1: what the memories give, for a block RAM is late in its clock
+        v = register("v", self.state[lane * s:(lane + 1) * s])
+        current = register("current", self.current[lane * s:(lane + 1) * s])
+        bias, theta, v_min, v_max, v_reset, v_init = (column(name) for name in ("bias", "theta", "v_min", "v_max", "v_reset", "v_init"))
+        # 2 and 3: u; decay's product, and what adds to it
+        arriving = register("arriving", (current + bias)[:s])
+        if "k" in self._columns:
+            k = column("k")
+            product, negative = register("product", decay_product(v, k)), register("negative", v[-1])
+            whole = masked("whole", v, decay_whole(k))
+            carry = decay_carry(product, negative, self._config.rounding)
+            u = register("u", add_with_carry(product[DECAY_SHIFT:], (arriving + whole)[:s], carry))
+        else:
+            u = register("u", (arriving + register("whole", v))[:s])
+        # 4: spike and reset by subtraction
+        rule = stages[4]
+        less = signal("less")
+        m.d.comb += less.eq(u - theta)
+        count = spike_count(u, less, theta, rule.strict) & rule.spiking
+        after = register("after", Mux(count & rule.reset[0], less, u))
+        spike, replaced = register("spike", count & rule.valid), register("replaced", count & rule.reset[1])
+        # 5: reset to a value, which is within the bounds, or one of the bounds; registers of what is not chosen are cleared
+        low, high = clamp_choice(after, v_min, v_max)
+        unchanged = signal("unchanged", 1)
+        m.d.comb += unchanged.eq(~(low | high | replaced))
+        clamped = register("clamped", (low | high) & ~replaced & stages[5].valid)
+        parts = [masked("same", after, unchanged), masked("least", v_min, low & ~replaced), masked("most", v_max, high & ~replaced),
+                 masked("reset", v_reset, replaced)]
+        # 6: the membrane
+        kept = signal("kept")
+        m.d.comb += kept.eq(reduce(or_, parts))
+        return Mux(stages[_WRITE].last, v_init, kept)[:s], kept, spike, clamped
+
+    def _assemble(self, m: Module, stage: Any, spikes: Value) -> Any:
+        """Collect the groups' spikes into words, whose bits that are not there yet are 0; whether one leaves that is not out yet.
+
+        A word's first group clears the rest of it; each group has its flip-flops' clock enable.
+        """
         lanes = self._lanes
-        gathered = Signal(self._config.word_bits)
         word = Signal(self._config.word_bits)
-        m.d.comb += word.eq(Mux(stage.position == 0, 0, gathered))
-        with m.Switch(stage.position):
-            for position in range(self._config.word_bits // lanes):
-                with m.Case(position):
-                    m.d.comb += word[position * lanes:(position + 1) * lanes].eq(spikes)
-        with m.If(stage.valid):
-            m.d.sync += gathered.eq(word)
+        sent: Any = Signal(data.StructLayout({"valid": 1, "address": stage.address.shape()}))
+        for position in range(self._config.word_bits // lanes):
+            part = word[position * lanes:(position + 1) * lanes]
+            with m.If(stage.valid & (stage.position == position)):
+                m.d.sync += part.eq(spikes)
+            if position:
+                with m.If(stage.valid & (stage.position == 0)):
+                    m.d.sync += part.eq(0)
+        m.d.sync += [sent.valid.eq(stage.valid & stage.emit), sent.address.eq(stage.address)]
         m.d.comb += [
-            self.word_valid.eq(stage.valid & stage.emit),
-            self.word.address.eq(stage.address),
+            self.word_valid.eq(sent.valid),
+            self.word.address.eq(sent.address),
             self.word.bits.eq(word),
         ]
+        return sent.valid

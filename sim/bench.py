@@ -33,8 +33,10 @@ from ranvier.rtl.ring import RingNode
 from ranvier.rtl.scanner import Scanner
 from ranvier.rtl.sequencer import Sequencer
 from ranvier.rtl.sweep import Sweep
+from ranvier.rtl.technology import CHECKED
 from ranvier.rtl.ticker import Ticker
 
+from .cells import cell_model
 from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
@@ -44,7 +46,7 @@ __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop
 BLOCKS = FabricConfig(
     cores=2, state_bits=12, weight_bits=4, input_bits=6, word_bits=16, spike_depth=64, levels=4, queue_depth=4,
     core=CoreConfig(lanes=8, sweep_lanes=2, program_depth=32, row_depth=8, weight_depth=64, state_depth=16, drive_depth=16,
-                    dynamics_depth=16),
+                    dynamics_depth=16, readout_depth=16),
     input=InputConfig(sweep_lanes=4, row_depth=8, state_depth=16, drive_depth=16, dynamics_depth=16))
 #: A ring long enough that words are still on their way when the outbox is empty.
 RING = BLOCKS.replace(cores=6, input={"sweep_lanes": 2})
@@ -52,11 +54,16 @@ RING = BLOCKS.replace(cores=6, input={"sweep_lanes": 2})
 FABRIC = FabricConfig(
     cores=2, state_bits=14, weight_bits=4, input_bits=6, word_bits=8, rounding="zero", spike_depth=128, levels=32, queue_depth=3,
     core=CoreConfig(lanes=16, sweep_lanes=2, program_depth=128, row_depth=16, weight_depth=512, state_depth=64, drive_depth=64,
-                    dynamics_depth=64),
+                    dynamics_depth=64, readout_depth=64),
     input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=32, drive_depth=32, dynamics_depth=32))
 
-#: Memories with an odd number of chunks that the block writes too, and of one chunk that only the host writes.
-MEMORIES = {"wide_memory": MemoryLayout(Memory.STATE, 70, 12, ""), "narrow_memory": MemoryLayout(Memory.ROWS, 20, 8, "")}
+#: Memories with an odd number of chunks that the block writes too, and of one chunk that only the host writes; registers, of
+#: two words and of one; SPRAM, not a whole number of them; columns that begin and end within chunks.
+MEMORIES = {
+    "wide_memory": MemoryLayout(Memory.STATE, 70, 12, ""), "narrow_memory": MemoryLayout(Memory.ROWS, 20, 8, ""),
+    "pair_memory": MemoryLayout(Memory.STATE, 40, 2, ""), "single_memory": MemoryLayout(Memory.ROWS, 33, 1, ""),
+    "spram_memory": MemoryLayout(Memory.WEIGHTS, 56, 40, ""),
+    "column_memory": MemoryLayout(Memory.DRIVE, 97, 9, "", (("theta", 16), ("bias", 40), ("v_init", 41)))}
 #: Widths of the counters; one is so wide that it wraps.
 COUNTERS = {Counter.SCAN: 1, Counter.SYNOPS: 4, Counter.SPIKES: 32}
 
@@ -121,7 +128,8 @@ class BenchTop(Component):
 
 def _blocks() -> BenchTop:
     return BenchTop({
-        **{name: ConfigMemory(layout, core_writes=layout.memory == Memory.STATE) for name, layout in MEMORIES.items()},
+        **{name: ConfigMemory(layout, core_writes=layout.memory == Memory.STATE, spram=layout.memory == Memory.WEIGHTS)
+           for name, layout in MEMORIES.items()},
         "counters": Counters(COUNTERS), "sequencer": Sequencer(BLOCKS), "scanner": Scanner(BLOCKS), "lanes": Lanes(BLOCKS),
         "sweep": Sweep(BLOCKS, "core"), "ring": Ring(RING), "ticker": Ticker(BLOCKS), "input": InputUnit(BLOCKS),
     })
@@ -143,12 +151,14 @@ def iverilog_version() -> str | None:
 
 
 def bench_verilog(top: str) -> str:
-    """One of `TOPS` as Verilog."""
+    """One of `TOPS` as Verilog, with the models of the cells in it."""
     def make() -> str:
         from amaranth.back import verilog
-        return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, strip_internal_attrs=True))
+        return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, platform=CHECKED, strip_internal_attrs=True))
 
-    return cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
+    text = cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
+    cells = sorted(set(re.findall(r"\bSB_\w+", text)))
+    return text + "".join(cell_model("ice40", cell) for cell in cells)
 
 
 def build_bench(top: str, simulator: str) -> Path:

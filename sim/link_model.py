@@ -116,7 +116,7 @@ class LinkModel:
         return link_address(self._config.fabric, LinkMemory.REGISTERS, register)
 
     def _count(self, register: Register) -> None:
-        self.memory[self._register(register)] = (self.memory.get(self._register(register), 0) + 1) & 0xFFFF
+        self.memory[self._register(register)] = (self.memory.get(self._register(register), 0) + 1) & 0xFF
 
     def _take(self, piece: bytes) -> None:
         found = unescape(piece)

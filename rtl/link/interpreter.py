@@ -24,6 +24,7 @@ from ranvier.model.link import (
     link_unit,
     values_per_write,
 )
+from ranvier.model.timing import drain
 
 from .framing import reply_layout
 
@@ -31,8 +32,6 @@ __all__ = ["Interpreter"]
 
 # A value is there three clocks after the read, from the fabric and from the link's registers alike, for one clock.
 _READ_CLOCKS = 3
-# The last readouts and counters are written within so many clocks after `running` falls.
-_SETTLE_CLOCKS = 31
 # The ticker is in WAIT for one clock before each run; longer means that it waits for the host.
 _STUCK_CLOCKS = 7
 _COMMAND_BITS = bits_for(max(Command))
@@ -104,11 +103,12 @@ class Interpreter(Component):
         """Whether the access in hand may be done now; whether waiting for that any longer is of no use."""
         fabric = self._config.fabric
         memory = self.access_address[OFFSET_BITS:][:MEMORY_BITS]
-        settle, stuck = Signal(range(_SETTLE_CLOCKS + 1)), Signal(range(_STUCK_CLOCKS + 1))
+        # The last readouts and counters are written so many clocks after `running` falls.
+        settle, stuck = Signal(range(drain(fabric.nodes) + 1)), Signal(range(_STUCK_CLOCKS + 1))
         periods = Signal(3)
         with m.If(self.running | self.access_write & (unit == fabric.nodes)):    # a run may begin some clocks after the write
             m.d.sync += settle.eq(0)
-        with m.Elif(settle != _SETTLE_CLOCKS):
+        with m.Elif(settle != drain(fabric.nodes)):
             m.d.sync += settle.eq(settle + 1)
         with m.If(~self.waiting):
             m.d.sync += stuck.eq(0)
@@ -132,7 +132,7 @@ class Interpreter(Component):
             m.d.comb += idle.eq(1)
         may, hopeless = Signal(), Signal()
         m.d.sync += [
-            may.eq((~idle | (settle == _SETTLE_CLOCKS)) & (~room | self.room)),
+            may.eq((~idle | (settle == drain(fabric.nodes))) & (~room | self.room)),
             hopeless.eq((stuck == _STUCK_CLOCKS) | periods[-1]),
         ]
         return may, hopeless

@@ -7,6 +7,7 @@ from typing import Any
 import cocotb
 
 from ranvier.model.layout import CHUNK_BITS, Counter
+from ranvier.model.timing import COUNTER_LATENCY
 
 from ..bench import COUNTERS
 from .common import Bench, seeded
@@ -14,21 +15,29 @@ from .common import Bench, seeded
 
 @cocotb.test()
 async def sums(dut: Any) -> None:
-    """A step counts two clocks later; a counter wraps; a clear leaves nothing but the steps of its own clock."""
+    """Bursts of steps with reads in between, then what the counters hold; they wrap, and a clear leaves nothing."""
     rng = seeded("counters")
     bench = Bench(dut, "counters")
     await bench.reset()
-    before = dict.fromkeys(COUNTERS, 0)      # the steps of the clock before
     totals = dict.fromkeys(COUNTERS, 0)
-    value = 0
-    for _ in range(2000):
-        steps = {counter: rng.choice([0, (1 << width) - 1, rng.getrandbits(width)]) for counter, width in COUNTERS.items()}
-        clear, read = int(rng.random() < 0.02), int(rng.random() < 0.6)
-        wanted = rng.choice([*COUNTERS, Counter.CLAMPS])
-        bench.set(clear=clear, bus_read=read, bus_offset=int(wanted), **{c.name.lower(): step for c, step in steps.items()})
-        await bench.settle()
-        bench.check({"bus_value": value})
-        await bench.next()
-        totals = {c: 0 if clear else (totals[c] + before[c]) % (1 << CHUNK_BITS) for c in COUNTERS}
-        before = steps
-        value = totals.get(wanted, 0) if read else 0
+    for _ in range(60):
+        read = 0
+        for _ in range(rng.randrange(120)):
+            steps = {counter: rng.choice([0, (1 << width) - 1, rng.getrandbits(width)]) for counter, width in COUNTERS.items()}
+            clear, read = int(rng.random() < 0.02), int(not read and rng.random() < 0.6)
+            bench.set(clear=clear, bus_read=read, bus_offset=rng.randrange(len(Counter)),
+                      **{c.name.lower(): step for c, step in steps.items()})
+            await bench.settle()
+            await bench.next()
+            totals = {c: 0 if clear else (totals[c] + steps[c]) % (1 << CHUNK_BITS) for c in COUNTERS}
+        bench.set(clear=0, bus_read=0, **{c.name.lower(): 0 for c in COUNTERS})
+        for _ in range(COUNTER_LATENCY):
+            await bench.settle()
+            await bench.next()
+        value = 0
+        for wanted in [*COUNTERS, Counter.CLAMPS, None]:
+            bench.set(bus_read=int(wanted is not None), bus_offset=int(wanted or 0))
+            await bench.settle()
+            bench.check({"bus_value": value}, f"read {wanted!r} next")
+            await bench.next()
+            value = totals.get(wanted, 0) if wanted is not None else 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import cocotb
 
+from ranvier.model.fixed import NO_LEAK
 from ranvier.model.layout import CHUNK_BITS, Memory, memory_map, row_word
 from ranvier.model.timing import DECODE, WORD_LATENCY
 from ranvier.rtl.signatures import ring_layout
@@ -37,8 +38,11 @@ class _Populations:
                 "drive_base": state, "drive_step": 1 - shared,
                 "dynamics_base": state, "dynamics_step": 1 - shared, "word_address": rng.randrange(BLOCKS.spike_depth - 4),
                 "slots_log2": rng.randrange(3), "position": 0, "flush": 1, "spiking": 1, "strict": rng.randrange(2),
-                "reset": rng.randrange(3), "readout": 0, "hold": max(groups, BLOCKS.nodes * -(-groups // _PER_WORD))})
+                "reset": rng.randrange(3), "readout": 0, "last": 0, "hold": max(groups, BLOCKS.nodes * -(-groups // _PER_WORD))})
             state += groups
+        # The list ends after its last row, or before one of 0 groups.
+        self.rows[-1]["last"] = int(rng.random() < 0.7)
+        self.after = rng.getrandbits(_ROW.bits) if self.rows[-1]["last"] else 0
         self.groups = state
         # Headroom: the largest value still fits above the membrane's upper bound.
         high = (1 << _STATE - 1) - 1
@@ -52,7 +56,7 @@ class _Populations:
         top = high - (1 << _BITS) + 1
         v_max, bias = rng.randint(0, top // 2), rng.randint(-50, 50)
         v_min = rng.choice([0, -rng.randint(0, top // 2), -v_max])
-        return Neuron(rng.choice([1, rng.randint(1, 90), neuron.theta]), bias, neuron.k, rng.randint(v_min, v_max), v_min, v_max,
+        return Neuron(rng.choice([1, rng.randint(1, 90), neuron.theta]), bias, NO_LEAK, rng.randint(v_min, v_max), v_min, v_max,
                       rng.randint(v_min, v_max))
 
     def draw(self) -> list[list[int]]:
@@ -145,9 +149,9 @@ async def ticks(dut: Any) -> None:
     bank = 0
     for _ in range(8):
         populations = _Populations(rng)
-        await _write(bench, Memory.ROWS, [*(_ROW.pack(**row) for row in populations.rows), 0])
+        await _write(bench, Memory.ROWS, [*(_ROW.pack(**row) for row in populations.rows), populations.after])
         await _write(bench, Memory.DRIVE, [drive_word(group, BLOCKS) for group in populations.neurons])
-        await _write(bench, Memory.DYNAMICS, [dynamics_word(group, BLOCKS) for group in populations.neurons])
+        await _write(bench, Memory.DYNAMICS, [dynamics_word(group, BLOCKS, "input") for group in populations.neurons])
         await _write(bench, Memory.STATE, populations.state)
         for _ in range(2):    # both banks; then the one is read again that was
             populations.banks[1 - bank] = values = populations.draw()

@@ -16,27 +16,30 @@ def _weights(word: int) -> list[int]:
     return [signed(word >> lane * _BITS, _BITS) for lane in range(_CORE.lanes)]
 
 
-def _group(holding: list[int]) -> int:
-    return sum((value & (1 << _STATE) - 1) << n * _STATE for n, value in enumerate(holding[:_CORE.sweep_lanes]))
+def _group(holding: list[int], number: int) -> int:
+    """The group shown; nothing is, once all have been."""
+    lanes = holding[number * _CORE.sweep_lanes:(number + 1) * _CORE.sweep_lanes]
+    return sum((value & (1 << _STATE) - 1) << n * _STATE for n, value in enumerate(lanes))
 
 
 @cocotb.test()
 async def rows(dut: Any) -> None:
-    """Rows of weights and doublings, handed over and shifted out while the next row accumulates."""
+    """Rows of weights and doublings, handed over and shown group by group while the next row accumulates."""
     rng = seeded("lanes")
     bench = Bench(dut, "lanes")
     await bench.reset()
-    sums, holding = [0] * _CORE.lanes, [0] * _CORE.lanes
+    sums, holding, number = [0] * _CORE.lanes, [0] * _CORE.lanes, 0
     extreme = sum(1 << _BITS - 1 << lane * _BITS for lane in range(_CORE.lanes))
     for row in range(150):
         tokens = [rng.choice(["weight"] * 5 + ["nothing"]) for _ in range(rng.randrange(12))] + ["double"] * rng.randrange(5)
         last = rng.choice(["weight", "double", "nothing"])
         for n, token in enumerate([*tokens, last]):
             word = rng.choice([extreme, rng.getrandbits(_CORE.lanes * _BITS)])
-            end, shift = int(n == len(tokens)), rng.randrange(2)
-            bench.set(weights=word, weight=int(token == "weight"), double=int(token == "double"), row_end=end, shift=shift)
+            end, take = int(n == len(tokens)), rng.randrange(2)
+            bench.set(weights=word, weight=int(token == "weight"), double=int(token == "double"), row_end=end, first=end,
+                      take=take)
             await bench.settle()
-            bench.check({"group": _group(holding)}, f"row {row}")
+            bench.check({"group": _group(holding, number)}, f"row {row}")
             await bench.next()
             if token == "weight":
                 sums = [a + w for a, w in zip(sums, _weights(word), strict=True)]
@@ -44,6 +47,6 @@ async def rows(dut: Any) -> None:
                 sums = [2 * a for a in sums]
             if end:
                 assert max(map(abs, sums)) < 1 << _STATE - 1, "the bench itself left the word"
-                sums, holding = [0] * _CORE.lanes, sums
-            elif shift:
-                holding = holding[_CORE.sweep_lanes:] + [0] * _CORE.sweep_lanes
+                sums, holding, number = [0] * _CORE.lanes, sums, 0
+            elif take:
+                number += 1

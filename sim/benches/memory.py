@@ -18,30 +18,45 @@ class _Words:
 
     def __init__(self, layout: MemoryLayout) -> None:
         self._layout = layout
+        self._spram = layout.memory == Memory.WEIGHTS
         self._words = [0] * layout.depth
-        self.expected = {"data": 0, "bus_value": 0}
+        self._columns = layout.columns or (("data", layout.bits),)
+        self.expected: dict[str, int] = {}
 
-    def clock(self, block: int, access: dict[str, int], write: tuple[int, int] | None) -> None:
+    def clock(self, blocks: list[int], access: dict[str, int], write: tuple[int, int] | None) -> None:
+        """``blocks`` are the addresses of the columns. Nothing is expected of a word that is read while it is written, nor of an
+        SPRAM that is written.
+        """
         number, chunk = divmod(access["bus_offset"], self._layout.chunk_step)
         low = chunk * CHUNK_BITS
         mask = (1 << min(CHUNK_BITS, self._layout.bits - low)) - 1
-        word = self._words[number if access["bus_read"] else block]
-        self.expected = {"data": word, "bus_value": word >> low & mask if access["bus_read"] else 0}
+        written = write[0] if write is not None else number if access["bus_write"] else None
+        self.expected, first = {}, 0
+        for (name, bits), block in zip(self._columns, blocks, strict=True):
+            read = number if access["bus_read"] else block
+            if written is None or written != read and not self._spram:
+                self.expected[name] = self._words[read] >> first & (1 << bits) - 1
+            first += bits
+        if written != number or not access["bus_read"]:
+            self.expected["bus_value"] = self._words[number] >> low & mask if access["bus_read"] else 0
         if write is not None:
             self._words[write[0]] = write[1]
         elif access["bus_write"]:
             self._words[number] = self._words[number] & ~(mask << low) | (access["bus_data"] & mask) << low
 
 
-def _draw(rng: random.Random, layout: MemoryLayout) -> tuple[int, dict[str, int], tuple[int, int] | None]:
+def _draw(rng: random.Random, layout: MemoryLayout, clock: int) -> tuple[list[int], dict[str, int], tuple[int, int] | None]:
+    """The accesses of a clock; in the first ones the host writes everything, since not every memory begins with zeros."""
     kind = rng.choice(["write", "write", "read", "none"])
-    offset = rng.randrange(layout.depth) * layout.chunk_step + rng.randrange(layout.chunks)
-    access = {"bus_offset": offset, "bus_data": rng.getrandbits(CHUNK_BITS), "bus_write": int(kind == "write"),
-              "bus_read": int(kind == "read")}
+    word, chunk = rng.randrange(layout.depth), rng.randrange(layout.chunks)
+    if clock < layout.depth * layout.chunks:
+        kind, (word, chunk) = "write", divmod(clock, layout.chunks)
+    access = {"bus_offset": word * layout.chunk_step + chunk, "bus_data": rng.getrandbits(CHUNK_BITS),
+              "bus_write": int(kind == "write"), "bus_read": int(kind == "read")}
     write = None
     if layout.memory == Memory.STATE and rng.random() < 0.3:
         write = rng.randrange(layout.depth), rng.getrandbits(layout.bits)
-    return rng.randrange(layout.depth), access, write
+    return [rng.randrange(layout.depth) for _ in layout.columns or (None,)], access, write
 
 
 @cocotb.test()
@@ -51,13 +66,15 @@ async def accesses(dut: Any) -> None:
     for name, layout in MEMORIES.items():
         bench, words = Bench(dut, name), _Words(layout)
         await bench.reset()
+        filled = layout.depth * layout.chunks
         for _ in range(1200):
-            block, access, write = _draw(rng, layout)
-            bench.set(address=block, **access, write_enable=int(write is not None))
+            blocks, access, write = _draw(rng, layout, bench.clock)
+            addresses = [f"{name}_address" for name, _ in layout.columns] or ["address"]
+            bench.set(**dict(zip(addresses, blocks, strict=True)), **access, write_enable=int(write is not None))
             if write is not None:
                 bench.set(write_address=write[0], write_data=write[1])
             await bench.settle()
-            if bench.clock:
+            if bench.clock > filled:
                 bench.check(words.expected)
-            words.clock(block, access, write)
+            words.clock(blocks, access, write)
             await bench.next()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from ranvier.model.config import FabricConfig
 from ranvier.model.fixed import NO_LEAK, clamp, decay, reset, spike_count
-from ranvier.model.layout import Word, drive_fields, dynamics_fields
+from ranvier.model.layout import Field, drive_fields, dynamics_fields, pack
 from ranvier.model.semantics import RESETS
 
-__all__ = ["Neuron", "Result", "drive_word", "dynamics_word", "group_bits", "random_neuron"]
+__all__ = ["Neuron", "Result", "column_bits", "drive_word", "dynamics_word", "group_bits", "random_neuron"]
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,21 @@ def group_bits(values: Sequence[int], bits: int) -> int:
     return sum((value & (1 << bits) - 1) << n * bits for n, value in enumerate(values))
 
 
-def _parameters(neurons: Sequence[Neuron], word: Word) -> int:
-    return group_bits([word.pack(**{f.name: getattr(neuron, f.name) for f in word.fields}) for neuron in neurons], word.bits)
+def column_bits(neurons: Sequence[Neuron], name: str, bits: int) -> int:
+    """One parameter of a group's neurons, as the sweep takes it."""
+    return group_bits([getattr(neuron, name) for neuron in neurons], bits)
+
+
+def _parameters(neurons: Sequence[Neuron], fields: tuple[Field, ...]) -> int:
+    """Column after column."""
+    return pack([(f.name, getattr(neuron, f.name), f.bits, f.signed) for f in fields for neuron in neurons])
 
 
 def drive_word(neurons: Sequence[Neuron], config: FabricConfig) -> int:
     """A group's word of the drive memory."""
-    return _parameters(neurons, Word("drive", drive_fields(config)))
+    return _parameters(neurons, drive_fields(config))
 
 
-def dynamics_word(neurons: Sequence[Neuron], config: FabricConfig) -> int:
-    """A group's word of the dynamics memory."""
-    return _parameters(neurons, Word("dynamics", dynamics_fields(config)))
+def dynamics_word(neurons: Sequence[Neuron], config: FabricConfig, unit: str) -> int:
+    """A group's word of the dynamics memory of a ``core`` or of the ``input`` unit."""
+    return _parameters(neurons, dynamics_fields(config, unit))

@@ -11,7 +11,7 @@ import cocotb
 
 from ranvier.model.layout import Op, segment_word
 from ranvier.model.timing import DECODE
-from ranvier.rtl.sequencer import entry_layout
+from ranvier.rtl.sequencer import SLICE_BITS, entry_layout
 
 from ..bench import BLOCKS
 from .common import Bench, random_steps, seeded, steps_word, unpack
@@ -22,7 +22,7 @@ _WEIGHTS = 1 << next(f.bits for f in _SEGMENT.fields if f.name == "weight_base")
 
 @dataclass
 class _Action:
-    """One clock of the sequencer. ``issues`` needs credit; an ``entry`` is offered in the clock after."""
+    """One clock of the sequencer. ``issues`` needs credit, and is told in the clock after; an ``entry`` is offered in the next."""
 
     issues: bool
     entry: dict[str, int] | None = None
@@ -72,6 +72,9 @@ def _check_entry(bench: Bench, about: str, issued: bool, entry: dict[str, int] |
     bench.check({"issued": int(issued), "entry_valid": int(entry is not None)}, about)
     if entry is not None:
         found = unpack(_ENTRY, bench.get("entry"))
+        slices = [n for n in range(0, BLOCKS.word_bits, SLICE_BITS) if found["filled"] >> n // SLICE_BITS & 1]
+        found["bits"] &= sum((1 << SLICE_BITS) - 1 << n for n in slices)
+        assert all(found["bits"] >> n & (1 << SLICE_BITS) - 1 for n in slices), f"sequencer: {about}: an empty slice counts as filled"
         for name, value in entry.items():
             if name != "base" or entry["bits"]:
                 assert found[name] == value, (
@@ -83,16 +86,16 @@ async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]],
     words = [_SEGMENT.pack(**segment) for segment in program] + [0] * (BLOCKS.core.program_depth - len(program))
     actions, generous = list(_actions(program, spikes, steps, tick)), rng.choice([1.0, 0.7, 0.2])
     bench.set(ticker_start=1, ticker_steps=steps_word(BLOCKS, steps), ticker_tick=tick)
-    issued, entry, done = False, None, 0
+    issued, entry, offered, done = False, None, None, 0
     clock = 0    # since the start
-    while done < len(actions) or issued:
+    while done < len(actions) or issued or offered:
         credit = rng.random() < generous
         bench.set(credit=int(credit))
         await bench.settle()
         about = f"tick {number}, {clock} clocks after the start"
-        _check_entry(bench, about, issued, entry)
+        _check_entry(bench, about, issued, offered)
         bench.check({"busy": int(clock >= DECODE and done < len(actions))}, about)
-        issued, entry = False, None
+        issued, entry, offered = False, None, entry
         if clock >= DECODE and done < len(actions) and (credit or not actions[done].issues):
             issued, entry = actions[done].issues, actions[done].entry
             done += 1

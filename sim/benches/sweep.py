@@ -8,20 +8,22 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.layout import row_word
-from ranvier.model.timing import WORD_LATENCY
+from ranvier.model.layout import drive_fields, dynamics_fields, row_word
+from ranvier.model.timing import COLUMN_DELAY, WRITE_LATENCY
 from ranvier.rtl.signatures import ring_layout
 
 from ..bench import BLOCKS
 from .common import Bench, bits_of, random_steps, seeded, signed, steps_word
-from .neurons import Neuron, drive_word, dynamics_word, group_bits, random_neuron
+from .neurons import Neuron, column_bits, group_bits, random_neuron
 
 _LANES, _STATE = BLOCKS.core.sweep_lanes, BLOCKS.state_bits
 _ROW = row_word(BLOCKS, "core")
 _PER_WORD = BLOCKS.word_bits // _LANES
 _GROUPS = BLOCKS.core.lanes // _LANES
+_DRIVE = {f.name for f in drive_fields(BLOCKS)}
+_COLUMNS = {f.name: f.bits for f in (*drive_fields(BLOCKS), *dynamics_fields(BLOCKS, "core"))}
 # A spike word enters the ring's outbox in the clock in which its last group is written.
-_WRITE = WORD_LATENCY - 1
+_WRITE = WRITE_LATENCY
 
 
 @dataclass
@@ -33,15 +35,17 @@ class _Unit:
     dynamics: list[list[Neuron]]
     gathered: int = 0
     takes: dict[int, dict[str, int]] = field(default_factory=dict)       # address clock: outputs
-    writes: dict[int, dict[str, int]] = field(default_factory=dict)      # four clocks later
+    columns: dict[int, dict[str, int]] = field(default_factory=dict)     # address clock of each parameter: addresses
+    spikes: dict[int, int] = field(default_factory=dict)                 # one clock before the write
+    writes: dict[int, dict[str, int]] = field(default_factory=dict)      # `WRITE_LATENCY` later
     currents: dict[int, int] = field(default_factory=dict)               # one clock later
     spiking: set[int] = field(default_factory=set)
 
     def neuron(self, row: dict[str, int], group: int, lane: int) -> Neuron:
-        """theta and bias from one memory, the rest from the other."""
+        """theta, bias and v_init from one memory, the rest from the other."""
         drive = self.drive[row["drive_base"] + group * row["drive_step"]][lane]
         rule = self.dynamics[row["dynamics_base"] + group * row["dynamics_step"]][lane]
-        return Neuron(drive.theta, drive.bias, rule.k, rule.v_reset, rule.v_min, rule.v_max, rule.v_init)
+        return Neuron(drive.theta, drive.bias, rule.k, rule.v_reset, rule.v_min, rule.v_max, drive.v_init)
 
     def load(self, rng: random.Random, clock: int, row: dict[str, int], step: dict[str, int], tick: int) -> None:
         """A row loaded in ``clock``."""
@@ -49,9 +53,11 @@ class _Unit:
         for group in range(row["groups"]):
             at = clock + 1 + group
             address = row["state_base"] + group
-            self.takes[at] = {"take": 1, "active": 1, "last_group": int(group == row["groups"] - 1), "state_address": address,
-                              "drive_address": row["drive_base"] + group * row["drive_step"],
-                              "dynamics_address": row["dynamics_base"] + group * row["dynamics_step"]}
+            self.takes[at] = {"take": 1, "active": 1, "last_group": int(group == row["groups"] - 1), "state_address": address}
+            for name, delay in COLUMN_DELAY.items():
+                memory = "drive" if name in _DRIVE else "dynamics"
+                where = row[f"{memory}_base"] + group * row[f"{memory}_step"]
+                self.columns.setdefault(at + delay, {})[f"{name}_address"] = where
             write = self._update(rng, at, address, row, group, step)
             full = position == _PER_WORD - 1
             spikes = write.pop("bits")
@@ -61,6 +67,7 @@ class _Unit:
                 write |= {"word_valid": 1, "word": bits_of(ring_layout(BLOCKS), {"address": word + slot, "bits": self.gathered})}
             if row["spiking"]:
                 self.spiking.update(range(at + 1, at + _WRITE + 1))
+            self.spikes[at + _WRITE - 1] = write.pop("spikes")
             self.writes[at + _WRITE] = write
             position, word = (0, word + (1 << row["slots_log2"])) if full else (position + 1, word)
 
@@ -126,17 +133,19 @@ async def _clock(bench: Bench, unit: _Unit, stored: list[int], about: str) -> No
     bench.set(current=unit.currents.get(bench.clock, 0))
     await bench.settle()
     bench.check(unit.takes.get(bench.clock, {"take": 0, "active": 0}), about)
+    bench.check(unit.columns.get(bench.clock, {}), about)
     write = unit.writes.get(bench.clock)
-    nothing = {"word_valid": 0, "spikes": 0, "clamps": 0, "trace_readout_valid": 0}
-    bench.check({"trace_valid": int(write is not None), **(write or nothing),
+    nothing = {"word_valid": 0, "clamps": 0, "trace_readout_valid": 0}
+    bench.check({"trace_valid": int(write is not None), **(write or nothing), "spikes": unit.spikes.get(bench.clock, 0),
                  "spiking": int(bench.clock in unit.spiking)}, about)
     if write is not None:
         stored[write["trace_address"]] = write["trace_data"]
-    take = unit.takes.get(bench.clock)
+    take, columns = unit.takes.get(bench.clock), unit.columns.get(bench.clock, {})
     await bench.next()
     if take is not None:
-        bench.set(state=stored[take["state_address"]], drive=drive_word(unit.drive[take["drive_address"]], BLOCKS),
-                  dynamics=dynamics_word(unit.dynamics[take["dynamics_address"]], BLOCKS))
+        bench.set(state=stored[take["state_address"]])
+    bench.set(**{name: column_bits((unit.drive if name in _DRIVE else unit.dynamics)[columns[f"{name}_address"]], name, bits)
+                 for name, bits in _COLUMNS.items() if f"{name}_address" in columns})
 
 
 @cocotb.test()

@@ -68,7 +68,7 @@ def _fabric(choice: dict[str, Any]) -> FabricConfig:
     return FabricConfig(
         cores=choice["cores"],
         core=CoreConfig(lanes=lanes, sweep_lanes=sweep, program_depth=1024, row_depth=128, weight_depth=8192, state_depth=groups,
-                        drive_depth=groups, dynamics_depth=groups),
+                        drive_depth=groups, dynamics_depth=groups, readout_depth=groups),
         input=InputConfig(sweep_lanes=choice["input_lanes"], row_depth=8, state_depth=256, drive_depth=256, dynamics_depth=256),
         state_bits=choice["state_bits"], weight_bits=choice["weight_bits"], input_bits=choice["input_bits"],
         rounding=choice["rounding"], word_bits=max(8, min(word_bits, 256)), spike_depth=4096, levels=24, queue_depth=choice["queue_depth"])

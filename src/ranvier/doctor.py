@@ -14,7 +14,6 @@ from typing import Any
 
 from .bitstream.tools import PROGRAMS, find_tool, yowasp_cache
 from .model.errors import RanvierError
-from .ports import serial_ports
 from .program import LIBRARIES, find_loader, missing_libraries
 from .sim.verilate import cache_folder, tool_environment, verilator_binary
 
@@ -134,10 +133,18 @@ def _loader() -> Finding:
 
 
 def _ports() -> list[Finding]:
-    ports = serial_ports()
+    """USB serial ports, and whether they may be used."""
+    try:
+        from .device.serial_port import known_ports
+    except ImportError:
+        return [Finding("serial ports", "missing", "-", "pip install pyserial")]
+    ports = [port for port in known_ports() if "USB" in port.hardware.upper()]
     if not ports:
         return [Finding("serial ports", "absent", "none", "optional, for boards: plug one in; it shows as /dev/ttyUSB0 or /dev/ttyACM0")]
     denied = "optional, for boards: sudo usermod -aG dialout $USER, then log in again"
-    return [Finding(f"port {port.path}", "ok" if port.usable else "absent",
-                    (port.about or "no description") + ("" if port.usable else ", no permission"), "" if port.usable else denied)
-            for port in ports]
+    found = []
+    for port in ports:
+        usable = os.access(port.port, os.R_OK | os.W_OK)
+        about = port.description + ("" if usable else ", no permission")
+        found.append(Finding(f"port {port.port}", "ok" if usable else "absent", about, "" if usable else denied))
+    return found

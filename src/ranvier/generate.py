@@ -26,6 +26,8 @@ _MEANINGS = {
     "broken": "1 if a byte of i was lost or damaged; 0 where that cannot be",
     "line_break": "1 while the host signals a break; 0 where that cannot be",
     "o_idle": "1 if every byte of o has left; 1 where that cannot be known",
+    "rx": "line from the host, from any clock; 1 at rest", "tx": "line to the host",
+    "reset": "button, from any clock: high resets everything but the memories; 0 where there is none",
     "divisor": "clocks a bit that the host asked for; for a UART in front",
     "heartbeat": "light: the clock runs", "busy": "light: the fabric runs",
     "error": "light: a frame was dropped, a command refused or a spike word lost since the last hello",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ranvier.model.config import FabricConfig
+from ranvier.model.config import LEAST_CORE, LEAST_FABRIC, LEAST_INPUT, FabricConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.headroom import prove_headroom
 from ranvier.model.layout import Op
 from ranvier.model.levels import Schedule, schedule
-from ranvier.model.network import Network, Population
+from ranvier.model.network import MAX_DELAY, Network, Population
+from ranvier.model.parameters import drive_words, dynamics_words
 from ranvier.model.placement import Part, Placement, Row, Segment
 
 __all__ = ["map_network", "tailor"]
@@ -27,8 +28,6 @@ def map_network(network: Network, config: FabricConfig, activity: Mapping[str, f
     _check_format(network, config)
     prove_headroom(network)
     plan = schedule(network)
-    if plan.depth >= config.levels:
-        raise RanvierError(f"fabric: levels is {config.levels}; the network's longest path needs {plan.depth + 1}")
     counts = _assign(network, config, activity or {})
     parts = _place_parts(network, config, plan, counts)
     units = tuple(_core_rows(network, config, plan, parts, core) for core in range(config.cores))
@@ -41,20 +40,16 @@ def tailor(network: Network, config: FabricConfig) -> FabricConfig:
     """``config`` with the network's number format, and each depth made just large enough for the network."""
     most = config.replace(
         state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
-        levels=64, spike_depth=1 << 14,
+        levels=64, delays=MAX_DELAY, spike_depth=1 << 14,
         core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
-              "dynamics_depth": 1 << 14},
+              "dynamics_depth": 1 << 14, "readout_depth": 1 << 14},
         input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
     placement = map_network(network, most)
     need = _needs(placement)
-    core = {name: max(need[f"core {name}"], 4 if name == "program_depth" else 2) for name in
-            ("program_depth", "row_depth", "state_depth")}
-    core |= dict.fromkeys(("drive_depth", "dynamics_depth"), core["state_depth"])
-    core["weight_depth"] = max(16, need["core weight_depth"])
-    unit = {name: max(2, need[f"input {name}"]) for name in ("row_depth", "state_depth")}
-    unit |= dict.fromkeys(("drive_depth", "dynamics_depth"), unit["state_depth"])
-    return most.replace(core=core, input=unit, levels=max(2, placement.schedule.depth + 1),
-                        spike_depth=max(4, need["fabric spike_depth"]))
+    depths = {unit: {name: max(need[f"{unit} {name}"], least) for name, least in leasts.items()}
+              for unit, leasts in (("core", LEAST_CORE), ("input", LEAST_INPUT))}
+    fabric = {name: max(need[f"fabric {name}"], least) for name, least in LEAST_FABRIC.items()}
+    return most.replace(**depths, **fabric)
 
 
 def _check_format(network: Network, config: FabricConfig) -> None:
@@ -158,14 +153,22 @@ def _core_rows(network: Network, config: FabricConfig, plan: Schedule, parts: di
         return (not network.by_name[part.population].spiking, -sources)
 
     rows: list[Row] = []
-    state = weights = 0
+    weights = 0
     for part in sorted((p for found in parts.values() for p in found if p.unit == core), key=order):
         for start in range(part.start, part.stop, config.core.lanes):
             stop = min(start + config.core.lanes, part.stop)
             segments, weights = _segments(network, plan, parts, part, weights)
-            rows.append(_row(network, config, plan, part, start, stop, state, segments))
-            state += rows[-1].groups
-    return tuple(rows)
+            rows.append(_row(network, config, plan, part, start, stop, 0, segments))
+    return _with_states(rows)
+
+
+def _with_states(rows: list[Row]) -> tuple[Row, ...]:
+    """Rows with their membranes' places; readouts lie first, so that the readout memory need not be as deep as the state's."""
+    state, bases = 0, {}
+    for n in sorted(range(len(rows)), key=lambda n: rows[n].spiking):
+        bases[n] = state
+        state += rows[n].groups
+    return tuple(replace(row, state_base=bases[n]) for n, row in enumerate(rows))
 
 
 def _segments(network: Network, plan: Schedule, parts: dict[str, tuple[Part, ...]], part: Part,
@@ -210,8 +213,15 @@ def _needs(placement: Placement) -> dict[str, int]:
         "core row_depth": max(len(rows) for rows in cores),
         "core weight_depth": max(weights(rows) for rows in cores),
         "core state_depth": max(sum(row.groups for row in rows) for rows in cores),
-        "input row_depth": len(inputs) + 1,
+        "core drive_depth": max(len(drive_words(placement, n).words) for n in range(len(cores))),
+        "core dynamics_depth": max(len(dynamics_words(placement, n).words) for n in range(len(cores))),
+        "core readout_depth": max(sum(row.groups for row in rows if not row.spiking) for rows in cores),
+        "input row_depth": len(inputs),
         "input state_depth": sum(row.groups for row in inputs),
+        "input drive_depth": len(drive_words(placement, len(cores)).words),
+        "input dynamics_depth": len(dynamics_words(placement, len(cores)).words),
+        "fabric levels": placement.schedule.depth + 1,
+        "fabric delays": max((max(p.delay, placement.schedule.delay(p)) for p in network.projections), default=1),
         "fabric spike_depth": sum(part.words << part.slots_log2 for part in spiking),
     }
 

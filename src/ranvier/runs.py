@@ -17,7 +17,6 @@ from .model.counters import Counts, empty
 from .model.cycles import Cycles, predict_cycles
 from .model.errors import RanvierError
 from .model.golden import GoldenRun, run_golden
-from .model.image import memory_image
 from .model.layout import Counter
 from .model.network import Network
 from .model.placement import Placement
@@ -71,10 +70,10 @@ def choose_fabric(network: Network, cores: int = 2, lanes: int = 64) -> FabricCo
     standard = FabricConfig(cores=cores, core=CoreConfig(lanes=lanes, sweep_lanes=sweep), input=InputConfig(sweep_lanes=inputs),
                             word_bits=max(64, word))
     try:
-        memory_image(map_network(network, standard))
-        return standard
+        map_network(network, standard)
     except RanvierError:
         return tailor(network, standard)
+    return standard
 
 
 def semantics_of(network: Network) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ranvier.mapper import map_network, tailor
-from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
+from ranvier.model.config import LEAST_CORE, LEAST_FABRIC, LEAST_INPUT, CoreConfig, FabricConfig, InputConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.image import memory_image
 from ranvier.model.network import Network, Population, Projection
@@ -75,13 +75,36 @@ def test_rows_are_shared_out_evenly() -> None:
 
 
 def test_tailored_memories_are_just_large_enough() -> None:
-    network = dense(40, 30, 5)
-    config = tailor(network, SMALL)
-    map_network(network, config)
-    for depth in ("row_depth", "state_depth", "program_depth"):
-        less = config.replace(core={depth: getattr(config.core, depth) - 1})
-        with pytest.raises(RanvierError, match=rf"core: {depth} is \d+; the network needs \d+: use a larger one or more cores"):
-            map_network(network, less)
+    for seed in range(20):
+        network = random_network(np.random.default_rng(seed), SMALL, max_neurons=30)
+        config = tailor(network, SMALL)
+        memory_image(map_network(network, config))
+        for unit, least in (("core", LEAST_CORE), ("input", LEAST_INPUT)):
+            for name in (name for name, depth in least.items() if getattr(getattr(config, unit), name) > depth):
+                less = config.replace(**{unit: {name: getattr(getattr(config, unit), name) - 1}})
+                with pytest.raises(RanvierError, match=rf"{unit}: {name} is \d+; the network needs \d+|weight memories are full"):
+                    map_network(network, less)
+        for name in (name for name, depth in LEAST_FABRIC.items() if getattr(config, name) > depth):
+            with pytest.raises(RanvierError, match=rf"fabric: {name} is \d+; the network.* needs? \d+"):
+                map_network(network, config.replace(**{name: getattr(config, name) - 1}))
+
+
+def test_equal_neurons_share_one_word() -> None:
+    """Also where the last group is not full, unless a lane without a neuron would move."""
+    populations = (Population("in", (1, 1, 7), "input", {**BOUNDS, "theta": 9, "v_init": 4}),
+                   Population("rests", (1, 1, 5), "if", {**BOUNDS, "theta": 9}),
+                   Population("moves", (1, 1, 5), "if", {**BOUNDS, "theta": 9, "bias": 1}))
+    network = Network(populations, (Projection.dense("in", "rests", np.ones((7, 5), int)),
+                                    Projection.dense("rests", "moves", np.ones((5, 5), int))))
+    config = tailor(network, SMALL.replace(cores=1))
+    assert (config.input.drive_depth, config.input.dynamics_depth) == (1, 1)
+    assert (config.core.drive_depth, config.core.dynamics_depth) == (1 + 3, 1)
+
+
+def test_readouts_have_the_first_groups() -> None:
+    placement = map_network(dense(40, 30, 5), tailor(dense(40, 30, 5), SMALL))
+    assert placement.config.core.readout_depth == 3
+    assert [row.state_base for unit in placement.units for row in unit if not row.spiking] == [0]
 
 
 @pytest.mark.parametrize(("changes", "message"), [
@@ -102,9 +125,8 @@ def test_parameters_that_do_not_fit_are_said() -> None:
                        Population("h", (1, 1, 64), "if", {**BOUNDS, "theta": np.arange(1, 65)}),
                        Population("out", (1, 1, 64), "if", {**BOUNDS, "theta": np.arange(2, 66)})),
                       (Projection.dense("in", "h", np.ones((4, 64), int)), Projection.dense("h", "out", np.ones((64, 64), int))))
-    placement = map_network(network, FabricConfig(cores=1).replace(core={"drive_depth": 8}))
-    with pytest.raises(RanvierError, match="drive memory has 8 words; the network needs 16"):
-        memory_image(placement)
+    with pytest.raises(RanvierError, match="core: drive_depth is 8; the network needs 16: use a larger one or more cores"):
+        map_network(network, FabricConfig(cores=1).replace(core={"drive_depth": 8}))
 
 
 def test_headroom_is_proved_before_anything_is_placed() -> None:

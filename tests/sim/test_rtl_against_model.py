@@ -18,7 +18,7 @@ from ranvier.random_networks import random_inputs, random_network
 from ranvier.sim.simulator import Simulator
 
 DEEP = {"program_depth": 1024, "row_depth": 128, "weight_depth": 8192, "state_depth": 512, "drive_depth": 512,
-        "dynamics_depth": 512}
+        "dynamics_depth": 512, "readout_depth": 128}
 
 
 def fabric(cores: int, lanes: int, sweep_lanes: int, input_lanes: int, word_bits: int) -> FabricConfig:
@@ -103,7 +103,7 @@ def test_readouts_are_in_their_memory(simulator: tuple[FabricConfig, Simulator])
         memory = made.read_memory(unit, Memory.READOUT)
         for row in (row for row in rows if not row.spiking):
             for window in (1, 2):
-                words = memory[(window & 1) * config.core.state_depth + row.state_base:][:row.groups]
+                words = memory[(window & 1) * len(memory) // 2 + row.state_base:][:row.groups]
                 lanes_of = [word >> n * s & (1 << s) - 1 for word in words for n in range(lanes)][:row.neurons]
                 signed = [value - (1 << s) if value >> s - 1 else value for value in lanes_of]
                 assert signed == expected[row.part.population][window, row.start:row.stop].tolist()

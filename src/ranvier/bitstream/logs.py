@@ -93,7 +93,7 @@ def read_placed(path: Path, family: str, seed: int, clock_mhz: float) -> Placed:
         raise RanvierError(f"nextpnr: no clock was placed for {clock_mhz:.3f} MHz, but {asked}; "
                            "this is a defect, please report it with the logs")
     # The constraint is rounded to picoseconds on its way; what counts is the clock itself.
-    exact = [replace(clock, asked=max(clock.asked, clock_mhz)) for clock in fabric]
+    exact = [replace(clock, asked=clock_mhz) for clock in fabric]
     return Placed(seed, tuple(resources), (*exact, *(clock for clock in clocks if clock not in fabric)))
 
 

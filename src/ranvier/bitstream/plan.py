@@ -8,6 +8,7 @@ from typing import Any
 
 from ..boards import Board, PllSetting
 from ..model.device_config import DeviceConfig
+from ..model.errors import RanvierError
 
 __all__ = ["NAME", "SYNTHESIS_SCRIPT", "Plan", "make_plan", "placement_arguments"]
 
@@ -64,7 +65,10 @@ def placement_arguments(family: str, options: list[str], seed: int) -> list[str]
 def make_plan(board: Board, config: DeviceConfig, setting: PllSetting, device: Any = None) -> Plan:
     """Elaborate a board's design. ``device`` takes the place of the one that ``config`` describes."""
     from ..boards.top import BoardTop
-    platform = board.platform()
+    try:
+        platform = board.platform()
+    except ModuleNotFoundError as error:
+        raise RanvierError(f"{board.name}: the package {error.name} is not installed; pip install 'ranvier[boards]'") from None
     made = platform.prepare(
         BoardTop(board, config, setting, device), NAME, debug_verilog=False, emit_src=False, synth_opts=board.synthesis,
         script_after_synth=f"tee -q -o {NAME}.stat.json stat -json\nwrite_json {NAME}.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..model.device_config import DIVISOR_BITS
 from ..model.errors import RanvierError
 from ..model.link import Identity, LinkMemory, Register, link_address
 from .session import Session
@@ -22,7 +23,7 @@ def divisor_for(clock_hz: int, rate: int) -> int | None:
     if rate < 1:
         return None
     divisor = round(clock_hz / rate)
-    if not _LEAST_DIVISOR <= divisor < 1 << 16 or abs(clock_hz / divisor / rate - 1) > TOLERANCE:
+    if not _LEAST_DIVISOR <= divisor < 1 << DIVISOR_BITS or abs(clock_hz / divisor / rate - 1) > TOLERANCE:
         return None
     return divisor
 

@@ -209,6 +209,7 @@ class _Run:
         self._counters: Counts = empty(self._config.nodes)   # of the block
         self._entries: list[Words] = []                      # of the picture that runs
         self._heads: dict[int, int] = {}                     # entries of each picture
+        self._tail = 0                                       # entries taken of the picture that runs, modulo twice the record's depth
         self._busy = 0
         self._life = -1
 
@@ -240,7 +241,7 @@ class _Run:
         if self._bounded:
             return self._stream(self._pictures(block, loader)) and complete
         for picture in block:
-            self._entries = []
+            self._entries, self._tail = [], 0
             complete = self._stream(self._picture(picture, block, loader)) and complete
             while self._take_record():
                 pass
@@ -338,7 +339,8 @@ class _Run:
 
             def take(words: Words, last: bool = first + count == total) -> None:
                 self._entries.append(words)
-                if last and sum(map(len, self._entries)) == total:      # else a reply was lost, and the block is run again
+                # If a reply was lost the block is run again.
+                if last and picture in self._heads and sum(map(len, self._entries)) == total:
                     self._record.store(self._collected()[:self._heads[picture]], self._spikes, picture)
             yield read_request(link_address(self._config, LinkMemory.RECORD, first), count, take)
 
@@ -353,16 +355,17 @@ class _Run:
     def _take_record(self) -> int:
         """Take what the record holds; the number of entries."""
         registers = self._session.read(link_address(self._config, LinkMemory.REGISTERS, Register.RECORD_HEAD), _RECORD_REGISTERS)
-        head, tail, _, _, lost, _ = (int(word) for word in registers)
+        head, lost = int(registers[0]), int(registers[Register.RECORD_LOST - Register.RECORD_HEAD])
         self._check_lost(lost)
-        count = (head - tail) & 0xFFFF
+        count = (head - self._tail) % (2 * self._depth)
         if count > self._depth:
             raise RanvierError(f"device: the record holds {count} of {self._depth} words; the bitstream is of another version")
         chunks = self._record.chunks
-        for first, stop in _ring(tail, count, self._depth):
+        for first, stop in _ring(self._tail, count, self._depth):
             self._entries.append(self._session.read(link_address(self._config, LinkMemory.RECORD, first * chunks), (stop - first) * chunks))
         if count:
             self._session.write(link_address(self._config, LinkMemory.REGISTERS, Register.RECORD_TAIL), head)
+            self._tail = head
         return count
 
     # A fabric that takes its time
