@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In
 
 from ranvier.model.config import bits_for
@@ -14,6 +13,7 @@ from ranvier.model.layout import CHUNK_BITS, Counter
 from ranvier.model.timing import COUNTER_LATENCY
 
 from .signatures import ConfigBus
+from .storage import RamStorage
 
 __all__ = ["Counters"]
 
@@ -50,20 +50,20 @@ class Counters(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         numbers = range(min(self._widths), max(self._widths) + 1)
-        totals: Any = memory.Memory(shape=CHUNK_BITS, depth=len(Counter), init=[])
-        m.submodules.totals = totals
-        write, read = totals.write_port(), totals.read_port()
+        m.submodules.totals = totals = RamStorage(CHUNK_BITS, len(Counter))
         number = Signal(range(max(numbers) + 1), init=min(numbers))
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
         amount = self._collect(m, number)
-        reading, keep = Signal(), Signal()
+        reading, keep, taken = Signal(), Signal(), Signal()
         m.d.comb += [
-            read.addr.eq(Mux(self.bus.read, self.bus.offset, number)),
-            write.data.eq(Mux(keep, read.data, 0) + amount),
+            totals.address.eq(Mux(self.bus.read, self.bus.offset, number)),
+            totals.write_data.eq(Mux(keep, totals.data, 0) + amount),
+            # Nothing is written while nothing is counted, so a host that reads a fabric at rest never meets a write.
+            totals.write_enable.eq(taken & (~keep | (amount != 0))),
         ]
         with m.If(reading):
-            m.d.comb += self.bus.value.eq(read.data)
-        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh), write.addr.eq(number), write.en.eq(~self.bus.read)]
+            m.d.comb += self.bus.value.eq(totals.data)
+        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh), totals.write_address.eq(number), taken.eq(~self.bus.read)]
         with m.If(~self.bus.read):
             m.d.sync += number.eq(number + 1)
             with m.If(number == max(numbers)):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Module, Signal
-from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
+
+from ..storage import RamStorage
 
 __all__ = ["FrameBuffer"]
 
@@ -35,17 +34,17 @@ class FrameBuffer(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        store: Any = memory.Memory(shape=8, depth=self._depth, init=[])
-        m.submodules.bytes = store
-        write, read = store.write_port(), store.read_port()
+        m.submodules.bytes = store = RamStorage(8, self._depth)
+        writing = Signal()
         # One bit more than the address, so that full and empty differ.
         head, committed, tail = (Signal(self._depth.bit_length(), name=name) for name in ("head", "committed", "tail"))
         m.d.comb += [
             self.full.eq((head ^ tail) == self._depth),
-            write.addr.eq(head), write.data.eq(self.data), write.en.eq(self.push & ~self.full),
-            read.addr.eq(tail), self.byte.eq(read.data),
+            writing.eq(self.push & ~self.full),
+            store.write_address.eq(head), store.write_data.eq(self.data), store.write_enable.eq(writing),
+            store.address.eq(tail), self.byte.eq(store.data),
         ]
-        with m.If(write.en):
+        with m.If(writing):
             m.d.sync += head.eq(head + 1)
         with m.Elif(self.drop):
             m.d.sync += head.eq(committed)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth.hdl import Cat, Const, Module, Signal
-from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.device_config import LinkConfig
 from ranvier.model.layout import CHUNK_BITS
 from ranvier.model.link import record_chunks
+
+from ..storage import RamStorage
 
 __all__ = ["LOST_BITS", "Recorder", "address_bits", "pointer_bits"]
 
@@ -68,9 +67,8 @@ class Recorder(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         word_bits = self._config.word_bits
-        words: Any = memory.Memory(shape=CHUNK_BITS + word_bits, depth=self._depth, init=[])
-        m.submodules.words = words
-        write, read = words.write_port(), words.read_port()
+        m.submodules.words = words = RamStorage(CHUNK_BITS + word_bits, self._depth)
+        writing = Signal()
         ticks, ran = Signal(16), Signal()
         m.d.sync += ran.eq(self.running)
         m.d.comb += self.began.eq(self.running & ~ran)
@@ -87,25 +85,26 @@ class Recorder(Component):
         used = Signal.like(self.head)
         m.d.comb += [
             used.eq(self.head - self.tail),
-            write.addr.eq(self.head), write.data.eq(Cat(address, Const(0, 16 - len(address)), ticks, bits)),
-            write.en.eq(wanted & ~used[-1]),
+            writing.eq(wanted & ~used[-1]),
+            words.write_address.eq(self.head), words.write_data.eq(Cat(address, Const(0, 16 - len(address)), ticks, bits)),
+            words.write_enable.eq(writing),
         ]
         m.d.sync += self.hold.eq(used[-2:].any())
         with m.If(self.began):
             m.d.sync += [self.head.eq(0), self.lost.eq(0)]
-        with m.Elif(write.en):
+        with m.Elif(writing):
             m.d.sync += self.head.eq(self.head + 1)
         with m.Elif(wanted & ~self.lost.all()):
             m.d.sync += self.lost.eq(self.lost + 1)
-        self._show(m, read)
+        self._show(m, words)
         return m
 
-    def _show(self, m: Module, read: memory.ReadPort) -> None:
+    def _show(self, m: Module, words: RamStorage) -> None:
         """The chunk of the ring at ``offset``; chunks that fill an entry up to a power of two read as 0."""
         chunks = record_chunks(self._config)
         chunk_bits = (chunks - 1).bit_length()
         chunk = self.offset[:chunk_bits]
-        m.d.comb += read.addr.eq(self.offset >> chunk_bits)
-        for index in range(-(-len(read.data) // CHUNK_BITS)):
+        m.d.comb += words.address.eq(self.offset >> chunk_bits)
+        for index in range(-(-len(words.data) // CHUNK_BITS)):
             with m.If(chunk == index):
-                m.d.comb += self.value.eq(read.data[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])
+                m.d.comb += self.value.eq(words.data[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])

@@ -65,13 +65,14 @@ def placement_arguments(family: str, options: list[str], seed: int) -> list[str]
 def make_plan(board: Board, config: DeviceConfig, setting: PllSetting, device: Any = None) -> Plan:
     """Elaborate a board's design. ``device`` takes the place of the one that ``config`` describes."""
     from ..boards.top import BoardTop
+    from ..rtl.technology import YOSYS_AFTER_READ
     try:
         platform = board.platform()
     except ModuleNotFoundError as error:
         raise RanvierError(f"{board.name}: the package {error.name} is not installed; pip install 'ranvier[boards]'") from None
     made = platform.prepare(
         BoardTop(board, config, setting, device), NAME, debug_verilog=False, emit_src=False, synth_opts=board.synthesis,
-        script_after_synth=f"tee -q -o {NAME}.stat.json stat -json\nwrite_json {NAME}.json")
+        script_after_read=YOSYS_AFTER_READ, script_after_synth=f"tee -q -o {NAME}.stat.json stat -json\nwrite_json {NAME}.json")
     files = {name: content if isinstance(content, str) else content.decode()
              for name, content in made.files.items() if name.endswith(_KEPT)}
     if board.family == "ice40":
