@@ -206,7 +206,9 @@ def _open_simulation(config: DeviceConfig, baud: int | None, timeout: float | No
     """The complete board top in Verilator, behind its UART pins."""
     from ..sim.device import SimulatedPort  # a compiler is needed only for this
     port = SimulatedPort(config)
-    return LinkBackend(port, rate=baud or port.baudrate, silence=timeout or port.silence)
+    backend = LinkBackend(port, rate=baud or port.baudrate, silence=timeout or port.silence)
+    backend.silence = timeout or port.silence      # at the rate that it has now
+    return backend
 
 
 def _open_serial(name: str, baud: int | None, timeout: float | None) -> LinkBackend:
