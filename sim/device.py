@@ -149,7 +149,7 @@ class SimulatedPort:
     def silence(self) -> float:
         """Seconds of silence that mean that something was lost: a little more than the device's patience and its longest reply."""
         config = self.simulator.config
-        return (1.25 * (1 << config.link.patience_log2) + 10_000 * config.divisor) / config.clock_hz
+        return 1.25 * (1 << config.link.patience_log2) / config.clock_hz + 10_000 / self._baudrate
 
     @property
     def baudrate(self) -> int:

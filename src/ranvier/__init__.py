@@ -13,6 +13,7 @@
 """
 
 from .convert import convert
+from .device import Device, Result
 from .files import load_network, load_pictures, save_network
 from .mapper import map_network, tailor
 from .model.config import CoreConfig, FabricConfig, InputConfig
@@ -25,7 +26,7 @@ from .runs import choose_fabric, classify, run_golden_set, run_rtl_set
 __version__ = "0.1.0"
 
 __all__ = [
-    "CoreConfig", "FabricConfig", "InputConfig", "Network", "Population", "Projection", "RanvierError", "Semantics",
+    "CoreConfig", "Device", "FabricConfig", "InputConfig", "Network", "Population", "Projection", "RanvierError", "Result", "Semantics",
     "choose_fabric", "classify", "convert", "load_network", "load_onnx", "load_pictures", "map_network", "run_golden_set",
     "run_rtl_set", "save_network", "tailor",
 ]

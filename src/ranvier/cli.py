@@ -117,34 +117,38 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
 
 @cli.command("run")
 @click.argument("network", type=_EXISTING)
-@click.option("--on", "backend", default="golden:", show_default=True, type=click.Choice(["golden:", "rtl:"]),
-              help="Model or compiled RTL.")
+@click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
+              help="golden: (the model), rtl: (the whole device in simulation), serial:PORT (a board), or fabric: (the compiled fabric "
+                   "without its link, every membrane).")
 @click.option("--input", "pictures", type=_EXISTING, required=True, help="Pictures (npz); labels in it give the accuracy.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first pictures only.")
 @click.option("--compare", type=click.Choice(["golden:"]),
-              help="Compare every spike, membrane, counter and clock with the model.")
-@click.option("--cores", default=2, show_default=True, type=click.IntRange(1, 16), help="Cores of the fabric.")
-@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]),
-              help="Lanes of a core.")
-@click.option("--inject-fault", is_flag=True, help="Flip one membrane bit in the RTL, to see a mismatch.")
+              help="Compare everything that comes back with the model: readouts, spikes, counters, clocks.")
+@click.option("--cores", type=click.IntRange(1, 16), help="Cores of the fabric, 2 without it; a board has its own.")
+@click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core, 64 without it; a board has its own.")
+@click.option("--pixel-bits", type=click.Choice(["8", "4"]), help="4 sends pixels as 16 levels, in half the time.")
+@click.option("--baud", type=click.IntRange(1), help="Rate of the line; without it the highest that works.")
+@click.option("--inject-fault", is_flag=True, help="Flip one membrane bit on fabric:, to see a mismatch.")
 @click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
 @_AS_JSON
 def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, limit: int | None, compare: str | None,
-                cores: int, lanes: str, inject_fault: bool, output: Path | None, as_json: bool) -> None:
-    """Run pictures through a network, in the model or in the RTL.
+                cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None, inject_fault: bool, output: Path | None,
+                as_json: bool) -> None:
+    """Run pictures through a network: in the model, in simulation, or on a board.
 
-    Exit code 1 means that the RTL and the model differ; the first difference is printed.
+    Exit code 1 means that what came back differs from the model; the first difference is printed.
 
     \b
     Examples:
       ranvier run digits.ranvier --input test.npz
-      ranvier run digits.ranvier --on rtl: --input test.npz --limit 200 --compare golden: -o out
+      ranvier run digits.ranvier --on rtl: --input test.npz --limit 20 --compare golden: -o out
+      ranvier run digits.ranvier --on serial:/dev/ttyUSB1 --input test.npz --compare golden:
     """
     from .commands import run_pictures
-    if backend == "golden:" and (compare or inject_fault):
-        raise RanvierError("run: --compare and --inject-fault need --on rtl:, the model is what it compares with")
-    report = run_pictures(network, backend, pictures, ticks, limit, bool(compare), cores, int(lanes), inject_fault, output)
+    _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None, baud=baud is not None)
+    report = run_pictures(network, backend, pictures, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
+                          pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output)
     if as_json:
         _show(report)
     else:
@@ -155,11 +159,51 @@ def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, 
         _tell_mismatch(report)
 
 
+def _check_target(target: str, *, compare: bool, fault: bool, form: bool, baud: bool) -> None:
+    """Refuse options that the target could not follow, before any work."""
+    if target not in ("golden:", "rtl:", "fabric:") and not (target.startswith("serial:") and len(target) > len("serial:")):
+        raise RanvierError(f"run: --on is {target!r}; it must be golden:, rtl:, serial:PORT or fabric:")
+    if target == "golden:" and (compare or fault):
+        raise RanvierError("run: --compare and --inject-fault need --on rtl:, serial:PORT or fabric:, the model is what they compare with")
+    if fault and target != "fabric:":
+        raise RanvierError("run: --inject-fault needs --on fabric:")
+    if form and target.startswith("serial:"):
+        raise RanvierError("run: --cores and --lanes are for simulation; a board has the fabric of its bitstream")
+    if baud and target in ("golden:", "fabric:"):
+        raise RanvierError("run: --baud needs --on rtl: or serial:PORT; there is no line")
+
+
 def _tell_mismatch(report: dict[str, Any]) -> None:
     click.echo(f"MISMATCH: {report['mismatch']['message']}", err=True)
     for path in report["mismatch"]["reproducer"]:
         click.echo(f"  kept: {path}", err=True)
     sys.exit(1)
+
+
+@cli.command("info")
+@click.argument("target", required=False)
+@click.option("--baud", type=click.IntRange(1), help="Rate of the line; without it the highest that works.")
+@_AS_JSON
+def info_command(target: str | None, baud: int | None, as_json: bool) -> None:
+    """Say what a device is: board, fabric, link. Without a target, list the serial ports.
+
+    \b
+    Examples:
+      ranvier info
+      ranvier info serial:/dev/ttyUSB1
+    """
+    from .device.command import device_info, info_rows
+    from .report import print_rows
+    info = device_info(target, baud)
+    if as_json:
+        _show(info)
+    elif target is None:
+        print_rows("serial ports", ("port", "description", "hardware"),
+                   [(port["port"], port["description"], port["hardware"]) for port in info["ports"]])
+        if not info["ports"]:
+            click.echo("no serial ports; plug a board in, or name a port: ranvier info serial:PORT")
+    else:
+        print_rows(target, ("thing", "value"), info_rows(info))
 
 
 @cli.command("report")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .files import load_network, load_pictures, write_atomic, write_json
+from .device.command import DeviceRun, figures, run_on_device, save_answers
+from .device.result import quantised
+from .files import load_network, load_pictures, write_json
 from .mapper import map_network
 from .model.config import FabricConfig
 from .model.counters import Counts
 from .model.device_config import DeviceConfig
 from .model.errors import RanvierError
-from .model.layout import Counter
+from .model.placement import Placement
 from .progress import bar, waiting
-from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
+from .runs import choose_fabric, classify, run_golden_set, run_rtl_set, semantics_of
 from .sim.verilate import build_library
 
 __all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
@@ -24,55 +25,68 @@ __all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
 _DEFAULT_STEPS = 4
 
 
-def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, compare: bool, cores: int,
-                 lanes: int, fault: bool, output: Path | None) -> dict[str, Any]:
-    """Run pictures from a file through a network from a file; the report, which also goes into ``output``."""
+def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
+                 cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
+                 output: Path | None = None) -> dict[str, Any]:
+    """Run pictures from a file through a network from a file; the report, which also goes into ``output``.
+
+    ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
+    ``serial:PORT``.
+    """
     network = load_network(path)
     if len(network.inputs) != 1:
         raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; pictures can drive exactly one")
-    pictures, labels = load_pictures(pictures_path, network)
-    pictures, labels = pictures[:limit], None if labels is None else labels[:limit]
+    loaded, labels = load_pictures(pictures_path, network)
+    pictures, labels = quantised(network, loaded[:limit], pixel_bits), None if labels is None else labels[:limit]
     suggested = network.info.get("steps")
     steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
-    try:
-        placement = map_network(network, choose_fabric(network, cores, lanes))
-    except RanvierError as error:
-        raise RanvierError(f"{path}: {error}") from error
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)    # before the work, so that a folder that cannot be made costs nothing
     report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
-                              "semantics": semantics_of(network),
-                              "fabric": placement.config.to_json()}
-    if backend == "golden:":
-        with bar("golden model", len(pictures)) as update:
-            golden = run_golden_set(placement, pictures, steps, update)
-        readouts: Any = golden.readouts
-        report |= _figures(golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures))
+                              "semantics": semantics_of(network)}
+    folder = output / "mismatch" if output else Path("ranvier-mismatch")
+    if backend.startswith("serial:"):
+        found, answers = run_on_device(backend, DeviceRun(network, pictures, steps, pixel_bits, None, baud, compare, folder))
     else:
-        with waiting("compile the RTL (kept for the next run)"):
-            build_library(placement.config)
-        folder = output / "mismatch" if output else Path("ranvier-mismatch")
-        with bar("RTL against model" if compare else "RTL", len(pictures)) as update:
-            rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update)
-        readouts = rtl.readouts
-        report |= {"rtl_pictures": rtl.pictures, **_figures(rtl.counters, rtl.clocks, rtl.pictures)}
-        if compare:
-            report["rtl_mismatches"] = rtl.mismatches
-        report |= rtl.mismatch_report()
-    if labels is not None and len(readouts) == len(labels):
-        report["accuracy"] = float(np.mean(classify(readouts) == labels))
+        try:
+            placement = map_network(network, choose_fabric(network, cores, lanes))
+        except RanvierError as error:
+            raise RanvierError(f"{path}: {error}") from error
+        if backend == "golden:":
+            found, answers = _on_model(placement, pictures, steps)
+        elif backend == "fabric:":
+            found, answers = _on_fabric(placement, pictures, steps, compare, fault, folder)
+        else:
+            found, answers = run_on_device(
+                backend, DeviceRun(network, pictures, steps, pixel_bits, placement.config, baud, compare, folder))
+    report |= found
+    if labels is not None and len(answers) == len(labels):
+        report["accuracy"] = float(np.mean(classify(answers) == labels))
     if output is not None:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, readouts=readouts, classes=classify(readouts) if len(readouts) else np.zeros(0, np.int64))
-        write_atomic(output / "readouts.npz", buffer.getvalue())
+        save_answers(output, answers)
         write_json(output / "report.json", report)
     return report
 
 
-def _figures(counters: Counts, clocks: int, pictures: int) -> dict[str, Any]:
-    total = counters.sum(axis=0)
-    return {"clocks_per_picture_stream": clocks / max(1, pictures), "weight_limit_share": weight_limit_share(counters),
-            "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
+def _on_model(placement: Placement, pictures: Any, steps: int) -> tuple[dict[str, Any], Any]:
+    with bar("golden model", len(pictures)) as update:
+        golden = run_golden_set(placement, pictures, steps, update)
+    return _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures)), golden.readouts
+
+
+def _on_fabric(placement: Placement, pictures: Any, steps: int, compare: bool, fault: bool, folder: Path) -> tuple[dict[str, Any], Any]:
+    with waiting("compile the RTL (kept for the next run)"):
+        build_library(placement.config)
+    with bar("RTL against model" if compare else "RTL", len(pictures)) as update:
+        rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update)
+    report = {"rtl_pictures": rtl.pictures, **_stream_figures(placement, rtl.counters, rtl.clocks, rtl.pictures)}
+    if compare:
+        report["rtl_mismatches"] = rtl.mismatches
+    return report | rtl.mismatch_report(), rtl.readouts
+
+
+def _stream_figures(placement: Placement, counters: Counts, clocks: int, pictures: int) -> dict[str, Any]:
+    return {"fabric": placement.config.to_json(), "clocks_per_picture_stream": clocks / max(1, pictures), **figures(counters)}
 
 
 def verify_networks(count: int, seed: int, folder: Path) -> tuple[dict[str, Any], list[str]]:

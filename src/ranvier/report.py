@@ -81,8 +81,16 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
             rows.append(("accuracy", f"{100 * report['accuracy']:.2f} %"))
         if "rtl_mismatches" in report:
             rows += [("pictures compared", f"{report['rtl_pictures']:,}"), ("mismatches", f"{report['rtl_mismatches']:,}")]
-        rows += [("clocks per picture, in a stream", f"{report['clocks_per_picture_stream']:.1f}"),
-                 ("share of the weight-memory limit while work is queued", f"{100 * report['weight_limit_share']:.1f} %")]
+        if "mismatches" in report:
+            rows += [("pictures compared", f"{report['compared_pictures']:,}"), ("mismatches", f"{report['mismatches']:,}")]
+        if "clocks_per_picture" in report:
+            rows += [("board", f"{report['board']}, {report['clock_hz'] / 1e6:g} MHz"),
+                     ("clocks per picture, each by itself", f"{report['clocks_per_picture']:.1f}")]
+        else:
+            rows.append(("clocks per picture, in a stream", f"{report['clocks_per_picture_stream']:.1f}"))
+        if "pictures_per_second" in report:
+            rows.append(("pictures per second, over the line", f"{report['pictures_per_second']:.1f}"))
+        rows += [("share of the weight-memory limit while work is queued", f"{100 * report['weight_limit_share']:.1f} %")]
         return rows + [(f"counter {name}", f"{value:,}") for name, value in report["counters"].items()]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RanvierError(f"report.json: a figure is missing or is not what it should be ({error}); "

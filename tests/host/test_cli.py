@@ -15,7 +15,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from ranvier import Result as DeviceResult
 from ranvier import __version__, cli
+from ranvier.device.remote import LinkBackend as RemoteBackend
 from ranvier.files import load_network, save_network
 from ranvier.model.network import Network, Population, Projection
 
@@ -179,7 +181,7 @@ def test_every_number_of_cores_gives_the_same_readouts(ranvier: Run, files: File
 
 def test_rtl_equals_the_model(ranvier: Run, files: Files) -> None:
     golden = ranvier("run", files.network, "--input", files.pictures, "--cores", 1, "--lanes", 4, "--json").json
-    rtl = ranvier("run", files.network, "--on", "rtl:", "--input", files.pictures, "--compare", "golden:", "--cores", 1,
+    rtl = ranvier("run", files.network, "--on", "fabric:", "--input", files.pictures, "--compare", "golden:", "--cores", 1,
                   "--lanes", 4, "--json")
     assert rtl.code == 0 and rtl.json["rtl_mismatches"] == 0 and rtl.json["rtl_pictures"] == PICTURES
     for same in ("accuracy", "counters", "clocks_per_picture_stream", "weight_limit_share"):
@@ -188,7 +190,7 @@ def test_rtl_equals_the_model(ranvier: Run, files: Files) -> None:
 
 def test_fault_is_found_and_kept(ranvier: Run, files: Files) -> None:
     out = files.folder / "out"
-    done = ranvier("run", files.network, "--on", "rtl:", "--input", files.pictures, "--compare", "golden:", "--inject-fault",
+    done = ranvier("run", files.network, "--on", "fabric:", "--input", files.pictures, "--compare", "golden:", "--inject-fault",
                    "--cores", 1, "--lanes", 4, "-o", out, "--json")
     assert done.code == 1
     mismatch = done.json["mismatch"]
@@ -304,8 +306,59 @@ def test_run_cannot_write(ranvier: Run, files: Files) -> None:
 
 
 def test_run_on_the_model_has_nothing_to_compare(ranvier: Run, files: Files) -> None:
-    assert_refused(run(ranvier, files, "--compare", "golden:"), "--on rtl:")
-    assert_refused(run(ranvier, files, "--inject-fault"), "--on rtl:")
+    assert_refused(run(ranvier, files, "--compare", "golden:"), "--on rtl:, serial:PORT or fabric:")
+    assert_refused(run(ranvier, files, "--inject-fault"), "--on rtl:, serial:PORT or fabric:")
+    assert_refused(run(ranvier, files, "--on", "rtl:", "--inject-fault"), "--on fabric:")
+    assert_refused(run(ranvier, files, "--on", "serial:/dev/no-such-port", "--cores", 2), "--cores and --lanes are for simulation")
+    assert_refused(run(ranvier, files, "--on", "fabric:", "--baud", 1_000_000), "there is no line")
+
+
+# Devices. This shares the standard fabric with the tests of devices.
+
+
+def test_a_device_equals_the_model(ranvier: Run, files: Files) -> None:
+    out = files.folder / "out"
+    on_device = ("run", files.network, "--on", "rtl:", "--input", files.pictures, "--compare", "golden:")
+    done = ranvier(*on_device, "--limit", 6, "--json", "-o", out)
+    assert done.code == 0, done.err
+    report = done.json
+    assert report["mismatches"] == 0 and report["compared_pictures"] == 6 and 0 <= report["accuracy"] <= 1
+    assert report["board"] == "simulation" and report["clocks_per_picture"] > 0 and report["link"]["overruns"] == 0
+    coarse = ranvier(*on_device, "--limit", 2, "--pixel-bits", 4)
+    assert coarse.code == 0 and "clocks per picture, each by itself" in coarse.out and "mismatches" in coarse.out
+    model = ranvier("run", files.network, "--input", files.pictures, "--limit", 6, "--json", "-o", files.folder / "model").json
+    assert model["accuracy"] == report["accuracy"]
+    with np.load(out / "readouts.npz") as found, np.load(files.folder / "model" / "readouts.npz") as expected:
+        np.testing.assert_array_equal(found["readouts"], expected["readouts"])
+    assert ranvier("report", out).code == 0
+
+
+def test_a_device_that_differs(ranvier: Run, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first difference is printed and kept."""
+    def wrong(backend: RemoteBackend, job: Any, progress: Any) -> DeviceResult:
+        found = right(backend, job, progress)
+        next(iter(found.readouts.values()))[2, 1] += 5
+        return found
+    right = RemoteBackend.run
+    monkeypatch.setattr(RemoteBackend, "run", wrong)
+    out = files.folder / "out"
+    done = ranvier("run", files.network, "--on", "rtl:", "--input", files.pictures, "--limit", 3, "--compare", "golden:", "--json",
+                   "-o", out)
+    assert done.code == 1 and "MISMATCH: readout of " in done.err and "picture 2, neuron 1: expected" in done.err
+    kept = [Path(path) for path in done.json["mismatch"]["reproducer"]]
+    assert {path.name for path in kept} == {"network.ranvier", "input.npz", "fabric.json", "mismatch.json"}
+    assert all(path.is_file() for path in kept)
+
+
+def test_info(ranvier: Run) -> None:
+    for target in ("golden:", "rtl:"):
+        shown = ranvier("info", target)
+        assert shown.code == 0 and "2 cores x 64 lanes" in shown.out and ("baud rate" in shown.out) == (target == "rtl:")
+        assert ranvier("info", target, "--json").json["fabric"]["cores"] == 2
+    assert isinstance(ranvier("info", "--json").json["ports"], list) and ranvier("info").code == 0
+    assert_refused(ranvier("info", "serial:/dev/no-such-port"), "/dev/no-such-port", "there is no such port", "check the cable")
+    assert_refused(ranvier("info", "nonsense"), "golden:, rtl: or serial:PORT")
+    assert_refused(ranvier("info", "serial:/dev/null"), "cannot be opened as a serial port")
 
 
 @pytest.mark.parametrize("arguments", [

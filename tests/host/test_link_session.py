@@ -282,6 +282,19 @@ def test_the_rate_is_raised_to_the_highest_that_works() -> None:
         assert session.read(WEIGHTS, 1)[0] == 5
 
 
+def test_slow_boards_stay_at_their_rate() -> None:
+    session, model, identity = rated(CONFIG.replace(baud=115_200))
+    raise_rate(session, identity, None)
+    assert model.breaks == 0 and round(model.baudrate / 115_200, 2) == 1
+
+
+def test_a_device_that_does_not_come_back() -> None:
+    session, model, identity = rated(CONFIG, {3_000_000})
+    model.send_break = lambda duration=0.25: None     # type: ignore[method-assign]
+    with pytest.raises(RanvierError, match="3000000 baud did not work.*press its reset button, and open it with baud=1000000"):
+        raise_rate(session, identity, None)
+
+
 def test_a_rate_that_was_asked_for() -> None:
     session, model, identity = rated(CONFIG)
     raise_rate(session, identity, 500_000)

@@ -27,10 +27,9 @@ from .session import NoAnswer
 
 __all__ = ["Device", "simulation_config"]
 
-#: What a device built without another wish opens at.
-_FIRST_RATE = 1_000_000
-#: Rates at which a device may have been left by a program that died, where its adapter cannot send a break.
-_OTHER_RATES = (*RATES, 115_200)
+#: What devices open at: the usual rate, and that of boards with a slow adapter. At others one may have been left by a program that
+#: died, if its adapter cannot send a break.
+_FIRST_RATES = (1_000_000, 115_200)
 _TARGETS = "golden:, rtl: or serial:PORT"
 
 
@@ -206,16 +205,18 @@ def _open_simulation(config: DeviceConfig, baud: int | None, timeout: float | No
     """The complete board top in Verilator, behind its UART pins."""
     from ..sim.device import SimulatedPort  # a compiler is needed only for this
     port = SimulatedPort(config)
-    return LinkBackend(port, rate=baud or port.baudrate, silence=timeout or port.silence)
+    backend = LinkBackend(port, rate=baud or port.baudrate, silence=timeout or port.silence)
+    backend.silence = timeout or port.silence      # at the rate that it has now
+    return backend
 
 
 def _open_serial(name: str, baud: int | None, timeout: float | None) -> LinkBackend:
     """The device is asked at its first rate, and then at others, in case that a break does not reach it."""
     heard = False
-    for rate in dict.fromkeys([_FIRST_RATE, *([baud] if baud else []), *_OTHER_RATES]):
+    for rate in dict.fromkeys([*_FIRST_RATES, *([baud] if baud else []), *RATES]):
         port = SerialPort(name, rate)
         try:
-            if rate == _FIRST_RATE:
+            if rate in _FIRST_RATES:
                 port.write(bytes([FLAG, FLAG]))     # ends what a program that died had begun
                 port.send_break(BREAK_SECONDS)
             return LinkBackend(port, rate=baud, silence=timeout)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from ..model.device_config import DIVISOR_BITS
 from ..model.errors import RanvierError
 from ..model.link import Identity, LinkMemory, Register, link_address
-from .session import Session
+from .session import NoAnswer, Session
 
 __all__ = ["BREAK_SECONDS", "RATES", "TOLERANCE", "divisor_for", "first_rate", "raise_rate"]
 
 #: Rates that are tried, the highest first. USB adapters reach them exactly.
 RATES = (3_000_000, 2_000_000, 1_500_000)
+#: What a device opens at that was built without another wish.
+_USUAL_RATE = 1_000_000
 #: Largest deviation of the device's rate. Ten bits at 1.5 % are off by less than a sixth of a bit.
 TOLERANCE = 0.015
 _LEAST_DIVISOR = 4
@@ -34,7 +36,9 @@ def first_rate(identity: Identity) -> int:
 
 
 def raise_rate(session: Session, identity: Identity, rate: int | None) -> None:
-    """Change to ``rate``, or, where it is None, to the highest of `RATES` that works and is above the present one.
+    """Change to ``rate``, or, where it is None, to the highest of `RATES` that works.
+
+    A device that begins below 1 Mbaud was built so because its adapter can do no more; it stays there unless asked.
 
     The change is checked with a hello; where that fails, a break brings the device back to its first rate.
     """
@@ -45,6 +49,8 @@ def raise_rate(session: Session, identity: Identity, rate: int | None) -> None:
         others = ", ".join(str(other) for other in _possible(identity)) or str(present)
         raise RanvierError(f"device: {identity.board} cannot do {rate} baud with its clock of {identity.clock_hz} Hz; "
                            f"leave the rate to the driver, or use {others}")
+    if rate is None and first_rate(identity) < (1 - TOLERANCE) * _USUAL_RATE:
+        return
     for wanted in [rate] if rate is not None else [other for other in _possible(identity) if other > present]:
         if _change(session, identity, wanted):
             return
@@ -69,5 +75,9 @@ def _change(session: Session, identity: Identity, rate: int) -> bool:
         pass
     port.baudrate = first_rate(identity)
     port.send_break(BREAK_SECONDS)
-    session.hello()
+    try:
+        session.hello()
+    except NoAnswer:
+        raise RanvierError(f"device: {rate} baud did not work, and no break brings it back to {port.baudrate}; press its reset button, "
+                           f"and open it with baud={port.baudrate}") from None
     return False

@@ -17,10 +17,10 @@ from ..model.placement import Placement
 from .backend import Progress
 from .loading import InputLoader
 from .port import Port
-from .rate import TOLERANCE, first_rate, raise_rate
+from .rate import BREAK_SECONDS, TOLERANCE, first_rate, raise_rate
 from .record import RecordPlan
 from .result import Job, Result
-from .session import Request, Session, Words, read_request, write_requests
+from .session import NoAnswer, Request, Session, Words, read_request, write_requests
 
 __all__ = ["LinkBackend", "usual_silence"]
 
@@ -31,6 +31,8 @@ _OPENING_SILENCE = 0.3
 _RUNNING, _WAITING = 1, 2
 #: `Register.RECORD_HEAD` to `Register.STATE`.
 _RECORD_REGISTERS = Register.STATE - Register.RECORD_HEAD + 1
+#: Hellos to a device that has answered before.
+_HELLOS = 5
 #: Refusals in a row without a sign of life from the fabric.
 _MOST_BUSY = 4
 
@@ -57,12 +59,21 @@ class LinkBackend:
             raise
         self._config = self._identity.fabric
         self._placement: Placement | None = None
-        self._sound = False         # nothing has gone wrong since the last reset
+        self._sound = True          # nothing has gone wrong since the last reset
 
     @property
     def identity(self) -> Identity:
         """What the device says of itself."""
         return self._identity
+
+    @property
+    def silence(self) -> float:
+        """Seconds, as in `Session`."""
+        return self._session.silence
+
+    @silence.setter
+    def silence(self, seconds: float) -> None:
+        self._session.silence = seconds
 
     # Loading
 
@@ -140,13 +151,27 @@ class LinkBackend:
         """After something went wrong: a new session, and a fabric as after loading."""
         if self._sound:
             return
-        found = self._session.hello()
+        found = self._hello_again()
         if found.digest != self._identity.digest:
             raise RanvierError(f"device: its configuration hash was {self._identity.digest} and is {found.digest} now; open it again")
         if self._placement is not None:
             self._stop()
             self._write_state(self._placement)
         self._sound = True
+
+    def _hello_again(self) -> Identity:
+        """At the rate that the device had, or, if it was reset, at its first one, from which it is raised again."""
+        port, rate = self._session.port, self._session.port.baudrate
+        try:
+            return self._session.hello(_HELLOS)
+        except NoAnswer:
+            if rate == self._first_rate:
+                raise
+        port.baudrate = self._first_rate
+        port.send_break(BREAK_SECONDS)
+        found = self._session.hello()
+        raise_rate(self._session, found, rate)
+        return found
 
     def _write_state(self, placement: Placement) -> None:
         """A run that was cut short leaves membranes behind; complete ones put ``v_init`` back."""
@@ -180,10 +205,12 @@ class LinkBackend:
         port = self._session.port
         try:
             if abs(port.baudrate / self._first_rate - 1) > TOLERANCE:
-                self._session.silence = 0.2
-                self._session.write(link_address(self._config, LinkMemory.REGISTERS, Register.DIVISOR), self._identity.divisor)
+                if self._sound:
+                    self._session.write(link_address(self._config, LinkMemory.REGISTERS, Register.DIVISOR), self._identity.divisor)
+                else:
+                    port.send_break(BREAK_SECONDS)
         except (RanvierError, OSError):
-            pass        # a break does the same when it is opened next
+            pass        # the next program sends a break too
         finally:
             port.close()
 

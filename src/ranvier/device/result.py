@@ -16,7 +16,7 @@ from ..model.layout import Counter
 from ..model.network import Network
 from ..model.placement import Placement
 
-__all__ = ["MOST_TICKS", "Difference", "Job", "Result", "make_job", "recorded_by_default"]
+__all__ = ["MOST_TICKS", "Difference", "Job", "Result", "make_job", "quantised", "recorded_by_default"]
 
 Array = npt.NDArray[Any]
 
@@ -164,16 +164,20 @@ def make_job(placement: Placement, inputs: Array | Mapping[str, Array], ticks: i
     return Job(placement, values, steps, pictures, _recorded(placement, record, steps), per_step, bits)
 
 
-def _pixels(network: Network, values: Mapping[str, Array], pixel_bits: int | None) -> tuple[dict[str, Array], int]:
-    """The values as the device will have them, and the fewest bits in which all of them can be sent."""
+def quantised(network: Network, values: Array, pixel_bits: int | None) -> Array:
+    """Input values as ``pixel_bits`` can send them: those of 4 bits are multiples of 17, the nearest. Raises `RanvierError`."""
     if pixel_bits not in (None, 1, 4, 8):
         raise RanvierError(f"run: pixel_bits is {pixel_bits!r}; it must be 8, 4 or 1")
+    if network.input_bits != 8 and pixel_bits in (1, 4):
+        raise RanvierError(f"run: pixel_bits is {pixel_bits}, which needs inputs of 8 bits; the network's have {network.input_bits}")
+    return (values.astype(np.uint16) * 15 + 127) // 255 * _NIBBLE if pixel_bits == 4 else values
+
+
+def _pixels(network: Network, values: Mapping[str, Array], pixel_bits: int | None) -> tuple[dict[str, Array], int]:
+    """The values as the device will have them, and the fewest bits in which all of them can be sent."""
+    values = {name: quantised(network, array, pixel_bits) for name, array in values.items()}
     if network.input_bits != 8:
-        if pixel_bits in (1, 4):
-            raise RanvierError(f"run: pixel_bits is {pixel_bits}, which needs inputs of 8 bits; the network's have {network.input_bits}")
         return dict(values), network.input_bits
-    if pixel_bits == 4:
-        values = {name: (array.astype(np.uint16) * 15 + 127) // 255 * _NIBBLE for name, array in values.items()}
     largest = max((int(array.max()) for array in values.values()), default=0)
     if pixel_bits == 1 and largest > 1:
         raise RanvierError(f"run: pixel_bits is 1, and a value is {largest}; bits are 0 or 1")

@@ -230,7 +230,7 @@ class Session:
                 return
             if still >= _ATTEMPTS or strays > _MOST_STRAYS:
                 raise RanvierError(f"link: {window.items[0]} got no good answer in {still or strays} attempts; check the cable, "
-                                   "and that no other program uses the port")
+                                   "that the board was not reset, and that no other program uses the port")
             still += 1
             reply = self._reply()
             if reply is None:
