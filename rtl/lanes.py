@@ -14,6 +14,9 @@ from .accumulator import Accumulator
 
 __all__ = ["Lanes"]
 
+#: Lanes whose adders share a carry chain where that saves logic; more would make it slow. Lanes are at least so many.
+_CHAIN = 4
+
 
 class Lanes(Component):
     """Accumulates ``weights`` (in the clock of ``weight``), doubles on ``double``, and on ``row_end`` hands the sums over.
@@ -49,19 +52,21 @@ class Lanes(Component):
         config, core = self._config, self._config.core
         bits, width = config.weight_bits, config.state_bits
         holding = []
-        for lane in range(core.lanes):
-            m.submodules[f"adder_{lane}"] = adder = Accumulator(width)
-            accumulator, held = Signal(width, name=f"accumulator_{lane}"), Signal(width, name=f"held_{lane}")
-            m.d.comb += [
-                adder.sum.eq(accumulator),
-                adder.weight.eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
-                adder.add.eq(self.weight), adder.double.eq(self.double),
-            ]
-            # A reset and a clock enable, no multiplexer: neither costs logic.
-            m.d.sync += accumulator.eq(adder.total)
-            with m.If(self.row_end):
-                m.d.sync += [accumulator.eq(0), held.eq(adder.total)]
-            holding.append(held)
+        for first in range(0, core.lanes, _CHAIN):
+            adder = m.submodules[f"adder_{first}"] = Accumulator(width, _CHAIN)
+            m.d.comb += [adder.add.eq(self.weight), adder.double.eq(self.double)]
+            for n in range(_CHAIN):
+                lane, place = first + n, slice(n * width, (n + 1) * width)
+                accumulator, held = Signal(width, name=f"accumulator_{lane}"), Signal(width, name=f"held_{lane}")
+                m.d.comb += [
+                    adder.sum[place].eq(accumulator),
+                    adder.weight[place].eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
+                ]
+                # A reset and a clock enable, no multiplexer: neither costs logic.
+                m.d.sync += accumulator.eq(adder.total[place])
+                with m.If(self.row_end):
+                    m.d.sync += [accumulator.eq(0), held.eq(adder.total[place])]
+                holding.append(held)
         self._select(m, holding)
         return m
 
