@@ -1,4 +1,4 @@
-"""The adder of a lane: plain, and in the form that ECP5 synthesis does not find."""
+"""The adders of the lanes: plain, and in the form that ECP5 synthesis does not find."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _INIT = 0x060A
 
 
 class Accumulator(Component):
-    """``total`` is ``sum + weight`` where ``add``, ``2 * sum`` where ``double``, else ``sum``. No register.
+    """Adders of ``lanes`` lanes side by side: ``total`` is ``sum + weight`` where ``add``, ``2 * sum`` where ``double``, else ``sum``.
 
-    Without ``doubling`` there is nothing to choose: ``total`` is ``sum + weight``.
-
-    In a CCU2C the choice takes no logic; synthesis puts it before the adder, at a LUT for each bit.
+    No register. In a CCU2C the choice takes no logic; synthesis puts it before the adder, at a LUT for each bit. The
+    beginning and the end of a carry chain cost four LUTs, so lanes share one, with a bit between them that stops the carry.
+    Without ``doubling`` the plain form has nothing to choose: ``total`` is ``sum + weight``.
     """
 
     sum: Signal
@@ -30,32 +30,40 @@ class Accumulator(Component):
     double: Signal
     total: Signal
 
-    def __init__(self, bits: int, *, doubling: bool = True) -> None:
-        self._bits = bits
-        self._doubling = doubling
-        super().__init__({"sum": In(bits), "weight": In(bits), "add": In(1), "double": In(1), "total": Out(bits)})
+    def __init__(self, bits: int, lanes: int, *, doubling: bool = True) -> None:
+        self._bits, self._lanes, self._doubling = bits, lanes, doubling
+        width = bits * lanes
+        super().__init__({"sum": In(width), "weight": In(width), "add": In(1), "double": In(1), "total": Out(width)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if not self._doubling:
-            m.d.comb += self.total.eq(self.sum + self.weight)
-        elif technology_of(platform).ccu2c:
+        if technology_of(platform).ccu2c:
             self._cells(m)
-        else:
-            m.d.comb += self.total.eq(self.sum + Mux(self.double, self.sum, Mux(self.add, self.weight, 0)))
+            return m
+        for low in range(0, len(self.sum), self._bits):
+            lane = slice(low, low + self._bits)
+            added: Any = self.weight[lane]
+            if self._doubling:
+                added = Mux(self.double, self.sum[lane], Mux(self.add, added, 0))
+            m.d.comb += self.total[lane].eq(self.sum[lane] + added)
         return m
 
     def _cells(self, m: Module) -> None:
+        stop = (Const(0, 1),) * 4
+        slots: list[tuple[Any, ...]] = []
+        for low in range(0, len(self.sum), self._bits):
+            slots += [stop] if slots else []
+            slots += [(self.sum[bit], self.weight[bit], self.double, self.add) for bit in range(low, low + self._bits)]
+        slots += [stop] * (len(slots) % 2)
+        results = Signal(len(slots))
         carry: Any = Const(0, 1)
-        for n in range(0, self._bits, 2):
-            result, after = Signal(2, name=f"result_{n}"), Signal(name=f"carry_{n}")
-            inputs: dict[str, Any] = {}
-            for half in range(2):
-                bit = n + half
-                values = (self.sum[bit], self.weight[bit], self.double, self.add) if bit < self._bits else (Const(0, 1),) * 4
-                inputs |= {f"i_{port}{half}": value for port, value in zip("ABCD", values, strict=True)}
+        for n in range(0, len(slots), 2):
+            after = Signal(name=f"carry_{n}")
+            inputs = {f"i_{port}{half}": value for half in range(2) for port, value in zip("ABCD", slots[n + half], strict=True)}
             m.submodules[f"bits_{n}"] = Instance(
                 "CCU2C", p_INIT0=Const(_INIT, 16), p_INIT1=Const(_INIT, 16), p_INJECT1_0="NO", p_INJECT1_1="NO",
-                i_CIN=carry, **inputs, o_S0=result[0], o_S1=result[1], **({"o_COUT": after} if n + 2 < self._bits else {}))
-            m.d.comb += self.total[n:n + 2].eq(result)
+                i_CIN=carry, **inputs, o_S0=results[n], o_S1=results[n + 1], o_COUT=after)
             carry = after
+        for lane in range(self._lanes):
+            low, place = lane * self._bits, lane * (self._bits + 1)
+            m.d.comb += self.total[low:low + self._bits].eq(results[place:place + self._bits])

