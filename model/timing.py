@@ -2,8 +2,8 @@
 
 from .layout import Counter
 
-__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_DEPTH", "QUEUE_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
-           "WORD_LATENCY", "WRITE_LATENCY", "drain", "trip"]
+__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "QUEUE_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
+           "WORD_LATENCY", "WRITE_LATENCY", "drain", "outbox_depth", "trip"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
 DECODE = 1
@@ -23,9 +23,6 @@ COLUMN_DELAY = {"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset"
 COUNTER_LATENCY = 2 * len(Counter) + 2
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
-#: Spike words that a unit may have waiting for its ring slot. A row holds its unit for at least as long as its words
-#: take, and full words come no faster than slots, so at most two wait when a row begins, and three within it.
-OUTBOX_DEPTH = 4
 
 
 def trip(nodes: int) -> int:
@@ -40,3 +37,13 @@ def trip(nodes: int) -> int:
 def drain(nodes: int) -> int:
     """Clocks after a run in which its last membranes and spike words still show, and its counters still change."""
     return WRITE_LATENCY + 4 + 2 * nodes + COUNTER_LATENCY
+
+
+def outbox_depth(lanes: int, word_bits: int) -> int:
+    """Spike words that a unit may have waiting for its ring slot.
+
+    A row holds its unit for at least as long as its words take, and full words come no faster than slots, so at most two wait
+    when a row begins, and three within it. Where a core's row has one word only, the one before has left by then, and the input unit's
+    last word may come right behind a full one: two.
+    """
+    return 2 if lanes <= word_bits else 4

@@ -119,7 +119,7 @@ class Core(Component):
         scanning, begun = Signal(), Signal()     # from the first spike word in hand to the last token of the tick
         m.d.comb += scanning.eq(begun | scanner.in_hand)
         m.d.sync += begun.eq(scanning & ~self.ticker.start)
-        ending = self._accumulate(m, scanner, lanes, sweep, memories)
+        ending = self._accumulate(m, scanner, lanes, sweep, memories, technology_of(platform).lut_before_register)
         readout = memories[Memory.READOUT]
         place = Signal(len(readout.write_address) - 1)    # in the bank; the mapper gives readouts the first groups
         m.d.comb += [
@@ -144,22 +144,23 @@ class Core(Component):
             scanner.entry_valid.eq(sequencer.entry_valid), scanner.entry.eq(sequencer.entry),
         ]
 
-    def _accumulate(self, m: Module, scanner: Scanner, lanes: Lanes, sweep: Sweep,
-                    memories: dict[Memory, ConfigMemory]) -> Any:
+    def _accumulate(self, m: Module, scanner: Scanner, lanes: Lanes, sweep: Sweep, memories: dict[Memory, ConfigMemory],
+                    lean: bool) -> Any:
         """Scanner - weights - lanes - sweep; whether a row is between its last token and its sweep."""
         weights, rows = memories[Memory.WEIGHTS], memories[Memory.ROWS]
         counters = m.submodules.counters
         token = scanner.token
         arrived, adding = Signal(3), Signal(3)   # weight, double, row_end of the token whose weight word is there, is registered
-        weight_word = Signal(len(weights.data))
+        # A memory's word is late in its clock, so it gets a register; or, where that takes a logic cell a bit, its address does.
+        later = Signal.like(token.address if lean else weights.data, reset_less=True)
         taking = Signal()
         m.d.sync += [
             arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
-            weight_word.eq(weights.data),
+            later.eq(token.address if lean else weights.data),
             taking.eq(sweep.take),
         ]
         m.d.comb += [
-            weights.address.eq(token.address), lanes.weights.eq(weight_word),
+            weights.address.eq(later if lean else token.address), lanes.weights.eq(weights.data if lean else later),
             rows.address.eq(token.row), sweep.row.eq(rows.data),
             Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
             sweep.load.eq(arrived[2]),    # the first group's sums are due two clocks later, and there by then

@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig
-from ranvier.model.timing import OUTBOX_DEPTH, trip
+from ranvier.model.timing import outbox_depth, trip
 
 from .queue import Queue
 from .signatures import ring_layout
@@ -50,7 +50,7 @@ class RingNode(Component):
         m = Module()
         nodes = self._config.nodes
         layout = ring_layout(self._config)
-        m.submodules.outbox = outbox = Queue(width=layout.size, depth=OUTBOX_DEPTH)
+        m.submodules.outbox = outbox = Queue(width=layout.size, depth=outbox_depth(self._config.core.lanes, self._config.word_bits))
         phase = Signal(range(nodes))
         travelling = Signal(range(nodes + 1))
         m.d.comb += [

@@ -8,13 +8,13 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.timing import OUTBOX_DEPTH, trip
+from ranvier.model.timing import outbox_depth, trip
 from ranvier.rtl.signatures import ring_layout
 
 from ..bench import RING
 from .common import Bench, seeded
 
-_NODES = RING.nodes
+_NODES, _DEPTH = RING.nodes, outbox_depth(RING.core.lanes, RING.word_bits)
 
 
 class _Expected:
@@ -54,7 +54,7 @@ async def _tick(bench: Bench, rng: random.Random, expected: _Expected, seen: lis
     start, length, eager = bench.clock, rng.randint(10, 60), rng.choice([0.02, 0.15, 0.8])
     while True:
         clock = bench.clock
-        words = [rng.getrandbits(ring_layout(RING).size) if clock < start + length and len(box) < OUTBOX_DEPTH
+        words = [rng.getrandbits(ring_layout(RING).size) if clock < start + length and len(box) < _DEPTH
                  and rng.random() < eager else None for box in expected.boxes]
         bench.set(start=int(clock == start))
         for node, word in enumerate(words):

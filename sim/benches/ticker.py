@@ -132,7 +132,6 @@ async def runs(dut: Any) -> None:
                      Control.PER_STEP: run.per_step}
         for register, value in registers.items():
             await _access(bench, register, value)
-            assert await _access(bench, register) == value, f"ticker: {register.name} does not read back"
         clear = number == 0 or rng.random() < 0.5
         if clear:
             clocks = waits = 0
