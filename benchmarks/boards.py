@@ -47,17 +47,17 @@ from ranvier.rtl.technology import ECP5, YOSYS_AFTER_READ
 TICKS, PICTURES = 4, 200
 #: Baud rates for which is said what the link allows: FT231X at its fastest, and the rate of the simulated line.
 FAST_BAUD, SIMULATED_BAUD = 3_000_000, 2_000_000
-SIMULATED_PICTURES = 12
+SIMULATED_PICTURES = 60
 OVERLAY_MHZ = 100.0
 Pictures = npt.NDArray[Any]
 
 
-def digits() -> tuple[Network, Pictures]:
-    """The network 784-128-10 and the test pictures."""
+def digits(state_bits: int = 16) -> tuple[Network, Pictures]:
+    """The network 784-128-10, with membranes of so many bits, and the test pictures."""
     folder = find_digits()
     conventional = load_onnx(folder / "digits.onnx")
     calibration, _ = load_pictures(folder / "calibration.npz", conventional.input_size)
-    network = convert(conventional, steps=TICKS, calibration=calibration).network
+    network = convert(conventional, steps=TICKS, calibration=calibration, state_bits=state_bits).network
     return network, load_pictures(folder / "mnist_test.npz", network)[0]
 
 
@@ -108,8 +108,10 @@ class Bench:
 
     def tailored(self, board_name: str) -> tuple[FabricConfig, dict[str, Any]]:
         """The digit network's own fabric on a board."""
-        fabric = form(BOARDS[board_name].fabric, self.network)
-        report = self.build(board_name, fabric, self.network, f"{board_name}-digits")
+        overlay = BOARDS[board_name].fabric
+        network, _ = digits(overlay.state_bits)
+        fabric = form(overlay, network)
+        report = self.build(board_name, fabric, network, f"{board_name}-digits")
         print_rows(f"{board_name}, tailored to the digits", ("figure", "value"), build_rows(report))
         return fabric, report
 

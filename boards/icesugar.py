@@ -22,7 +22,7 @@ def _platform() -> Any:
 
 icesugar = Board(
     name="icesugar", title="iCESugar", family="ice40", device="iCE40UP5K-SG48", platform=_platform,
-    clock="clk12", source_hz=12_000_000, clock_on_pad=True, pll=ice40_pll, clock_hz=36_000_000, most_hz=48_000_000,
+    clock="clk12", source_hz=12_000_000, clock_on_pad=True, pll=ice40_pll, clock_hz=30_000_000, most_hz=48_000_000,
     fabric=up5k(), link=up5k_link(), uart_note="iCELink; slow, so the link begins at 115200 baud", baud=115_200,
     heartbeat=Pin("led_g", 0, "green of the RGB LED"), busy=Pin("led_b", 0, "blue of the RGB LED"),
     error=Pin("led_r", 0, "red of the RGB LED"), reset=None,

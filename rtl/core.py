@@ -164,7 +164,7 @@ class Core(Component):
             rows.address.eq(token.row), sweep.row.eq(rows.data),
             Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
             sweep.load.eq(arrived[2]),    # the first group's sums are due two clocks later, and there by then
-            lanes.first.eq(lanes.row_end), lanes.take.eq(taking),
+            lanes.first.eq(lanes.row_end), lanes.clear.eq(self.ticker.start), lanes.take.eq(taking),
             sweep.current.eq(lanes.group),
             counters.weight_words.eq(token.weight),
             counters.synops.eq(Mux(token.weight, token.neurons, 0)),

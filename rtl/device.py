@@ -30,12 +30,14 @@ _VISIBLE_LOG2 = 21
 
 
 def _domain(m: Module, name: str, reset: ValueLike) -> None:
-    """A clock domain on the same clock that ``reset`` resets too.
+    """A clock domain on the same clock that ``reset`` resets too, a clock later: a register drives its thousands of flip-flops.
 
     Not a `ResetInserter`, which would not reach a core that is a reference to a Verilog module.
     """
     m.domains += ClockDomain(name, local=True)
-    m.d.comb += [ClockSignal(name).eq(ClockSignal()), ResetSignal(name).eq(ResetSignal() | reset)]
+    resetting = Signal(init=1, reset_less=True, name=f"{name}_resetting")
+    m.d.sync += resetting.eq(ResetSignal() | reset)
+    m.d.comb += [ClockSignal(name).eq(ClockSignal()), ResetSignal(name).eq(resetting)]
 
 
 class StreamDevice(Component):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from amaranth.back import verilog
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
@@ -106,20 +106,20 @@ class Fabric(Component):
 
     def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker) -> None:
         """Register an access, send it to its unit, register the answer."""
-        number = Signal(UNIT_BITS)
+        chosen = Signal(len(units) + 1)    # one bit for each unit
         memory = Signal(MEMORY_BITS)
-        bus = Signal(OFFSET_BITS)
-        data, write, read = Signal(CHUNK_BITS), Signal(), Signal()
+        bus = Signal(OFFSET_BITS, reset_less=True)
+        data, write, read = Signal(CHUNK_BITS, reset_less=True), Signal(), Signal()
         m.d.sync += [
             bus.eq(self.address), memory.eq(self.address >> OFFSET_BITS),
-            number.eq(self.address >> OFFSET_BITS + MEMORY_BITS),
+            chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units) + 1))),
             data.eq(self.data), write.eq(self.write), read.eq(self.read),
         ]
         value: Value = Value.cast(0)
         for n, unit in enumerate([*units, ticker]):
             m.d.comb += [
                 unit.bus.offset.eq(bus), unit.bus.data.eq(data),
-                unit.bus.write.eq(write & (number == n)), unit.bus.read.eq(read & (number == n)),
+                unit.bus.write.eq(write & chosen[n]), unit.bus.read.eq(read & chosen[n]),
             ]
             if not isinstance(unit, Ticker):
                 m.d.comb += unit.memory.eq(memory)

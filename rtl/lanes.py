@@ -24,13 +24,14 @@ class Lanes(Component):
 
     The sums are in the holding register from the next clock on, and ``group`` shows those of a group of ``sweep_lanes``
     neurons: the first one after a clock with ``first``, the next one after each clock with ``take``. Sums cannot overflow:
-    the mapper proves the headroom of every neuron.
+    the mapper proves the headroom of every neuron. ``clear`` forgets a row that a reset has cut off: the sums have no reset of their own.
     """
 
     weights: Signal
     weight: Signal
     double: Signal
     row_end: Signal
+    clear: Signal
     first: Signal
     take: Signal
     group: Signal
@@ -43,6 +44,7 @@ class Lanes(Component):
             "weight": In(1),
             "double": In(1),
             "row_end": In(1),
+            "clear": In(1),
             "first": In(1),
             "take": In(1),
             "group": Out(core.sweep_lanes * config.state_bits),
@@ -58,7 +60,8 @@ class Lanes(Component):
             m.d.comb += [adder.add.eq(self.weight), adder.double.eq(self.double)]
             for n in range(_CHAIN):
                 lane, place = first + n, slice(n * width, (n + 1) * width)
-                accumulator, held = Signal(width, name=f"accumulator_{lane}"), Signal(width, name=f"held_{lane}")
+                accumulator = Signal(width, name=f"accumulator_{lane}", reset_less=True)
+                held = Signal(width, name=f"held_{lane}", reset_less=True)
                 m.d.comb += [
                     adder.sum[place].eq(accumulator),
                     adder.weight[place].eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
@@ -67,8 +70,10 @@ class Lanes(Component):
                 # that both fit into one logic cell.
                 with m.If(self.weight | self.double):
                     m.d.sync += accumulator.eq(adder.total[place])
+                with m.If(self.row_end | self.clear):
+                    m.d.sync += accumulator.eq(0)
                 with m.If(self.row_end):
-                    m.d.sync += [accumulator.eq(0), held.eq(accumulator)]
+                    m.d.sync += held.eq(accumulator)
                 holding.append(held)
         if technology_of(platform).lut_before_register:
             self._shift(m, holding)

@@ -68,9 +68,9 @@ class Scanner(Component):
         config = self._config
         layout = entry_layout(config)
         m.submodules.queue = queue = Queue(width=layout.size, depth=config.queue_depth)
-        head: Any = Signal(layout)          # the entry whose slices come in hand next
+        head: Any = Signal(layout, reset_less=True)          # the entry whose slices come in hand next
         head_valid, fresh = Signal(), Signal()    # fresh: none of them has yet
-        hand: Any = Signal(_hand_layout(config))
+        hand: Any = Signal(_hand_layout(config), reset_less=True)
         valid = Signal()
         room = Signal()        # the slice in hand is done with this clock
         first, last = Signal(), Signal()    # of the entry's slices

@@ -75,7 +75,7 @@ class Sequencer(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        segment: Any = Signal(self._segment)       # the segment in hand; ``program_data`` is the one after it
+        segment: Any = Signal(self._segment, reset_less=True)       # the segment in hand; ``program_data`` is the one after it
         pc = Signal(len(self.program_address))     # of ``program_data``
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
         base = Signal(len(segment.weight_base))
@@ -118,7 +118,7 @@ class Sequencer(Component):
                         m.d.comb += advance.eq(1)
                         m.next = "DECODE"
 
-        flight: Any = Signal(entry_layout(config))      # the entry whose word is being read
+        flight: Any = Signal(entry_layout(config), reset_less=True)      # the entry whose word is being read
         scanned = Signal()
         m.d.sync += [
             self.issued.eq(pushes | reads),
