@@ -57,6 +57,7 @@ from ranvier.model.link import (
     record_chunks,
     values_per_write,
 )
+from ranvier.model.timing import READ_LATENCY
 
 __all__ = ["PAGES", "command_page", "link_page", "memory_page"]
 
@@ -145,7 +146,7 @@ and depths. Fields are listed from the lowest bit.
 ## The configuration port
 
 The host sees one port: `address` of {OFFSET_BITS + MEMORY_BITS + UNIT_BITS} bits, `data` and `value` of {CHUNK_BITS} bits,
-`write` and `read`. It takes one access a clock. The value of a read is there three clocks later.
+`write` and `read`. It takes one access a clock. The value of a read is there {READ_LATENCY} clocks later.
 
 {_address(config)}
 

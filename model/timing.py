@@ -2,7 +2,7 @@
 
 from .layout import Counter
 
-__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "QUEUE_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
+__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "QUEUE_LATENCY", "READ_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
            "WORD_LATENCY", "WRITE_LATENCY", "drain", "outbox_depth", "trip"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
@@ -21,6 +21,8 @@ WRITE_LATENCY = 6
 COLUMN_DELAY = {"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset": 3, "v_init": 4}
 #: From a counter's step to the first clock in which a read shows it, if the host reads in every second clock meanwhile.
 COUNTER_LATENCY = 2 * len(Counter) + 2
+#: From an access on the configuration port to a read's value.
+READ_LATENCY = 4
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
 

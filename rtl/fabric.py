@@ -24,7 +24,7 @@ class Fabric(Component):
     """Everything but the host link.
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
-    N + 1), from the lowest bits; a read's ``value`` is there three clocks later. ``tick`` is high in the first clock of
+    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later. ``tick`` is high in the first clock of
     each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike
     word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
     `fabric_verilog` adds.
@@ -105,7 +105,7 @@ class Fabric(Component):
             m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]
 
     def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker) -> None:
-        """Register an access, send it to its unit, register the answer."""
+        """Register an access, send it to its unit; register each unit's answer, which comes from a block RAM, and all of them joined."""
         chosen = Signal(len(units) + 1)    # one bit for each unit
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
@@ -123,7 +123,9 @@ class Fabric(Component):
             ]
             if not isinstance(unit, Ticker):
                 m.d.comb += unit.memory.eq(memory)
-            value = value | unit.bus.value
+            answer = Signal(CHUNK_BITS, name=f"answer_{n}", reset_less=True)
+            m.d.sync += answer.eq(unit.bus.value)
+            value = value | answer
         m.d.sync += self.value.eq(value)
 
 

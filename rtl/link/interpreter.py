@@ -24,14 +24,12 @@ from ranvier.model.link import (
     link_unit,
     values_per_write,
 )
-from ranvier.model.timing import drain
+from ranvier.model.timing import READ_LATENCY, drain
 
 from .framing import reply_layout
 
 __all__ = ["Interpreter"]
 
-# A value is there three clocks after the read, from the fabric and from the link's registers alike, for one clock.
-_READ_CLOCKS = 3
 # The ticker is in WAIT for one clock before each run; longer means that it waits for the host.
 _STUCK_CLOCKS = 7
 _COMMAND_BITS = bits_for(max(Command))
@@ -301,7 +299,7 @@ class Interpreter(Component):
         with m.State("FETCH"):
             m.d.comb += self.access_read.eq(place == 0)
             m.d.sync += place.eq(place + 1)
-            with m.If(place == _READ_CLOCKS):
+            with m.If(place == READ_LATENCY):
                 m.d.comb += self._fetch.eq(1)
                 m.d.sync += [place.eq(0), self._words.eq(self._words - 1)]
                 m.next = "SEND"

@@ -18,7 +18,7 @@ from ranvier.model.golden import run_golden
 from ranvier.model.image import address, control_address, memory_image, pack_inputs, run_registers
 from ranvier.model.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
 from ranvier.model.placement import Placement
-from ranvier.model.timing import drain
+from ranvier.model.timing import READ_LATENCY, drain
 
 from ..bench import FABRIC
 from ..compare import compare_run
@@ -29,8 +29,7 @@ _RUN_AND_CLEAR, _BANK_COMPLETE = 3, 4
 _PATIENCE = 60_000
 # What the pipelines still hold when the last tick is over, and the clocks until a command shows in `room`.
 _DRAIN, _SETTLE = drain(FABRIC.nodes), 4
-# Clocks from an access to its value: registered on the way in, read, registered on the way out.
-_READ = 3
+_READ = READ_LATENCY
 
 
 class _Recorder:

@@ -77,7 +77,8 @@ def test_an_identity_comes_back(fabric: FabricConfig) -> None:
 
 
 @pytest.mark.parametrize(("change", "says"), [
-    ({0: 1}, "not a Ranvier device"), ({1: 99}, "protocol 99"), ({2: 5}, "configuration hash"), ({identity_fields().index("queue_depth"): 0}, "queue_depth"),
+    ({0: 1}, "not a Ranvier device"), ({1: 99}, "protocol 99"), ({2: 5}, "configuration hash"),
+    ({identity_fields().index("queue_depth"): 0}, "queue_depth"),
     ({identity_fields().index("rounding"): 7}, "rounding")])
 def test_a_wrong_identity(change: dict[int, int], says: str) -> None:
     words = identity_words(DeviceConfig(SMALL))
