@@ -234,7 +234,7 @@ def _check_depths(placement: Placement) -> None:
         owner, depth = name.split()
         have = getattr(owners[owner], depth)
         if need > have and depth == "doubling":
-            raise RanvierError("fabric: doubling is 0, and the network has weight exponents; use a fabric with doubling")
+            raise RanvierError("fabric: doubling is 0; the network needs 1, for it has weight exponents: use a fabric with doubling")
         if need > have:
             help_ = "use a larger one or more cores" if owner == "core" else "use a larger one"
             raise RanvierError(f"{owner}: {depth} is {have}; the network needs {need}: {help_}")
