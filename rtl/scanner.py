@@ -138,7 +138,7 @@ def _hand_layout(config: FabricConfig) -> data.StructLayout:
     entry = entry_layout(config)
     return data.StructLayout({
         "bits": min(SLICE_BITS, config.word_bits),
-        "slice": bits_for(len(Signal(entry).filled) - 1),
+        "slice": bits_for(entry["filled"].width - 1),
         "last": 1,
         **{name: entry[name].shape for name in ("base", "double", "row_last", "row", "hold", "neurons")},
     })
