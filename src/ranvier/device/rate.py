@@ -16,6 +16,7 @@ _USUAL_RATE = 1_000_000
 #: Largest deviation of the device's rate. Ten bits at 1.5 % are off by less than a sixth of a bit.
 TOLERANCE = 0.015
 _LEAST_DIVISOR = 4
+_PAUSE_BITS = 20
 #: Longer than 20 bits at 9600 baud, the slowest first rate there is.
 BREAK_SECONDS = 0.01
 
@@ -69,6 +70,7 @@ def _change(session: Session, identity: Identity, rate: int) -> bool:
     session.write(link_address(identity.fabric, LinkMemory.REGISTERS, Register.DIVISOR), divisor)
     try:
         port.baudrate = rate
+        session.pause(_PAUSE_BITS / first_rate(identity))     # the reply's stop bit must be over before the device changes too
         if session.hello().digest == identity.digest:
             return True
     except (RanvierError, OSError, ValueError):

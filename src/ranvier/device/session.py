@@ -187,6 +187,12 @@ class Session:
     def silence(self, seconds: float) -> None:
         self.port.timeout = seconds
 
+    def pause(self, seconds: float) -> None:
+        """Let time pass at the other end, where nothing should come."""
+        silence, self.silence = self.silence, seconds
+        self.port.read(1)
+        self.silence = silence
+
     # Beginning
 
     def hello(self, attempts: int = 2) -> Identity:
