@@ -15,7 +15,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
 
 verify: $(VENV)/dev.stamp
-	@echo "== evidence: 500 random networks on 24 fabrics, all 10,000 digits, model against RTL; bitstreams for two boards"
+	@echo "== evidence: 500 random networks, all 10,000 digits, faults on the line, bitstreams for two boards"
 	$(BIN)/python -m pytest -m verify -s tests/verify
 
 lint: $(VENV)/dev.stamp
@@ -25,11 +25,12 @@ lint: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/bench.py -o build/bench
 
-# Bitstreams of the digits for two boards; the first use of a tool compiles it, which takes a minute.
+# Bitstreams of examples/patterns for two boards; the first use of a tool compiles it, which takes a minute.
 bitstreams: $(VENV)/boards.stamp
-	$(BIN)/ranvier convert examples/digits/digits.onnx --calibrate examples/digits/calibration.npz -o build/digits.ranvier
-	$(BIN)/ranvier build build/digits.ranvier --board icebreaker --tailor -o build/bitstreams/icebreaker
-	$(BIN)/ranvier build build/digits.ranvier --board ulx3s --tailor -o build/bitstreams/ulx3s
+	$(BIN)/python examples/patterns/make.py -o build/patterns --state-bits 12
+	$(BIN)/ranvier build build/patterns/patterns.ranvier --board icebreaker --tailor --lanes 4 --clock 24 -o build/bitstreams/icebreaker
+	$(BIN)/python examples/patterns/make.py -o build/patterns --state-bits 16
+	$(BIN)/ranvier build build/patterns/patterns.ranvier --board ulx3s --tailor --cores 1 --lanes 4 --clock 60 -o build/bitstreams/ulx3s
 
 # From half an hour to hours, by the machine; benchmarks/boards.py --only takes a part.
 bench-boards: $(VENV)/dev.stamp
