@@ -438,3 +438,9 @@ def test_digits(target: str, digits: tuple[Network, Any]) -> None:
         for more in ({}, {"pixel_bits": 4}, {"record": ["hidden"]}):
             found = assert_same(device, network, pictures, 4, **more)
             assert found.readouts["output"].argmax(axis=1).tolist() == [7, 2, 1, 0, 4]
+
+
+def test_a_fabric_that_does_not_read_back() -> None:
+    with Device.open("golden:", config=simulation_config(FabricConfig(reads_back=0))) as device, \
+            pytest.raises(RanvierError, match="does not give its memories back"):
+        device.read_back()

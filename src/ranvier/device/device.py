@@ -141,7 +141,11 @@ class Device:
 
         Membranes too: between runs they are those of the beginning. Raises `RanvierError` at a difference.
         """
-        return self._usable().read_back(progress)
+        backend = self._usable()
+        if not self.identity.fabric.reads_back:
+            raise RanvierError(f"device: the fabric of {self.identity.board} does not give its memories back (reads_back is 0), "
+                               "so what was loaded cannot be compared; load without verify")
+        return backend.read_back(progress)
 
     def run(self, inputs: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]], ticks: int = 4, *, record: Sequence[str] | None = None,
             pixel_bits: int | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
