@@ -37,12 +37,8 @@ def ecp5_85f() -> FabricConfig:
 
 
 def ecp5_25f() -> FabricConfig:
-    """ECP5 25F: two cores of 64 lanes."""
-    return FabricConfig(
-        cores=2, core=CoreConfig(lanes=64, sweep_lanes=4, program_depth=128, row_depth=32, weight_depth=1024, state_depth=256,
-                                 drive_depth=256, dynamics_depth=16, readout_depth=16),
-        input=InputConfig(sweep_lanes=8, row_depth=16, state_depth=256, drive_depth=16, dynamics_depth=16),
-        word_bits=64, spike_depth=256, levels=8)
+    """ECP5 25F: two cores like those of the 85F."""
+    return ecp5_85f().replace(cores=2)
 
 
 def gw1n_9() -> FabricConfig:

@@ -17,7 +17,7 @@ import click
 
 from ranvier.cli import cli
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
+from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
 from ranvier.model.layout import (
     CHUNK_BITS,
     MEMORY_BITS,
@@ -245,8 +245,8 @@ depend on the configuration are those of the standard fabric. Protocol version {
 ## The line
 
 8 data bits, the lowest first, no parity, 1 stop bit. The rate after reset is the board's first rate (1,000,000 bits a second unless
-its file says otherwise). The host may change it with the register `DIVISOR`; a bit lasts 4 to {(1 << DIVISOR_BITS) - 1} clocks.
-A line that is low for {BREAK_BITS} bit times or more is a break: the device goes back to its first rate.
+its file says otherwise). The host may change it with the register `DIVISOR`; a bit lasts {LEAST_DIVISOR} to
+{(1 << DIVISOR_BITS) - 1} clocks. A line that is low for {BREAK_BITS} bit times or more is a break: the device goes back to its first rate.
 
 A receiver samples each bit in its middle, so host and device may differ by about 4 % in all.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import RanvierError
 from .fixed import ROUNDING
 from .network import MAX_DELAY
 
-__all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range"]
+__all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range",
+           "from_fields", "power_of_two"]
 
 #: The least depths that a core, the input unit and the fabric can have.
 LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1,
@@ -21,6 +22,7 @@ LEAST_FABRIC = {"spike_depth": 4, "levels": 2, "delays": 1, "doubling": 0}
 _MOST_CORE = {"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16}
 _MOST_INPUT = {"row_depth": 1024}
 _MOST_GROUPS = 1 << 14
+_Kind = TypeVar("_Kind")
 
 
 def bits_for(largest: int) -> int:
@@ -28,15 +30,25 @@ def bits_for(largest: int) -> int:
     return max(1, int(largest).bit_length())
 
 
-def _power_of_two(value: int) -> bool:
+def power_of_two(value: int) -> bool:
+    """Whether ``value`` is 1, 2, 4 ..."""
     return value > 0 and value & (value - 1) == 0
 
 
 def check_range(owner: str, values: dict[str, int], ranges: dict[str, tuple[int, int]]) -> None:
+    """Raises `RanvierError` where a value is no integer, or outside its range (least, most)."""
     for name, (least, most) in ranges.items():
         value = values[name]
         if not isinstance(value, int) or not least <= value <= most:
             raise RanvierError(f"{owner}: {name} is {value!r}; it must be {least} to {most}")
+
+
+def from_fields(kind: type[_Kind], found: Any, owner: str) -> _Kind:
+    """A dataclass from a dict with exactly its fields. Raises `RanvierError`."""
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(found, dict) or set(found) != names:
+        raise RanvierError(f"{owner}: the fields must be {', '.join(sorted(names))}")
+    return kind(**found)
 
 
 @dataclass(frozen=True)
@@ -71,9 +83,9 @@ class CoreConfig:
         check_range("core", asdict(self), {
             "lanes": (4, 64), "sweep_lanes": (1, 64),
             **{name: (least, _MOST_CORE.get(name, _MOST_GROUPS)) for name, least in LEAST_CORE.items()}})
-        if not _power_of_two(self.lanes):
+        if not power_of_two(self.lanes):
             raise RanvierError(f"core: lanes is {self.lanes}; it must be a power of two")
-        if not _power_of_two(self.sweep_lanes) or self.sweep_lanes > self.lanes:
+        if not power_of_two(self.sweep_lanes) or self.sweep_lanes > self.lanes:
             raise RanvierError(f"core: sweep_lanes is {self.sweep_lanes}; it must be a power of two, at most lanes")
 
 
@@ -91,7 +103,7 @@ class InputConfig:
         check_range("input", asdict(self), {
             "sweep_lanes": (1, 64),
             **{name: (least, _MOST_INPUT.get(name, _MOST_GROUPS)) for name, least in LEAST_INPUT.items()}})
-        if not _power_of_two(self.sweep_lanes):
+        if not power_of_two(self.sweep_lanes):
             raise RanvierError(f"input: sweep_lanes is {self.sweep_lanes}; it must be a power of two")
 
 
@@ -147,7 +159,7 @@ class FabricConfig:
             raise RanvierError(f"fabric: input_bits is {self.input_bits}; it must be less than state_bits, {self.state_bits}")
         if self.rounding not in ROUNDING:
             raise RanvierError(f"fabric: rounding is {self.rounding!r}; it must be one of {', '.join(ROUNDING)}")
-        if not _power_of_two(self.word_bits):
+        if not power_of_two(self.word_bits):
             raise RanvierError(f"fabric: word_bits is {self.word_bits}; it must be a power of two")
         widest = max(self.core.sweep_lanes, self.input.sweep_lanes)
         if self.word_bits < self.nodes * widest:
@@ -191,14 +203,9 @@ class FabricConfig:
         """The configuration that `to_json` gave; unknown or missing fields are errors."""
         if not isinstance(value, dict):
             raise RanvierError("fabric: the configuration must be an object")
-        def build(kind: type, found: Any, owner: str) -> Any:
-            names = {f.name for f in fields(kind)}
-            if not isinstance(found, dict) or set(found) != names:
-                raise RanvierError(f"{owner}: the fields must be {', '.join(sorted(names))}")
-            return kind(**found)
-        parts = {"core": build(CoreConfig, value.get("core"), "core"),
-                 "input": build(InputConfig, value.get("input"), "input")}
-        return build(cls, {**value, **parts}, "fabric")  # type: ignore[no-any-return]
+        parts = {"core": from_fields(CoreConfig, value.get("core"), "core"),
+                 "input": from_fields(InputConfig, value.get("input"), "input")}
+        return from_fields(cls, {**value, **parts}, "fabric")
 
     @property
     def digest(self) -> str:

@@ -26,7 +26,8 @@ from .parameters import drive_words, dynamics_words, initial_words
 from .placement import Part, Placement, Row, Segment
 from .semantics import RESETS
 
-__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "run_registers", "unpack_lanes"]
+__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "run_registers", "split_address",
+           "state_writes", "unpack_lanes"]
 
 Writes = npt.NDArray[np.uint32]
 
@@ -43,6 +44,11 @@ def address(unit: int, memory: int, offset: int) -> int:
     return (unit << OFFSET_BITS + MEMORY_BITS) | (memory << OFFSET_BITS) | offset
 
 
+def split_address(where: int) -> tuple[int, int, int]:
+    """Unit, memory and offset of a configuration address."""
+    return where >> OFFSET_BITS + MEMORY_BITS, where >> OFFSET_BITS & (1 << MEMORY_BITS) - 1, where & (1 << OFFSET_BITS) - 1
+
+
 def control_address(config: FabricConfig, register: Control) -> int:
     """Configuration address of a register of the ticker."""
     return address(config.nodes, 0, register)
@@ -55,9 +61,8 @@ def memory_image(placement: Placement) -> Image:
     for unit, rows in enumerate(placement.units):
         kind = "core" if unit < config.cores else "input"
         layouts = memory_map(config, kind)
-        contents: dict[Memory, Sequence[int]] = {Memory.STATE: initial_words(placement, unit)}
         drive, dynamics = drive_words(placement, unit), dynamics_words(placement, unit)
-        contents |= {Memory.DRIVE: drive.words, Memory.DYNAMICS: dynamics.words}
+        contents: dict[Memory, Sequence[int]] = {Memory.DRIVE: drive.words, Memory.DYNAMICS: dynamics.words}
         contents[Memory.ROWS] = [_row(placement, row, kind, *places)
                                  for row, *places in zip(rows, drive.places, dynamics.places, strict=True)]
         if kind == "core":
@@ -67,7 +72,16 @@ def memory_image(placement: Placement) -> Image:
             contents[Memory.ROWS] = contents[Memory.ROWS] or [0]
         for memory, words in contents.items():
             writes.append(_chunks(unit, memory, words, layouts[memory].chunks, layouts[memory].chunk_step))
-    return Image(np.concatenate(writes))
+    return Image(np.concatenate([state_writes(placement), *writes]))
+
+
+def state_writes(placement: Placement) -> Writes:
+    """The part of the image that puts every membrane at its beginning: writes as in `Image`."""
+    found = []
+    for unit in range(len(placement.units)):
+        layout = memory_map(placement.config, "core" if unit < placement.config.cores else "input")[Memory.STATE]
+        found.append(_chunks(unit, Memory.STATE, initial_words(placement, unit), layout.chunks, layout.chunk_step))
+    return np.concatenate(found)
 
 
 def run_registers(placement: Placement, steps: int, windows: int, *, per_step: bool = False, endless: bool = False) -> Writes:

@@ -148,8 +148,6 @@ void ranvier_write(Simulation* s, const uint32_t* pairs, uint64_t count) {
     s->clock();
 }
 
-constexpr int READ_LATENCY = 4;    // as in model/timing.py
-
 void ranvier_read(Simulation* s, const uint32_t* addresses, uint32_t* values, uint64_t count) {
     for (uint64_t n = 0; n < count; ++n) {
         s->access(addresses[n], 0, 0, 1);

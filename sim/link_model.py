@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ranvier.model.device_config import DeviceConfig
-from ranvier.model.layout import MEMORY_BITS, OFFSET_BITS
+from ranvier.model.image import split_address
+from ranvier.model.layout import OFFSET_BITS
 from ranvier.model.link import (
     FLAG,
     MOST_READ,
@@ -152,7 +153,7 @@ class LinkModel:
         if not _well_formed(code, payload):
             return Status.COMMAND, b""
         command, (address,) = Command(code), struct.unpack_from("<I", payload)
-        if address >> OFFSET_BITS + MEMORY_BITS > self._unit:
+        if split_address(address)[0] > self._unit:
             return Status.ADDRESS, b""
         if repeated and command != Command.READ:
             self.stale.append((command, address))

@@ -21,7 +21,7 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.device_config import DeviceConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
-from ranvier.model.timing import drain
+from ranvier.model.timing import READ_LATENCY, drain
 
 __all__ = ["build_device_library", "build_library", "cache_folder", "cached_build", "cached_verilog", "fabric_verilog", "tool_environment",
            "verilator_binary"]
@@ -221,7 +221,8 @@ def _units_header(config: FabricConfig) -> str:
     """C++ that differs from fabric to fabric: how many units, and how wide their traces are."""
     lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
     widths = [chunk_words(memory_map(config, "core" if n < config.cores else "input")[Memory.STATE].bits) for n in range(config.nodes)]
-    lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config.nodes)}"]
+    lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config.nodes)}",
+              f"#define READ_LATENCY {READ_LATENCY}"]
     lines += ["template <typename T> inline void copy(uint32_t* to, const T& from) {",
               "    to[0] = uint32_t(from);", "    if (sizeof(T) > 4) to[1] = uint32_t(uint64_t(from) >> 32);", "}",
               "template <std::size_t N> inline void copy(uint32_t* to, const VlWide<N>& from) {",

@@ -86,8 +86,10 @@ class Interpreter(Component):
         self._word = Signal(CHUNK_BITS, reset_less=True)                # of the payload, or of the reply
         self._bits, self._held = Signal(8, reset_less=True), Signal(4)  # the payload's byte in hand, and the values left in it
         self._wants = Signal()         # an access waits for the fabric, or is done in this clock
-        unit, self._own = self.access_address[OFFSET_BITS + MEMORY_BITS:], Signal()
-        m.d.comb += self._own.eq(unit == link_unit(self._config.fabric))
+        self._fetch, self._shift, self._step = Signal(), Signal(), Signal()    # of the word, and of the address
+        self._after = Signal(8)        # the sequence number after the one in hand
+        m.d.comb += self._after.eq(self._sequence + 1)
+        unit = self.access_address[OFFSET_BITS + MEMORY_BITS:]
         may, hopeless = self._interlock(m, unit)
         with m.FSM():
             self._receive(m, unit)
@@ -126,7 +128,7 @@ class Interpreter(Component):
             ]
         with m.Elif((unit == fabric.cores) & (memory == Memory.INPUTS) & writing):
             m.d.comb += room.eq(1)
-        with m.Elif(~self._own):
+        with m.Elif(unit != link_unit(fabric)):
             m.d.comb += idle.eq(1)
         may, hopeless = Signal(), Signal()
         m.d.sync += [
@@ -165,10 +167,7 @@ class Interpreter(Component):
 
     def _receive(self, m: Module, unit: Value) -> None:
         """Header and address; what can be refused is refused here."""
-        self._fetch, self._shift, self._step = Signal(), Signal(), Signal()
-        after = Signal(8)
-        m.d.comb += after.eq(self._sequence + 1)
-        good = Signal()
+        after, good = self._after, Signal()
         values = (self._command >= Command.WRITE_8) & (self._command <= Command.WRITE_1)
         m.d.comb += good.eq(self._known & (
             (self._command == Command.READ) & (self._left == 6) | values & (self._left > 4)
@@ -217,7 +216,6 @@ class Interpreter(Component):
                 self._answer(m, Status.OK)
             with m.Else():
                 m.next = "GATHER"
-        self._after = after
 
     def _write(self, m: Module, may: Value, hopeless: Value) -> None:
         """Words from the payload, written one by one; a read's count comes the same way."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
+from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
 from ranvier.model.link import IDENTITY_WORDS, LinkMemory, Register, identity_words
 
@@ -99,11 +99,11 @@ class LinkRegisters(Component):
         return self.write & (memory == LinkMemory.REGISTERS) & (offset[:4] == register)
 
     def _divisor(self, m: Module, offset: Value) -> Signal:
-        """The rate that was asked for last; a break asks for the first one. Less than 4 clocks a bit cannot be sampled."""
+        """The rate that was asked for last; a break asks for the first one. What cannot be sampled is ignored."""
         wanted = Signal(DIVISOR_BITS, init=self._config.divisor)
         used = Signal(DIVISOR_BITS, init=self._config.divisor)
         m.d.comb += self.divisor.eq(used)
-        with m.If(self._chosen(offset, Register.DIVISOR) & (self.data[2:DIVISOR_BITS] != 0)):
+        with m.If(self._chosen(offset, Register.DIVISOR) & (self.data[:DIVISOR_BITS] >= LEAST_DIVISOR)):
             m.d.sync += wanted.eq(self.data)
         with m.If(self.line_break):
             m.d.sync += wanted.eq(self._config.divisor)

@@ -19,6 +19,7 @@ from .model.device_config import DeviceConfig, LinkConfig
 from .model.image import address
 from .model.layout import CHUNK_BITS, Control, Memory, memory_map
 from .model.link import (
+    ESCAPE,
     FLAG,
     MOST_READ,
     Command,
@@ -157,7 +158,7 @@ def _corrupt(rng: Random, wire: bytes, kind: str) -> list[Symbol]:
     elif kind == "doubled bytes":
         symbols[at:at] = symbols[at:at + rng.choice((1, 1, 2, 5))]
     elif kind == "inserted bytes":
-        symbols[at:at] = [symbol_of(rng.choice((FLAG, 0x7D, 0, 255, rng.randrange(256)))) for _ in range(rng.choice((1, 1, 2, 6)))]
+        symbols[at:at] = [symbol_of(rng.choice((FLAG, ESCAPE, 0, 255, rng.randrange(256)))) for _ in range(rng.choice((1, 1, 2, 6)))]
     elif kind == "broken stop bit":
         symbols[at] = broken_stop(wire[at])
     elif kind == "break":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model.device_config import DIVISOR_BITS
+from ..model.device_config import DIVISOR_BITS, LEAST_DIVISOR
 from ..model.errors import RanvierError
 from ..model.link import Identity, LinkMemory, Register, link_address
 from .session import NoAnswer, Session
@@ -15,7 +15,6 @@ RATES = (3_000_000, 2_000_000, 1_500_000)
 _USUAL_RATE = 1_000_000
 #: Largest deviation of the device's rate. Ten bits at 1.5 % are off by less than a sixth of a bit.
 TOLERANCE = 0.015
-_LEAST_DIVISOR = 4
 _PAUSE_BITS = 20
 #: Longer than 20 bits at 9600 baud, the slowest first rate there is.
 BREAK_SECONDS = 0.01
@@ -26,7 +25,7 @@ def divisor_for(clock_hz: int, rate: int) -> int | None:
     if rate < 1:
         return None
     divisor = round(clock_hz / rate)
-    if not _LEAST_DIVISOR <= divisor < 1 << DIVISOR_BITS or abs(clock_hz / divisor / rate - 1) > TOLERANCE:
+    if not LEAST_DIVISOR <= divisor < 1 << DIVISOR_BITS or abs(clock_hz / divisor / rate - 1) > TOLERANCE:
         return None
     return divisor
 

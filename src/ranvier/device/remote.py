@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..model.counters import Counts, empty
 from ..model.errors import RanvierError
-from ..model.image import address, control_address, memory_image, run_registers, unpack_lanes
+from ..model.image import address, control_address, memory_image, run_registers, state_writes, unpack_lanes
 from ..model.layout import Control, Counter, Memory, memory_map
 from ..model.link import MOST_READ, Identity, LinkMemory, Register, link_address
 from ..model.placement import Placement
@@ -175,9 +175,7 @@ class LinkBackend:
 
     def _write_state(self, placement: Placement) -> None:
         """A run that was cut short leaves membranes behind; complete ones put ``v_init`` back."""
-        writes = memory_image(placement).writes
-        state = writes[(writes[:, 0] >> 20 & 15) == Memory.STATE]
-        self._session.do(list(write_requests(state)))
+        self._session.do(list(write_requests(state_writes(placement))))
 
     def _send(self, requests: list[Request], progress: Progress | None) -> None:
         for done, _ in enumerate(self._session.stream(requests), 1):

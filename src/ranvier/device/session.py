@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..model.errors import RanvierError
-from ..model.layout import MEMORY_BITS, OFFSET_BITS
+from ..model.image import split_address
 from ..model.link import (
     CRC_BYTES,
     FLAG,
@@ -75,8 +75,8 @@ class Request:
         if len(self.payload) < 4:
             return self.command.name
         (address,) = struct.unpack_from("<I", self.payload)
-        unit, memory = address >> OFFSET_BITS + MEMORY_BITS, address >> OFFSET_BITS & (1 << MEMORY_BITS) - 1
-        return f"{self.command.name} of unit {unit}, memory {memory}, offset {address & (1 << OFFSET_BITS) - 1}"
+        unit, memory, offset = split_address(address)
+        return f"{self.command.name} of unit {unit}, memory {memory}, offset {offset}"
 
 
 @dataclass(frozen=True, eq=False)
