@@ -25,6 +25,8 @@ from .session import NoAnswer, Request, Session, Words, read_request, write_requ
 __all__ = ["LinkBackend", "usual_silence"]
 
 _RUN, _CLEAR, _COMMIT = 1, 2, 4
+#: Words that `LinkBackend.verify` reads at once: on a bad line long replies seldom arrive whole.
+_VERIFIED = 64
 #: Seconds in which a device that does nothing answers a hello, over any USB adapter.
 _OPENING_SILENCE = 0.3
 #: Bits of `Register.STATE`.
@@ -94,7 +96,7 @@ class LinkBackend:
         order = np.argsort(writes[:, 0], kind="stable")
         wanted = writes[order]
         cuts = np.flatnonzero(np.diff(wanted[:, 0].astype(np.int64)) != 1) + 1
-        pieces = [run[first:first + MOST_READ] for run in np.split(wanted, cuts) for first in range(0, len(run), MOST_READ)]
+        pieces = [run[first:first + _VERIFIED] for run in np.split(wanted, cuts) for first in range(0, len(run), _VERIFIED)]
         asked = [read_request(int(piece[0, 0]), len(piece)) for piece in pieces]
         done = 0
         for group in range(0, len(asked), 64):

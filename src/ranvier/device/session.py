@@ -257,8 +257,11 @@ class Session:
             elif window.doubled:
                 self._drain(window)
             elif status == Status.SEQUENCE:
-                yield from self._after_disorder(window, payload)
+                passed = self._after_disorder(window, payload)
+                still = 0 if passed else still
+                yield from passed
             else:
+                still = 0 if place else still
                 yield from self._pass(window, place)
                 self._settle(window)
                 window.flying, window.sent, window.probing = 0, 0, False
