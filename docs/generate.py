@@ -156,7 +156,8 @@ power of two,
     offset = word * step + chunk
 
 The fabric itself writes a core's `SPIKES`, `STATE` and `READOUT` and the input unit's `STATE`. A host read borrows the
-memory's only read port, so a host reads while the fabric is idle; but the readouts, which nobody else reads, at any time.
+memory's only read port, so a host reads while the fabric is idle; but the readouts, which nobody else reads, at any time. It cannot
+write readouts.
 
 ## Memories of a core
 

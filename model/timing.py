@@ -12,7 +12,7 @@ FIRST_SCAN = 1
 #: From the read of a spike word to the first clock in which its entry can be in hand.
 QUEUE_LATENCY = 5
 #: From the token that ends a row to the first group of its sweep.
-ROW_LATENCY = 3
+ROW_LATENCY = 4
 #: From a group's address to the first clock in which its spike word can enter the ring.
 WORD_LATENCY = 7
 #: From a group's address to the clock in which its membrane is written.
@@ -22,7 +22,7 @@ COLUMN_DELAY = {"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset"
 #: From a counter's step to the first clock in which a read shows it, if the host reads in every second clock meanwhile.
 COUNTER_LATENCY = 2 * len(Counter) + 2
 #: From an access on the configuration port to a read's value.
-READ_LATENCY = 4
+READ_LATENCY = 6
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
 

@@ -9,11 +9,12 @@ from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, S
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import Counter, Memory, memory_map
+from ranvier.model.layout import CHUNK_BITS, OFFSET_BITS, Counter, Memory, memory_map
 
 from .counters import Counters
 from .lanes import Lanes
 from .memory import ConfigMemory
+from .readback import joined
 from .scanner import Scanner
 from .sequencer import Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
@@ -28,19 +29,23 @@ CORE_MODULE = "ranvier_core"
 _CORE_WRITES = (Memory.STATE, Memory.SPIKES, Memory.READOUT)
 
 
-def memory_bus(m: Module, bus: Any, select: Signal, targets: Mapping[Memory, ConfigMemory | Counters]) -> None:
-    """Join the buses of a unit's memories: ``select`` is the number of the one that an access means."""
-    value: Value = Value.cast(0)
+def memory_bus(m: Module, platform: object, bus: Any, select: Signal, targets: Mapping[Memory, ConfigMemory | Counters]) -> Signal:
+    """Join the buses of a unit's memories: ``select`` is the number of the one that an access means. Gives the offset that they see.
+
+    A unit takes its accesses into registers of its own, for its memories lie far apart; where registers are dear it does not.
+    The registers keep what is for other units out, so that synthesis does not make one of those of all units.
+    """
+    lean = technology_of(platform).lut_before_register
+    domain = m.d.comb if lean else m.d.sync
+    offset, data = Signal(OFFSET_BITS, name="bus_offset", reset_less=True), Signal(CHUNK_BITS, name="bus_data", reset_less=True)
+    with m.If(bus.write | bus.read | lean):
+        domain += [offset.eq(bus.offset), data.eq(bus.data)]
     for number, target in targets.items():
-        chosen = select == number
-        m.d.comb += [
-            target.bus.offset.eq(bus.offset),
-            target.bus.data.eq(bus.data),
-            target.bus.write.eq(bus.write & chosen),
-            target.bus.read.eq(bus.read & chosen),
-        ]
-        value = value | target.bus.value
-    m.d.comb += bus.value.eq(value)
+        write, read = Signal(name=f"write_{number.name.lower()}"), Signal(name=f"read_{number.name.lower()}")
+        domain += [write.eq(bus.write & (select == number)), read.eq(bus.read & (select == number))]
+        m.d.comb += [target.bus.offset.eq(offset), target.bus.data.eq(data), target.bus.write.eq(write), target.bus.read.eq(read)]
+    m.d.comb += bus.value.eq(joined([target.bus.value for target in targets.values()]))
+    return offset
 
 
 def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
@@ -99,7 +104,8 @@ class Core(Component):
         m = Module()
         config, core = self._config, self._config.core
         spram = weights_in_spram(config, technology_of(platform))
-        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES, spram=spram and number == Memory.WEIGHTS,
+        memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES,
+                                         host_writes=number != Memory.READOUT, spram=spram and number == Memory.WEIGHTS,
                                          readable=bool(config.reads_back) or number == Memory.READOUT)
                     for number, layout in memory_map(config, "core").items()}
         for number, store in memories.items():
@@ -113,7 +119,7 @@ class Core(Component):
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(core.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(core.sweep_lanes)})
         connect(m, flipped(self.ticker), sequencer.ticker)
-        memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
+        memory_bus(m, platform, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
         connect_sweep(m, self, sweep, memories, counters)
         self._scan(m, sequencer, scanner, memories)
         scanning, begun = Signal(), Signal()     # from the first spike word in hand to the last token of the tick
@@ -137,7 +143,8 @@ class Core(Component):
         m.d.comb += [
             spikes.write_address.eq(self.ring.address), spikes.write_data.eq(self.ring.bits),
             spikes.write_enable.eq(self.ring_valid),
-            program.address.eq(sequencer.program_address), sequencer.program_data.eq(program.data),
+            program.address.eq(sequencer.program_address), program.enable.eq(sequencer.program_enable),
+            sequencer.program_data.eq(program.data),
             spikes.address.eq(sequencer.spike_address), sequencer.spike_data.eq(spikes.data),
             sequencer.credit.eq(scanner.credit),
             scanner.issued.eq(sequencer.issued),
@@ -153,23 +160,23 @@ class Core(Component):
         arrived, adding = Signal(3), Signal(3)   # weight, double, row_end of the token whose weight word is there, is registered
         # A memory's word is late in its clock, so it gets a register; or, where that takes a logic cell a bit, its address does.
         later = Signal.like(token.address if lean else weights.data, reset_less=True)
-        taking = Signal()
+        enable, clear, row = Signal(), Signal(), Signal.like(token.row, reset_less=True)
         m.d.sync += [
+            enable.eq(arrived[:2].any()), clear.eq(arrived[2] | self.ticker.start),
             arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
-            later.eq(token.address if lean else weights.data),
-            taking.eq(sweep.take),
+            later.eq(token.address if lean else weights.data), row.eq(token.row),
         ]
         m.d.comb += [
             weights.address.eq(later if lean else token.address), lanes.weights.eq(weights.data if lean else later),
-            rows.address.eq(token.row), sweep.row.eq(rows.data),
+            rows.address.eq(row), sweep.row.eq(rows.data),
             Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
-            sweep.load.eq(arrived[2]),    # the first group's sums are due two clocks later, and there by then
-            lanes.first.eq(lanes.row_end), lanes.clear.eq(self.ticker.start), lanes.take.eq(taking),
+            sweep.load.eq(lanes.row_end),    # the first group's sums are due two clocks later, and there by then
+            lanes.enable.eq(enable), lanes.clear.eq(clear), lanes.take.eq(sweep.take),
             sweep.current.eq(lanes.group),
             counters.weight_words.eq(token.weight),
             counters.synops.eq(Mux(token.weight, token.neurons, 0)),
         ]
-        return token.row_end | sweep.load
+        return token.row_end | arrived[2] | sweep.load
 
 
 class CoreInstance(Core):

@@ -12,6 +12,7 @@ from ranvier.model.config import bits_for
 from ranvier.model.layout import CHUNK_BITS, Counter
 from ranvier.model.timing import COUNTER_LATENCY
 
+from .readback import shown
 from .signatures import ConfigBus
 from .storage import RamStorage
 
@@ -54,16 +55,15 @@ class Counters(Component):
         number = Signal(range(max(numbers) + 1), init=min(numbers))
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
         amount = self._collect(m, number)
-        reading, keep, taken = Signal(), Signal(), Signal()
+        keep, taken = Signal(), Signal()
         m.d.comb += [
             totals.address.eq(Mux(self.bus.read, self.bus.offset, number)),
             totals.write_data.eq(Mux(keep, totals.data, 0) + amount),
             # Nothing is written while nothing is counted, so a host that reads a fabric at rest never meets a write.
             totals.write_enable.eq(taken & (~keep | (amount != 0))),
         ]
-        with m.If(reading):
-            m.d.comb += self.bus.value.eq(totals.data)
-        m.d.sync += [reading.eq(self.bus.read), keep.eq(~fresh), totals.write_address.eq(number), taken.eq(~self.bus.read)]
+        m.d.comb += self.bus.value.eq(shown(m, platform, "shown", totals.data, self.bus.read))
+        m.d.sync += [keep.eq(~fresh), totals.write_address.eq(number), taken.eq(~self.bus.read)]
         with m.If(~self.bus.read):
             m.d.sync += number.eq(number + 1)
             with m.If(number == max(numbers)):

@@ -13,8 +13,10 @@ from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
 
 from .core import CORE_MODULE, Core, CoreInstance
 from .input_unit import InputUnit
+from .readback import joined
 from .ring import RingNode
 from .signatures import Trace
+from .technology import technology_of
 from .ticker import Ticker
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
@@ -24,7 +26,8 @@ class Fabric(Component):
     """Everything but the host link.
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
-    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later. ``tick`` is high in the first clock of
+    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later (with
+    ``lut_before_register`` for one read at a time). ``tick`` is high in the first clock of
     each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike
     word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
     `fabric_verilog` adds.
@@ -77,7 +80,7 @@ class Fabric(Component):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
             m.submodules[f"node_{n}"] = node
             self._attach(m, n, unit, node, nodes[n - 1], ticker)
-        self._configure(m, units, ticker)
+        self._configure(m, units, ticker, technology_of(platform).lut_before_register)
         busy = Signal(len(units))
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.d.sync += busy[n].eq(unit.busy | node.busy)
@@ -104,8 +107,11 @@ class Fabric(Component):
         if isinstance(unit, Core):
             m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]
 
-    def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker) -> None:
-        """Register an access, send it to its unit; register each unit's answer, which comes from a block RAM, and all of them joined."""
+    def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker, lean: bool) -> None:
+        """Register an access, send it to its unit; register the units' answers, then all of them joined.
+
+        Where registers are dear, the answer comes earlier, and stays until the next one.
+        """
         chosen = Signal(len(units) + 1)    # one bit for each unit
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
@@ -115,18 +121,24 @@ class Fabric(Component):
             chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units) + 1))),
             data.eq(self.data), write.eq(self.write), read.eq(self.read),
         ]
-        value: Value = Value.cast(0)
+        domain = m.d.comb if lean else m.d.sync
+        answers: list[Value] = []
         for n, unit in enumerate([*units, ticker]):
-            m.d.comb += [
+            access = [
                 unit.bus.offset.eq(bus), unit.bus.data.eq(data),
                 unit.bus.write.eq(write & chosen[n]), unit.bus.read.eq(read & chosen[n]),
             ]
-            if not isinstance(unit, Ticker):
-                m.d.comb += unit.memory.eq(memory)
+            if isinstance(unit, Ticker):     # the others take an access into registers themselves
+                domain += access
+            else:
+                m.d.comb += [*access, unit.memory.eq(memory)]
             answer = Signal(CHUNK_BITS, name=f"answer_{n}", reset_less=True)
-            m.d.sync += answer.eq(unit.bus.value)
-            value = value | answer
-        m.d.sync += self.value.eq(value)
+            domain += answer.eq(unit.bus.value)
+            answers.append(answer)
+        answered = Signal()
+        m.d.sync += answered.eq(read)
+        with m.If(answered if lean else 1):
+            m.d.sync += self.value.eq(joined(answers))
 
 
 def fabric_verilog(config: FabricConfig, *, shared_core: bool = False) -> str:

@@ -58,10 +58,10 @@ class InputUnit(Component):
         m.submodules.counters = counters = Counters({
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(part.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(part.sweep_lanes)})
-        memory_bus(m, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
+        offset = memory_bus(m, platform, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
         connect_sweep(m, self, sweep, memories, counters)
         walking = self._walk(m, sweep, memories[Memory.ROWS])
-        self._values(m, sweep, memories[Memory.INPUTS])
+        self._values(m, sweep, memories[Memory.INPUTS], offset)
         m.d.comb += self.busy.eq(walking | sweep.active | sweep.spiking)
         return m
 
@@ -95,16 +95,15 @@ class InputUnit(Component):
                     m.next = "DECODE"
         return walking
 
-    def _values(self, m: Module, sweep: Sweep, inputs: ConfigMemory) -> None:
+    def _values(self, m: Module, sweep: Sweep, inputs: ConfigMemory, offset: Signal) -> None:
         """The bank being read feeds the sweep; the host's writes go to the other."""
         config, part = self._config, self._config.input
         bank = Signal()
         m.d.sync += bank.eq(bank ^ self.swap)
         chunk_bits = memory_map(config, "input")[Memory.INPUTS].chunk_step.bit_length() - 1
-        offset = self.bus.offset[:chunk_bits + len(sweep.state_address)]
         m.d.comb += [
             inputs.address.eq(Cat(sweep.state_address, bank)),
-            inputs.bus.offset.eq(Cat(offset, ~bank)),
+            inputs.bus.offset.eq(Cat(offset[:chunk_bits + len(sweep.state_address)], ~bank)),
             sweep.current.eq(Cat(
                 Cat(inputs.data[n * config.input_bits:(n + 1) * config.input_bits],
                     Const(0, config.state_bits - config.input_bits))

@@ -17,22 +17,28 @@ __all__ = ["Lanes"]
 
 #: Lanes whose adders share a carry chain where that saves logic; more would make it slow. Lanes are at least so many.
 _CHAIN = 4
+#: Groups that are joined in the first clock of a selection: two and their masks fill a LUT.
+_JOINED = 2
 
 
 class Lanes(Component):
     """Accumulates ``weights`` (in the clock of ``weight``), doubles on ``double``, and on ``row_end`` hands the sums over: one at a time.
 
+    Two more inputs follow from these, and come with them so that thousands of flip-flops have them from a register: ``enable`` is
+    high with ``weight`` and ``double``, ``clear`` with ``row_end``. ``clear`` also forgets a row that a reset has cut off: the sums
+    have no reset of their own.
+
     The sums are in the holding register from the next clock on, and ``group`` shows those of a group of ``sweep_lanes``
-    neurons: the first one after a clock with ``first``, the next one after each clock with ``take``. Sums cannot overflow:
-    the mapper proves the headroom of every neuron. ``clear`` forgets a row that a reset has cut off: the sums have no reset of their own.
+    neurons: the first one two clocks after ``row_end``, the next one two clocks after each ``take``. Sums cannot overflow:
+    the mapper proves the headroom of every neuron.
     """
 
     weights: Signal
     weight: Signal
     double: Signal
+    enable: Signal
     row_end: Signal
     clear: Signal
-    first: Signal
     take: Signal
     group: Signal
 
@@ -43,9 +49,9 @@ class Lanes(Component):
             "weights": In(core.lanes * config.weight_bits),
             "weight": In(1),
             "double": In(1),
+            "enable": In(1),
             "row_end": In(1),
             "clear": In(1),
-            "first": In(1),
             "take": In(1),
             "group": Out(core.sweep_lanes * config.state_bits),
         })
@@ -68,9 +74,9 @@ class Lanes(Component):
                 ]
                 # Clock enables and a reset, no multiplexer: they cost no logic. Nothing but the accumulator takes the sum, so
                 # that both fit into one logic cell.
-                with m.If(self.weight | self.double):
+                with m.If(self.enable):
                     m.d.sync += accumulator.eq(adder.total[place])
-                with m.If(self.row_end | self.clear):
+                with m.If(self.clear):
                     m.d.sync += accumulator.eq(0)
                 with m.If(self.row_end):
                     m.d.sync += held.eq(accumulator)
@@ -87,18 +93,24 @@ class Lanes(Component):
         with m.If(self.take & ~self.row_end):
             for n, held in enumerate(holding):
                 m.d.sync += held.eq(holding[n + lanes] if n + lanes < len(holding) else 0)
-        m.d.comb += self.group.eq(Cat(holding[:lanes]))
+        m.d.sync += self.group.eq(Cat(holding[:lanes]))
 
     def _select(self, m: Module, holding: list[Signal]) -> None:
-        """The sums of one group: each is masked by a bit of its own, and all are joined by or.
+        """The sums of one group: each is masked by a bit of its own, and all are joined by or, in two clocks.
 
         That takes fewer LUTs than a tree of multiplexers or a shift register, which has a multiplexer for each bit.
         """
         lanes = self._config.core.sweep_lanes
         groups = [Cat(holding[n:n + lanes]) for n in range(0, len(holding), lanes)]
         chosen = Signal(len(groups))    # one-hot
-        with m.If(self.first):
+        with m.If(self.row_end):
             m.d.sync += chosen.eq(1)
         with m.Elif(self.take):
             m.d.sync += chosen.eq(chosen << 1)
-        m.d.comb += self.group.eq(reduce(or_, (group & mask.replicate(len(group)) for group, mask in zip(groups, chosen, strict=True))))
+        masked = [group & mask.replicate(len(group)) for group, mask in zip(groups, chosen, strict=True)]
+        parts = []
+        for n in range(0, len(masked), _JOINED):
+            part = Signal(len(masked[n]), name=f"part_{n}", reset_less=True)
+            m.d.sync += part.eq(reduce(or_, masked[n:n + _JOINED]))
+            parts.append(part)
+        m.d.comb += self.group.eq(reduce(or_, parts))

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import Component, In, Out
 from ranvier.model.config import bits_for
 from ranvier.model.layout import CHUNK_BITS, MemoryLayout
 
+from .readback import joined, shown
 from .signatures import ConfigBus
 from .storage import RamStorage, RegisterStorage, SpramStorage, Storage
 from .technology import Technology, technology_of
@@ -21,11 +22,11 @@ __all__ = ["ConfigMemory"]
 class ConfigMemory(Component):
     """Words of any width behind the configuration bus.
 
-    The block presents ``address`` and has ``data`` in the next clock; it never reads a word in the clock in which it is written.
-    The host may write at any time, in the clock of a ``core_writes`` write too as long as it means
-    another moment: the block's write wins. A host read borrows the read port, so it disturbs a block that
+    The block presents ``address`` and has ``data`` in the next clock, and from then on while ``enable`` is low; it never reads a
+    word in the clock in which it is written. The host may write at any time, in the clock of a ``core_writes`` write too as long
+    as it means another moment: the block's write wins. A host read borrows the read port, so it disturbs a block that
     reads in that clock, and with ``spram`` so does a host write; hosts do both while the fabric is idle. (The readouts are
-    read by the host alone, and the input values' other bank is its own.)
+    read by the host alone, and the input values' other bank is its own.) Without ``host_writes`` it cannot write at all.
 
     A memory with columns has an address and data for each of them, ``theta_address`` and ``theta`` for example.
 
@@ -34,15 +35,18 @@ class ConfigMemory(Component):
     """
 
     address: Signal
+    enable: Signal
     data: Signal
     write_address: Signal
     write_data: Signal
     write_enable: Signal
     bus: Any
 
-    def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, spram: bool = False, readable: bool = True) -> None:
+    def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, host_writes: bool = True, spram: bool = False,
+                 readable: bool = True) -> None:
         self._layout = layout
         self._core_writes = core_writes
+        self._host_writes = host_writes
         self._spram = spram
         self._readable = readable
         address = bits_for(layout.depth - 1)
@@ -52,6 +56,7 @@ class ConfigMemory(Component):
             columns |= {f"{name}_address": In(address) for name, _ in layout.columns}
         super().__init__({
             **columns,
+            "enable": In(1, init=1),  # type: ignore[call-arg]  # which the stubs do not know
             "write_address": In(address),
             "write_data": In(layout.bits),
             "write_enable": In(1),
@@ -71,35 +76,36 @@ class ConfigMemory(Component):
         chunk_bits = layout.chunk_step.bit_length() - 1
         chunk = self.bus.offset[:chunk_bits]
         word = self.bus.offset[chunk_bits:][:len(self.write_address)]
-        read_chunk = Signal(max(1, chunk_bits))
-        reading = Signal()
-        m.d.sync += [read_chunk.eq(chunk), reading.eq(self.bus.read)]
         values = [Signal(CHUNK_BITS, name=f"value_{index}") for index in range(layout.chunks)]
         for address, data, first in self._columns():
             for low, high in self._parts(first, first + len(data)):
                 index, shift = divmod(low, CHUNK_BITS)
                 m.submodules[f"bits_{low}"] = part = kind(high - low, layout.depth)
+                if self._host_writes:
+                    m.d.comb += [
+                        part.write_address.eq(word),
+                        part.write_data.eq(self.bus.data[shift:]),
+                        part.write_enable.eq(self.bus.write & ((chunk == index) if chunk_bits else 1)),
+                    ]
                 m.d.comb += [
-                    part.write_address.eq(word),
-                    part.write_data.eq(self.bus.data[shift:]),
-                    part.write_enable.eq(self.bus.write & ((chunk == index) if chunk_bits else 1)),
-                    part.address.eq(address),
+                    part.address.eq(address), part.enable.eq(self.enable),
                     data[low - first:high - first].eq(part.data),
                     values[index][shift:shift + high - low].eq(part.data),
                 ]
                 if self._core_writes:
-                    with m.If(self.write_enable):
+                    with m.If(self.write_enable | (not self._host_writes)):
                         m.d.comb += [
                             part.write_address.eq(self.write_address),
                             part.write_data.eq(self.write_data[low:high]),
-                            part.write_enable.eq(1),
+                            part.write_enable.eq(self.write_enable),
                         ]
                 if readable:
                     with m.If(self.bus.read):
-                        m.d.comb += part.address.eq(word)
-        for index, value in enumerate(values if readable else []):
-            with m.If(reading & ((read_chunk == index) if chunk_bits else 1)):
-                m.d.comb += self.bus.value.eq(value)
+                        m.d.comb += [part.address.eq(word), part.enable.eq(1)]
+        if readable:
+            m.d.comb += self.bus.value.eq(joined([
+                shown(m, platform, f"shown_{index}", value, self.bus.read & ((chunk == index) if chunk_bits else 1))
+                for index, value in enumerate(values)]))
         return m
 
     def _kind(self, technology: Technology) -> type[Storage]:

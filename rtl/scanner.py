@@ -74,6 +74,7 @@ class Scanner(Component):
         valid = Signal()
         room = Signal()        # the slice in hand is done with this clock
         first, last = Signal(), Signal()    # of the entry's slices
+        singles = Signal(len(head.filled))        # its slices with at most one set bit
         lowest = head.filled & -head.filled
         moves = Signal()
         m.d.comb += [
@@ -86,7 +87,11 @@ class Scanner(Component):
             self.in_hand.eq(valid),
         ]
         with m.If(queue.r_en):
-            m.d.sync += [head.eq(queue.r_data), head_valid.eq(queue.r_rdy), fresh.eq(1)]
+            arrived: Any = data.View(layout, queue.r_data)
+            m.d.sync += [
+                head.eq(queue.r_data), head_valid.eq(queue.r_rdy), fresh.eq(1),
+                singles.eq(Cat(_at_most_one(part) for part in _slices(arrived.bits))),
+            ]
         with m.Elif(moves):
             m.d.sync += [head.filled.eq(head.filled & ~lowest[:len(head.filled)]), fresh.eq(0)]
         self._take(m, hand, valid, room)
@@ -94,6 +99,7 @@ class Scanner(Component):
             chosen = lowest[:len(head.filled)]
             m.d.sync += [
                 hand.bits.eq(_select(head.bits, chosen)),
+                hand.none.eq(head.filled == 0), hand.single.eq((head.filled == 0) | (singles & chosen).any()),
                 hand.slice.eq(encode(chosen)),
                 hand.last.eq(last),
                 *(hand[name].eq(head[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
@@ -119,29 +125,32 @@ class Scanner(Component):
         m.d.comb += self.credit.eq(Mux(self.entry_valid & self.issued, room[2], Mux(self.entry_valid | self.issued, room[1], room[0])))
 
     def _take(self, m: Module, hand: Any, valid: Signal, room: Signal) -> None:
-        """One token a clock from the slice in hand; ``room`` with its last."""
-        hold = Signal(len(hand.hold))
+        """One token a clock from the slice in hand; ``room`` with its last.
+
+        ``room`` decides in its clock what comes in hand next, so what it depends on is kept in bits of its own.
+        """
+        hold, held = Signal(len(hand.hold)), Signal()    # ``held``: ``hold`` is not 0
         rest = Signal(len(hand.bits))
         ending, final = Signal(), Signal()    # the slice ends a row; nothing is left of it but that
         m.d.comb += [
             rest.eq(hand.bits & (hand.bits - 1)),
             ending.eq(hand.last & hand.row_last),
-            final.eq(ending & ~hand.bits.any() & ~hand.double),
-            self.stalled.eq(valid & final & (hold != 0)),
-            room.eq(~valid | ((rest == 0) & ~ending | final) & ~self.stalled),
+            final.eq(ending & hand.none & ~hand.double),
+            self.stalled.eq(valid & final & held),
+            room.eq(~valid | hand.single & ~ending | final & ~held),
         ]
         with m.If(~self.stalled):
-            m.d.sync += [hand.bits.eq(rest), hand.double.eq(0)]
+            m.d.sync += [hand.bits.eq(rest), hand.none.eq(hand.single), hand.single.eq(_at_most_one(rest)), hand.double.eq(0)]
         issue = valid & ~self.stalled
         ends = issue & final
         with m.If(ends):
-            m.d.sync += hold.eq(hand.hold - 1)
-        with m.Elif(hold != 0):
-            m.d.sync += hold.eq(hold - 1)
+            m.d.sync += [hold.eq(hand.hold - 1), held.eq(hand.hold != 1)]
+        with m.Elif(held):
+            m.d.sync += [hold.eq(hold - 1), held.eq(hold != 1)]
         number = Cat(encode(hand.bits & ~rest), hand.slice)
         m.d.sync += [
             self.token.address.eq(hand.base + number[:bits_for(self._config.word_bits - 1)]),
-            self.token.weight.eq(issue & hand.bits.any()),
+            self.token.weight.eq(issue & ~hand.none),
             self.token.double.eq(issue & hand.double),
             self.token.row_end.eq(ends),
             self.token.row.eq(hand.row),
@@ -154,16 +163,30 @@ def _hand_layout(config: FabricConfig) -> data.StructLayout:
     entry = entry_layout(config)
     return data.StructLayout({
         "bits": min(SLICE_BITS, config.word_bits),
+        "none": 1,      # no bit is set
+        "single": 1,    # at most one is
         "slice": bits_for(entry["filled"].width - 1),
         "last": 1,
         **{name: entry[name].shape for name in ("base", "double", "row_last", "row", "hold", "neurons")},
     })
 
 
+def _slices(bits: Value) -> list[Value]:
+    return [bits[n:n + SLICE_BITS] for n in range(0, len(bits), SLICE_BITS)]
+
+
 def _select(bits: Value, chosen: Value) -> Value:
     """The slice whose bit is set in ``chosen``, 0 where none is."""
-    slices = [bits[n:n + SLICE_BITS] for n in range(0, len(bits), SLICE_BITS)]
-    return reduce(or_, (part & mask.replicate(len(part)) for part, mask in zip(slices, chosen, strict=True)))
+    return reduce(or_, (part & mask.replicate(len(part)) for part, mask in zip(_slices(bits), chosen, strict=True)))
+
+
+def _at_most_one(bits: Value) -> Value:
+    """Whether no two bits are set: not in both halves, and not two in one."""
+    if len(bits) == 1:
+        return Const(1, 1)
+    half = len(bits) // 2
+    low, high = bits[:half], bits[half:]
+    return ~(low.any() & high.any()) & _at_most_one(low) & _at_most_one(high)
 
 
 def encode(onehot: Value) -> Value:

@@ -42,11 +42,13 @@ class Sequencer(Component):
 
     An ``entry`` is offered two clocks after its word's read, one after ``issued``; empty words are dropped unless they
     end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
-    clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment.
+    clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment, and stays
+    while ``program_enable`` is low; so its address comes from a register, whatever the segment in hand turns out to be.
     """
 
     ticker: Any
     program_address: Signal
+    program_enable: Signal
     program_data: Any
     spike_address: Signal
     spike_data: Signal
@@ -62,6 +64,7 @@ class Sequencer(Component):
         super().__init__({
             "ticker": In(TickBus(config)),
             "program_address": Out(bits_for(config.core.program_depth - 1)),
+            "program_enable": Out(1),
             "program_data": In(self._segment),
             "spike_address": Out(bits_for(config.spike_depth - 1)),
             "spike_data": In(config.word_bits),
@@ -76,30 +79,38 @@ class Sequencer(Component):
         m = Module()
         config = self._config
         segment: Any = Signal(self._segment, reset_less=True)       # the segment in hand; ``program_data`` is the one after it
-        pc = Signal(len(self.program_address))     # of ``program_data``
+        pc = Signal(len(self.program_address), init=1)     # of the segment after ``program_data``
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
         base = Signal(len(segment.weight_base))
         advance, pushes, reads = Signal(), Signal(), Signal()
 
+        # What the segment says without the ticker, found out when it is taken.
+        scanning, rests, ends = Signal(reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
+        ahead = self.program_data
         step = self.ticker.steps[segment.level]
         slot = (self.ticker.tick - segment.delay)[:4] & ((1 << segment.slots_log2) - 1)[:4]
-        scans = (segment.op == Op.SCAN) & step.open & (step.tau >= segment.source_delay) & (segment.words != 0)
-        rests = (segment.op == Op.DOUBLE) | segment.row_last    # something to pass on without a scan
-        m.d.comb += [self.program_address.eq(pc), self.spike_address.eq(address)]
+        scans = scanning & step.open & (step.tau >= segment.source_delay)
+        m.d.comb += [self.program_address.eq(pc), self.program_enable.eq(advance), self.spike_address.eq(address)]
         with m.If(advance):
-            m.d.comb += self.program_address.eq(pc + 1)
-            m.d.sync += [segment.eq(self.program_data), pc.eq(pc + 1)]
+            m.d.sync += [
+                segment.eq(ahead), pc.eq(pc + 1),
+                scanning.eq((ahead.op == Op.SCAN) & (ahead.words != 0)), ends.eq(ahead.op == Op.END),
+                rests.eq((ahead.op == Op.DOUBLE) | ahead.row_last),    # something to pass on without a scan
+            ]
 
         with m.FSM():
-            with m.State("IDLE"), m.If(self.ticker.start):
-                m.d.comb += advance.eq(1)
-                m.next = "DECODE"
+            with m.State("IDLE"):
+                m.d.comb += self.program_enable.eq(1)
+                with m.If(self.ticker.start):
+                    m.d.comb += advance.eq(1)
+                    m.next = "DECODE"
+                with m.Else():
+                    m.d.comb += self.program_address.eq(0)
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
                 m.d.sync += [address.eq(segment.base + slot), remaining.eq(segment.words), base.eq(segment.weight_base)]
-                with m.If(segment.op == Op.END):
-                    m.d.comb += self.program_address.eq(0)
-                    m.d.sync += pc.eq(0)
+                with m.If(ends):
+                    m.d.sync += pc.eq(1)
                     m.next = "IDLE"
                 with m.Elif(scans):
                     m.next = "SCAN"

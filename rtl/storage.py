@@ -16,12 +16,13 @@ __all__ = ["RamStorage", "RegisterStorage", "SpramStorage", "Storage"]
 
 
 class Storage(Component):
-    """Words with a write port and a read port: ``data`` is what ``address`` meant in the clock before.
+    """Words with a write port and a read port: ``data`` is what ``address`` meant in the last clock before with ``enable``.
 
     What is read in the clock in which it is written depends on the kind of storage; nobody may ask.
     """
 
     address: Signal
+    enable: Signal
     data: Signal
     write_address: Signal
     write_data: Signal
@@ -32,6 +33,7 @@ class Storage(Component):
         address = bits_for(depth - 1)
         super().__init__({
             "address": In(address),
+            "enable": In(1, init=1),  # type: ignore[call-arg]  # which the stubs do not know
             "data": Out(bits),
             "write_address": In(address),
             "write_data": In(bits),
@@ -57,11 +59,12 @@ class RamStorage(Storage):
         write, read = words.write_port(), words.read_port()
         m.d.comb += [
             write.addr.eq(self.write_address), write.data.eq(self.write_data), write.en.eq(self.write_enable),
-            read.addr.eq(self.address), self.data.eq(read.data),
+            read.addr.eq(self.address), read.en.eq(self.enable), self.data.eq(read.data),
         ]
         if technology.garbles_collisions:
             collided = Signal()
-            m.d.sync += collided.eq(self.write_enable & (self.write_address == self.address))
+            with m.If(self.enable):
+                m.d.sync += collided.eq(self.write_enable & (self.write_address == self.address))
             m.d.comb += self.data.eq(read.data ^ collided.replicate(self._bits))
         return m
 
@@ -73,7 +76,8 @@ class RegisterStorage(Storage):
         m = Module()
         words = Array(Signal(self._bits, name=f"word_{n}", reset_less=True) for n in range(self._depth))
         chosen = Signal(len(self.address))
-        m.d.sync += chosen.eq(self.address)
+        with m.If(self.enable):
+            m.d.sync += chosen.eq(self.address)
         for n, word in enumerate(words):
             with m.If(self.write_enable & (self.write_address == n)):
                 m.d.sync += word.eq(self.write_data)
@@ -82,7 +86,7 @@ class RegisterStorage(Storage):
 
 
 class SpramStorage(Storage):
-    """SB_SPRAM256KA side by side: one port, so a clock with a write reads nothing, and no initial contents."""
+    """SB_SPRAM256KA side by side: one port, so a clock with a write reads nothing, and no initial contents. It is always enabled."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 from ranvier.model.config import FabricConfig
 from ranvier.model.layout import CHUNK_BITS, RUN_BITS, Control
 
+from .readback import joined, shown
 from .signatures import ConfigBus, TickBus, step_layout
 
 __all__ = ["Ticker"]
@@ -61,7 +62,7 @@ class Ticker(Component):
         m.d.comb += self.room.eq(~ready)
         new_values = self._steps(m, registers, begin)
         left = Signal(RUN_BITS)
-        waits, clocks = self._readable(m)
+        waits, clocks = self._readable(m, platform)
         blocked = new_values & ~ready | self.hold
         m.d.comb += self.running.eq(1)
         with m.FSM():
@@ -107,15 +108,13 @@ class Ticker(Component):
                 m.d.sync += register.eq(self.bus.data)
         return registers
 
-    def _readable(self, m: Module) -> tuple[Signal, Signal]:
+    def _readable(self, m: Module, platform: object) -> tuple[Signal, Signal]:
         """What the host reads: whether the fabric runs, and the clock counts, which are given back."""
         waits, clocks = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
-        chosen, reading = Signal(4), Signal()
-        m.d.sync += [chosen.eq(self.bus.offset[:4]), reading.eq(self.bus.read)]
         values = {Control.COMMAND: self.running, Control.CLOCKS: clocks, Control.WAITS: waits}
-        for which, value in values.items():
-            with m.If(reading & (chosen == which)):
-                m.d.comb += self.bus.value.eq(value)
+        m.d.comb += self.bus.value.eq(joined([
+            shown(m, platform, f"shown_{which.name.lower()}", Value.cast(value), self.bus.read & (self.bus.offset[:4] == which))
+            for which, value in values.items()]))
         return waits, clocks
 
     def _steps(self, m: Module, registers: dict[Control, Signal], begin: Value) -> Signal:

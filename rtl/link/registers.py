@@ -9,6 +9,7 @@ from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfi
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
 from ranvier.model.link import IDENTITY_WORDS, LinkMemory, Register, identity_words
 
+from ..technology import technology_of
 from .recorder import LOST_BITS, address_bits, pointer_bits
 
 __all__ = ["LinkRegisters"]
@@ -18,7 +19,7 @@ _RESET_CLOCKS = 32
 
 
 class LinkRegisters(Component):
-    """``value`` follows ``address`` (memory and offset) one clock later, from the record two; ``write`` is for one clock.
+    """``value`` follows ``address`` (memory and offset) at most two clocks later; ``write`` is for one clock.
 
     ``divisor`` takes its new value when ``quiet`` says that no reply is on its way. ``reset_fabric`` is high for some
     clocks after a write to `Register.RESET`.
@@ -76,15 +77,18 @@ class LinkRegisters(Component):
             Register.BAD_FRAMES: bad_frames, Register.OVERRUNS: overruns, Register.DIVISOR: divisor, Register.STATE: self.state,
             Register.RECORD_HEAD: self.head, Register.RECORD_LOST: self.lost,
         }
-        register_value, identity = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
+        # A clock for each choice: a read's address has been there for longer.
+        register_value, identity = Signal(CHUNK_BITS, reset_less=True), Signal(CHUNK_BITS, reset_less=True)
+        domain = m.d.comb if technology_of(platform).lut_before_register else m.d.sync
+        domain += [register_value.eq(0), identity.eq(0)]
         with m.Switch(offset[:4]):
             for register, value in values.items():
                 with m.Case(register):
-                    m.d.comb += register_value.eq(value)
+                    domain += register_value.eq(value)
         with m.Switch(offset[:IDENTITY_WORDS.bit_length()]):
             for place, word in enumerate(identity_words(self._config)):
                 with m.Case(place):
-                    m.d.comb += identity.eq(word)
+                    domain += identity.eq(word)
         with m.Switch(memory[:2]):
             for number, shown in ((LinkMemory.REGISTERS, register_value), (LinkMemory.RECORD, self.record),
                                   (LinkMemory.IDENTITY, identity)):

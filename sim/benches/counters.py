@@ -34,10 +34,10 @@ async def sums(dut: Any) -> None:
         for _ in range(COUNTER_LATENCY):
             await bench.settle()
             await bench.next()
-        value = 0
-        for wanted in [*COUNTERS, Counter.CLAMPS, None]:
+        values = [0, 0]    # of the next two clocks
+        for wanted in [*COUNTERS, Counter.CLAMPS, None, None]:
             bench.set(bus_read=int(wanted is not None), bus_offset=int(wanted or 0))
             await bench.settle()
-            bench.check({"bus_value": value}, f"read {wanted!r} next")
+            bench.check({"bus_value": values.pop(0)}, f"read {wanted!r} next")
             await bench.next()
-            value = totals.get(wanted, 0) if wanted is not None else 0
+            values.append(totals.get(wanted, 0) if wanted is not None else 0)

@@ -28,17 +28,18 @@ async def rows(dut: Any) -> None:
     rng = seeded("lanes")
     bench = Bench(dut, "lanes")
     await bench.reset()
-    sums, holding, number = [0] * _CORE.lanes, [0] * _CORE.lanes, 0
+    sums, holding, number, group = [0] * _CORE.lanes, [0] * _CORE.lanes, 0, 0
     extreme = sum(1 << _BITS - 1 << lane * _BITS for lane in range(_CORE.lanes))
     for row in range(150):
         tokens = [rng.choice(["weight"] * 5 + ["nothing"]) for _ in range(rng.randrange(12))] + ["double"] * rng.randrange(5)
         for n, token in enumerate([*tokens, "nothing"]):
             word = rng.choice([extreme, rng.getrandbits(_CORE.lanes * _BITS)])
             end, take = int(n == len(tokens)), rng.randrange(2)
-            bench.set(weights=word, weight=int(token == "weight"), double=int(token == "double"), row_end=end, first=end,
-                      take=take)
+            bench.set(weights=word, weight=int(token == "weight"), double=int(token == "double"),
+                      enable=int(token != "nothing"), row_end=end, clear=end, take=take)
             await bench.settle()
-            bench.check({"group": _group(holding, number)}, f"row {row}")
+            bench.check({"group": group}, f"row {row}")
+            group = _group(holding, number)
             await bench.next()
             if token == "weight":
                 sums = [a + w for a, w in zip(sums, _weights(word), strict=True)]

@@ -21,24 +21,30 @@ class _Words:
         self._spram = layout.memory == Memory.WEIGHTS
         self._words = [0] * layout.depth
         self._columns = layout.columns or (("data", layout.bits),)
+        self._answer: int | None = None
         self.expected: dict[str, int] = {}
 
-    def clock(self, blocks: list[int], access: dict[str, int], write: tuple[int, int] | None) -> None:
-        """``blocks`` are the addresses of the columns. Nothing is expected of a word that is read while it is written, nor of an
-        SPRAM that is written.
+    def clock(self, blocks: list[int], enable: int, access: dict[str, int], write: tuple[int, int] | None) -> None:
+        """``blocks`` are the addresses of the columns, which are read with ``enable`` only. Nothing is expected of a word that is
+        read while it is written, nor of an SPRAM that is written, nor of what stays while something is written.
         """
         number, chunk = divmod(access["bus_offset"], self._layout.chunk_step)
         low = chunk * CHUNK_BITS
         mask = (1 << min(CHUNK_BITS, self._layout.bits - low)) - 1
         written = write[0] if write is not None else number if access["bus_write"] else None
-        self.expected, first = {}, 0
+        before, first = self.expected, 0
+        self.expected = {} if self._answer is None else {"bus_value": self._answer}    # of the read in the clock before this one
+        self._answer = None
         for (name, bits), block in zip(self._columns, blocks, strict=True):
             read = number if access["bus_read"] else block
-            if written is None or written != read and not self._spram:
+            if not enable and not access["bus_read"]:
+                if name in before and written is None and not self._spram:
+                    self.expected[name] = before[name]
+            elif written is None or written != read and not self._spram:
                 self.expected[name] = self._words[read] >> first & (1 << bits) - 1
             first += bits
         if written != number or not access["bus_read"]:
-            self.expected["bus_value"] = self._words[number] >> low & mask if access["bus_read"] else 0
+            self._answer = self._words[number] >> low & mask if access["bus_read"] else 0
         if write is not None:
             self._words[write[0]] = write[1]
         elif access["bus_write"]:
@@ -70,11 +76,12 @@ async def accesses(dut: Any) -> None:
         for _ in range(1200):
             blocks, access, write = _draw(rng, layout, bench.clock)
             addresses = [f"{name}_address" for name, _ in layout.columns] or ["address"]
-            bench.set(**dict(zip(addresses, blocks, strict=True)), **access, write_enable=int(write is not None))
+            enable = int(rng.random() < 0.8)
+            bench.set(**dict(zip(addresses, blocks, strict=True)), **access, enable=enable, write_enable=int(write is not None))
             if write is not None:
                 bench.set(write_address=write[0], write_data=write[1])
             await bench.settle()
             if bench.clock > filled:
                 bench.check(words.expected)
-            words.clock(blocks, access, write)
+            words.clock(blocks, enable, access, write)
             await bench.next()

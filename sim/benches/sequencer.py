@@ -87,7 +87,7 @@ async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]],
     actions, generous = list(_actions(program, spikes, steps, tick)), rng.choice([1.0, 0.7, 0.2])
     bench.set(ticker_start=1, ticker_steps=steps_word(BLOCKS, steps), ticker_tick=tick)
     issued, entry, offered, done = False, None, None, 0
-    clock = 0    # since the start
+    clock, program_data = 0, words[0]    # since the start
     while done < len(actions) or issued or offered:
         credit = rng.random() < generous
         bench.set(credit=int(credit))
@@ -99,7 +99,9 @@ async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]],
         if clock >= DECODE and done < len(actions) and (credit or not actions[done].issues):
             issued, entry = actions[done].issues, actions[done].entry
             done += 1
-        program_data, spike_data = words[bench.get("program_address")], spikes[bench.get("spike_address")]
+        spike_data = spikes[bench.get("spike_address")]
+        if bench.get("program_enable"):
+            program_data = words[bench.get("program_address")]
         await bench.next()
         bench.set(ticker_start=0, program_data=program_data, spike_data=spike_data)
         clock += 1

@@ -133,8 +133,8 @@ class _Mirror:
         self.expected: dict[int, int] = {}
         for unit in range(config.nodes):
             for memory, layout in memory_map(config, "core" if unit < config.cores else "input").items():
-                if memory is Memory.INPUTS:
-                    continue          # the host writes one bank and reads the other
+                if memory in (Memory.INPUTS, Memory.READOUT):
+                    continue          # the host writes one bank and reads the other; it cannot write readouts
                 for word in range(layout.depth):
                     first = address(unit, memory, word * layout.chunk_step)
                     last = layout.bits - (layout.chunks - 1) * CHUNK_BITS
