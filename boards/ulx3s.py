@@ -28,4 +28,4 @@ ulx3s = Board(
     clock="clk25", source_hz=25_000_000, pll=ecp5_pll, clock_hz=100_000_000, most_hz=200_000_000, held_high=("wifi_gpio0",),
     fabric=ecp5_85f(), uart_note="FT231X, connector US1; up to 3 Mbaud",
     heartbeat=Pin("led", 0, "D0"), busy=Pin("led", 1, "D1"), error=Pin("led", 2, "D2"), reset=Pin("button_fire", 0, "FIRE1 (B1)"),
-    placement=("--router", "router2"), packing=("--compress",), loader=("--board", "ulx3s"))
+    packing=("--compress",), loader=("--board", "ulx3s"))

@@ -289,6 +289,9 @@ def test_logs_of_nextpnr() -> None:
                                           log + "Info: Running simulated annealing placer for refinement.\n", log + "Info: Routing..\n")]
     assert [phase for _, phase in shares] == ["reading", "packing", "placing", "refining", "routing"]
     assert [share for share, _ in shares] == sorted(share for share, _ in shares)
+    static = "Info: Running Static placer...\n"
+    assert phase_of(static + "Info: iter=100 steplen=1\nInfo: iter=484 steplen=1.820254 a=2\n") == (36, "placing")
+    assert phase_of(static)[0] < 36
 
 
 def test_logs_of_yosys() -> None:

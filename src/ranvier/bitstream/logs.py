@@ -24,7 +24,8 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
 }
 #: Lines of nextpnr's log that begin a phase, the share of the work that is done then, and the phase's name.
 _PHASES = (("Info: Packing", 2, "packing"), ("Info: Placed", 8, "placing"), ("Info: Creating initial", 8, "placing"),
-           ("Info: Running main analytical", 12, "placing"), ("Info: Running simulated annealing", 45, "refining"),
+           ("Info: Running main analytical", 12, "placing"), ("Info: Running Static placer", 12, "placing"),
+           ("Info: Running simulated annealing", 45, "refining"),
            ("Info: Routing", 55, "routing"), ("Info: Running router2", 60, "routing"), ("Info: Routing complete", 92, "timing"),
            ("Info: Router1 time", 92, "timing"), ("Info: Max frequency for clock", 95, "timing"))
 #: Share by which a constraint may differ from the clock: periods are whole picoseconds in nextpnr.
@@ -142,9 +143,10 @@ def phase_of(log: str) -> tuple[int, str]:
         if begins in log and done >= share:
             share, phase = done, name
     if phase == "placing":
-        # The analytical placer counts its rounds; it takes about twenty.
-        rounds = [int(n) for n in re.findall(r"at iteration #(\d+)", log)]
-        share = min(40, share + 2 * max(rounds, default=0))
+        # The analytical placer counts its rounds; it takes about twenty. The static one takes about five hundred.
+        rounds = [2 * int(n) for n in re.findall(r"at iteration #(\d+)", log)]
+        rounds += [int(n) // 20 for n in re.findall(r"^Info: iter=(\d+) steplen", log, re.MULTILINE)]
+        share = min(40, share + max(rounds, default=0))
     return share, phase
 
 

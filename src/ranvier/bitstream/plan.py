@@ -16,6 +16,8 @@ __all__ = ["NAME", "SYNTHESIS_SCRIPT", "Plan", "make_plan", "placement_arguments
 NAME = "top"
 SYNTHESIS_SCRIPT = f"{NAME}.ys"
 _KEPT = (".il", ".ys", ".pcf", ".lpf", ".cst")
+#: The static placer leaves room between cells where the chip has it, so that routing ends (docs/decisions/0012).
+_PLACERS: Mapping[str, tuple[str, ...]] = {"ice40": (), "ecp5": ("--placer", "static", "--router", "router2"), "gowin": ()}
 _ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756"}
 _PACKED = {"ice40": "asc", "ecp5": "config", "gowin": "placed.json"}
 _BITSTREAM = {"ice40": "bin", "ecp5": "bit", "gowin": "fs"}
@@ -58,7 +60,7 @@ def _chip(device: tuple[str, ...]) -> str:
 def placement_arguments(family: str, options: list[str], seed: int) -> list[str]:
     """nextpnr's arguments that every placement has; its files are named by the seed."""
     write = {"ice40": "--asc", "ecp5": "--textcfg", "gowin": "--write"}[family]
-    return [*options, "--json", f"{NAME}.json", write, f"{NAME}-{seed}.{_PACKED[family]}", "--seed", str(seed),
+    return [*_PLACERS[family], *options, "--json", f"{NAME}.json", write, f"{NAME}-{seed}.{_PACKED[family]}", "--seed", str(seed),
             "--report", f"{NAME}-{seed}.report.json", "--timing-allow-fail"]
 
 
