@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy.typing as npt
 from amaranth.back import rtlil
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import Elaboratable, Module, Value
 from bench import Figure, at_least, at_most, only
 
 from ranvier import convert, load_onnx, load_pictures, map_network
@@ -159,7 +159,7 @@ class CoreAlone(Elaboratable):
 
     def ports(self) -> list[Any]:
         """Its signals, without the trace's."""
-        return [signal for path, _, signal in self.core.signature.flatten(self.core) if path[0] != "trace"]
+        return [Value.cast(signal) for path, _, signal in self.core.signature.flatten(self.core) if path[0] != "trace"]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
