@@ -15,6 +15,7 @@ from .core import CORE_MODULE, Core, CoreInstance
 from .input_unit import InputUnit
 from .ring import RingNode
 from .signatures import Trace
+from .technology import GENERIC, Technology
 from .ticker import Ticker
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
@@ -129,12 +130,14 @@ class Fabric(Component):
         m.d.sync += self.value.eq(value)
 
 
-def fabric_verilog(config: FabricConfig, *, shared_core: bool = False) -> str:
+def fabric_verilog(config: FabricConfig, *, shared_core: bool = False, technology: Technology = GENERIC) -> str:
     """The fabric as plain Verilog, top module ``fabric``; with ``shared_core`` there is one module for all cores.
 
-    The comment in that module keeps Verilator from copying it once for every core.
+    The comment in that module keeps Verilator from copying it once for every core. With a ``technology`` it is the form that
+    such a device gets, which may have cells in it.
     """
-    text = str(verilog.convert(Fabric(config, shared_core=shared_core), name="fabric", strip_internal_attrs=True))
+    fabric = Fabric(config, shared_core=shared_core)
+    text = str(verilog.convert(fabric, name="fabric", platform=technology, strip_internal_attrs=True))
     return text + shared_core_module(config) if shared_core else text
 
 
