@@ -50,14 +50,15 @@ class Counters(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         numbers = range(min(self._widths), max(self._widths) + 1)
-        m.submodules.totals = totals = RamStorage(CHUNK_BITS, len(Counter))
+        bits = bits_for(len(Counter))
+        m.submodules.totals = totals = RamStorage(CHUNK_BITS, 1 << bits)     # the last word is 0 and stays it
         number = Signal(range(max(numbers) + 1), init=min(numbers))
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
         amount = self._collect(m, number)
         reading, keep, taken = Signal(), Signal(), Signal()
         m.d.comb += [
-            totals.address.eq(Mux(self.bus.read, self.bus.offset, number)),
-            totals.write_data.eq(Mux(keep, totals.data, 0) + amount),
+            totals.address.eq(Mux(self.bus.read, self.bus.offset, number | fresh.replicate(bits))),
+            totals.write_data.eq(totals.data + amount),
             # Nothing is written while nothing is counted, so a host that reads a fabric at rest never meets a write.
             totals.write_enable.eq(taken & (~keep | (amount != 0))),
         ]
