@@ -10,12 +10,13 @@ from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
+from ranvier.model.timing import READ_LATENCY
 
 from .core import CORE_MODULE, Core, CoreInstance
 from .input_unit import InputUnit
 from .ring import RingNode
 from .signatures import Trace
-from .technology import GENERIC, Technology
+from .technology import GENERIC, Technology, technology_of
 from .ticker import Ticker
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
@@ -25,8 +26,8 @@ class Fabric(Component):
     """Everything but the host link.
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
-    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later. ``tick`` is high in the first clock of
-    each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike
+    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later, and the address must stay until then where
+    the technology has a LUT before a register. ``tick`` is high in the first clock of each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike
     word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
     `fabric_verilog` adds.
     """
@@ -78,7 +79,7 @@ class Fabric(Component):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
             m.submodules[f"node_{n}"] = node
             self._attach(m, n, unit, node, nodes[n - 1], ticker)
-        self._configure(m, units, ticker)
+        self._configure(m, [*units, ticker], technology_of(platform).lut_before_register)
         busy = Signal(len(units))
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.d.sync += busy[n].eq(unit.busy | node.busy)
@@ -105,19 +106,24 @@ class Fabric(Component):
         if isinstance(unit, Core):
             m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]
 
-    def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker) -> None:
-        """Register an access, send it to its unit; register each unit's answer, which comes from a block RAM, and all of them joined."""
-        chosen = Signal(len(units) + 1)    # one bit for each unit
+    def _configure(self, m: Module, units: list[Core | InputUnit | Ticker], lean: bool) -> None:
+        """Register an access, send it to its unit; register each unit's answer, which comes from a block RAM, and all of them joined.
+
+        Where a register alone takes a whole logic cell only the joined answers get one, and it is the read that comes later.
+        """
+        chosen = Signal(len(units))    # one bit for each unit
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
         data, write, read = Signal(CHUNK_BITS, reset_less=True), Signal(), Signal()
-        m.d.sync += [
+        late = Signal(READ_LATENCY - 2)
+        m.d["comb" if lean else "sync"] += [
             bus.eq(self.address), memory.eq(self.address >> OFFSET_BITS),
-            chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units) + 1))),
-            data.eq(self.data), write.eq(self.write), read.eq(self.read),
+            chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units)))),
+            data.eq(self.data), write.eq(self.write), read.eq(late[-1] if lean else self.read),
         ]
+        m.d.sync += late.eq(Cat(self.read, late))
         value: Value = Value.cast(0)
-        for n, unit in enumerate([*units, ticker]):
+        for n, unit in enumerate(units):
             m.d.comb += [
                 unit.bus.offset.eq(bus), unit.bus.data.eq(data),
                 unit.bus.write.eq(write & chosen[n]), unit.bus.read.eq(read & chosen[n]),
@@ -125,7 +131,7 @@ class Fabric(Component):
             if not isinstance(unit, Ticker):
                 m.d.comb += unit.memory.eq(memory)
             answer = Signal(CHUNK_BITS, name=f"answer_{n}", reset_less=True)
-            m.d.sync += answer.eq(unit.bus.value)
+            m.d["comb" if lean else "sync"] += answer.eq(unit.bus.value)
             value = value | answer
         m.d.sync += self.value.eq(value)
 

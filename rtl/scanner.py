@@ -14,6 +14,7 @@ from ranvier.model.config import FabricConfig, bits_for
 
 from .queue import Queue
 from .sequencer import SLICE_BITS, entry_layout
+from .technology import technology_of
 
 __all__ = ["Scanner", "token_layout"]
 
@@ -39,6 +40,9 @@ class Scanner(Component):
     the accumulators hold all of the row when it comes. It waits until the row before has left
     the holding register, which ``hold`` clocks after its own end it surely has. ``credit`` lasts while fewer than
     ``queue_depth`` entries have arrived or are issued, and are not in hand yet.
+
+    Where a register alone takes a whole logic cell, an entry comes a clock earlier and waits in the queue alone, and is taken in hand
+    whole, not by slices; its tokens come in the same clocks.
     """
 
     issued: Signal
@@ -65,12 +69,50 @@ class Scanner(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if technology_of(platform).lut_before_register:
+            self._whole(m)
+        else:
+            self._sliced(m)
+        return m
+
+    def _whole(self, m: Module) -> None:
+        """The queue's first entry is what comes in hand next, three clocks after it has arrived at the earliest."""
+        config = self._config
+        layout = entry_layout(config)
+        m.submodules.queue = queue = Queue(width=layout.size, depth=config.queue_depth)
+        head: Any = data.View(layout, queue.r_data)
+        hand: Any = Signal(_hand_layout(config, config.word_bits), reset_less=True)
+        valid, room, moves = Signal(), Signal(), Signal()
+        arrived = Signal(2)
+        ripe = Signal(config.queue_depth)    # as many ones as there are entries that have waited long enough
+        m.d.sync += arrived.eq(Cat(self.entry_valid, arrived))
+        with m.If(arrived[1] & ~moves):
+            m.d.sync += ripe.eq(Cat(Const(1, 1), ripe))
+        with m.Elif(moves & ~arrived[1]):
+            m.d.sync += ripe.eq(ripe >> 1)
+        m.d.comb += [
+            queue.w_data.eq(self.entry), queue.w_en.eq(self.entry_valid), queue.r_en.eq(moves),
+            moves.eq(ripe[0] & room),
+            self.busy.eq(self.issued | queue.r_rdy | valid),
+            self.in_hand.eq(valid),
+        ]
+        self._take(m, hand, valid, room)
+        with m.If(moves):
+            m.d.sync += [
+                hand.last.eq(1),
+                *(hand[name].eq(head[name]) for name in ("bits", "base", "double", "row_last", "row", "hold", "neurons")),
+            ]
+        with m.If(room):
+            m.d.sync += valid.eq(ripe[0])
+        self._lend(m, arrived[0], moves)
+
+    def _sliced(self, m: Module) -> None:
         config = self._config
         layout = entry_layout(config)
         m.submodules.queue = queue = Queue(width=layout.size, depth=config.queue_depth)
         head: Any = Signal(layout, reset_less=True)          # the entry whose slices come in hand next
         head_valid, fresh = Signal(), Signal()    # fresh: none of them has yet
-        hand: Any = Signal(_hand_layout(config), reset_less=True)
+        hand: Any = Signal(_hand_layout(config, min(SLICE_BITS, config.word_bits)), reset_less=True)
         valid = Signal()
         room = Signal()        # the slice in hand is done with this clock
         first, last = Signal(), Signal()    # of the entry's slices
@@ -101,22 +143,21 @@ class Scanner(Component):
         with m.If(room):
             m.d.sync += valid.eq(head_valid)
 
-        self._lend(m, first)
-        return m
+        self._lend(m, self.entry_valid, first)
 
-    def _lend(self, m: Module, first: Signal) -> None:
+    def _lend(self, m: Module, arrives: Value, first: Value) -> None:
         """``credit``: few levels of logic, for it decides what the sequencer reads next.
 
         So the count of the entries that have arrived and are not in hand is kept as that many ones.
         """
         depth = self._config.queue_depth
         waiting = Signal(depth)
-        with m.If(self.entry_valid & ~first):
+        with m.If(arrives & ~first):
             m.d.sync += waiting.eq(Cat(Const(1, 1), waiting))
-        with m.Elif(first & ~self.entry_valid):
+        with m.Elif(first & ~arrives):
             m.d.sync += waiting.eq(waiting >> 1)
         room = [~waiting[depth - taken] if taken <= depth else Const(0, 1) for taken in (1, 2, 3)]
-        m.d.comb += self.credit.eq(Mux(self.entry_valid & self.issued, room[2], Mux(self.entry_valid | self.issued, room[1], room[0])))
+        m.d.comb += self.credit.eq(Mux(arrives & self.issued, room[2], Mux(arrives | self.issued, room[1], room[0])))
 
     def _take(self, m: Module, hand: Any, valid: Signal, room: Signal) -> None:
         """One token a clock from the slice in hand; ``room`` with its last."""
@@ -149,12 +190,12 @@ class Scanner(Component):
         ]
 
 
-def _hand_layout(config: FabricConfig) -> data.StructLayout:
-    """A slice of an entry."""
+def _hand_layout(config: FabricConfig, bits: int) -> data.StructLayout:
+    """A slice of an entry, of so many bits."""
     entry = entry_layout(config)
     return data.StructLayout({
-        "bits": min(SLICE_BITS, config.word_bits),
-        "slice": bits_for(entry["filled"].width - 1),
+        "bits": bits,
+        "slice": bits_for(config.word_bits // bits - 1),
         "last": 1,
         **{name: entry[name].shape for name in ("base", "double", "row_last", "row", "hold", "neurons")},
     })

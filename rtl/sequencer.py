@@ -12,6 +12,7 @@ from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import Op, segment_word
 
 from .signatures import TickBus, struct
+from .technology import technology_of
 
 __all__ = ["SLICE_BITS", "Sequencer", "entry_layout"]
 
@@ -43,6 +44,9 @@ class Sequencer(Component):
     An ``entry`` is offered two clocks after its word's read, one after ``issued``; empty words are dropped unless they
     end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
     clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment.
+
+    Where a register alone takes a whole logic cell, entries and segments are not kept: an ``entry`` is offered in the clock
+    of ``issued``, with all of its ``bits`` meant, and ``program_data`` is the segment in hand.
     """
 
     ticker: Any
@@ -75,7 +79,8 @@ class Sequencer(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        segment: Any = Signal(self._segment, reset_less=True)       # the segment in hand; ``program_data`` is the one after it
+        lean = technology_of(platform).lut_before_register
+        segment: Any = self.program_data if lean else Signal(self._segment, reset_less=True)       # the one in hand
         pc = Signal(len(self.program_address))     # of ``program_data``
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
         base = Signal(len(segment.weight_base))
@@ -88,11 +93,13 @@ class Sequencer(Component):
         m.d.comb += [self.program_address.eq(pc), self.spike_address.eq(address)]
         with m.If(advance):
             m.d.comb += self.program_address.eq(pc + 1)
-            m.d.sync += [segment.eq(self.program_data), pc.eq(pc + 1)]
+            m.d.sync += pc.eq(pc + 1)
+            if not lean:
+                m.d.sync += segment.eq(self.program_data)
 
         with m.FSM():
             with m.State("IDLE"), m.If(self.ticker.start):
-                m.d.comb += advance.eq(1)
+                m.d.comb += advance.eq(not lean)
                 m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
@@ -130,8 +137,19 @@ class Sequencer(Component):
             flight.hold.eq(segment.hold),
             flight.neurons.eq(segment.neurons),
         ]
-        self._offer(m, flight, scanned)
+        if lean:
+            self._offer_at_once(m, flight, scanned)
+        else:
+            self._offer(m, flight, scanned)
         return m
+
+    def _offer_at_once(self, m: Module, flight: Any, scanned: Signal) -> None:
+        bits = self.spike_data & scanned.replicate(len(self.spike_data))
+        m.d.comb += [
+            self.entry.bits.eq(bits),
+            *(self.entry[name].eq(flight[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
+            self.entry_valid.eq(self.issued & (bits.any() | flight.row_last | flight.double)),
+        ]
 
     def _offer(self, m: Module, flight: Any, scanned: Signal) -> None:
         """The entry, a clock after its word: a block RAM is late in its clock, and a look at the whole word takes time."""

@@ -152,7 +152,7 @@ void ranvier_read(Simulation* s, const uint32_t* addresses, uint32_t* values, ui
     for (uint64_t n = 0; n < count; ++n) {
         s->access(addresses[n], 0, 0, 1);
         s->clock();
-        s->access(0, 0, 0, 0);
+        s->access(addresses[n], 0, 0, 0);
         for (int clocks = 1; clocks < READ_LATENCY; ++clocks) s->clock();
         values[n] = s->model.value;
     }
