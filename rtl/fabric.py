@@ -27,8 +27,8 @@ class Fabric(Component):
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
     N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later, and the address must stay until then where
-    the technology has a LUT before a register. ``tick`` is high in the first clock of each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike
-    word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
+    the technology has a LUT before a register. ``tick`` is high in the first clock of each tick; none begins while ``hold`` is
+    high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
     `fabric_verilog` adds.
     """
 

@@ -14,6 +14,7 @@ from ranvier.model.config import FabricConfig, bits_for
 
 from .queue import Queue
 from .sequencer import SLICE_BITS, entry_layout
+from .stepper import Stepper
 from .technology import technology_of
 
 __all__ = ["Scanner", "token_layout"]
@@ -175,10 +176,10 @@ class Scanner(Component):
             m.d.sync += [hand.bits.eq(rest), hand.double.eq(0)]
         issue = valid & ~self.stalled
         ends = issue & final
-        with m.If(ends):
-            m.d.sync += hold.eq(hand.hold - 1)
-        with m.Elif(hold != 0):
-            m.d.sync += hold.eq(hold - 1)
+        m.submodules.next_hold = next_hold = Stepper(len(hold), down=True)
+        m.d.comb += [next_hold.count.eq(hold), next_hold.value.eq(hand.hold - 1), next_hold.load.eq(ends)]
+        with m.If(ends | (hold != 0)):
+            m.d.sync += hold.eq(next_hold.next)
         number = Cat(encode(hand.bits & ~rest), hand.slice)
         m.d.sync += [
             self.token.address.eq(hand.base + number[:bits_for(self._config.word_bits - 1)]),

@@ -12,6 +12,7 @@ from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import Op, segment_word
 
 from .signatures import TickBus, struct
+from .stepper import Stepper
 from .technology import technology_of
 
 __all__ = ["SLICE_BITS", "Sequencer", "entry_layout"]
@@ -90,7 +91,12 @@ class Sequencer(Component):
         slot = (self.ticker.tick - segment.delay)[:4] & ((1 << segment.slots_log2) - 1)[:4]
         scans = (segment.op == Op.SCAN) & step.open & (step.tau >= segment.source_delay) & (segment.words != 0)
         rests = (segment.op == Op.DOUBLE) | segment.row_last    # something to pass on without a scan
-        m.d.comb += [self.program_address.eq(pc), self.spike_address.eq(address)]
+        scanning = Signal()
+        m.submodules.next_remaining = next_remaining = Stepper(len(remaining), down=True)
+        m.d.comb += [
+            self.program_address.eq(pc), self.spike_address.eq(address),
+            next_remaining.count.eq(remaining), next_remaining.value.eq(segment.words), next_remaining.load.eq(~scanning),
+        ]
         with m.If(advance):
             m.d.comb += self.program_address.eq(pc + 1)
             m.d.sync += pc.eq(pc + 1)
@@ -103,7 +109,7 @@ class Sequencer(Component):
                 m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
-                m.d.sync += [address.eq(segment.base + slot), remaining.eq(segment.words), base.eq(segment.weight_base)]
+                m.d.sync += [address.eq(segment.base + slot), remaining.eq(next_remaining.next), base.eq(segment.weight_base)]
                 with m.If(segment.op == Op.END):
                     m.d.comb += self.program_address.eq(0)
                     m.d.sync += pc.eq(0)
@@ -113,13 +119,13 @@ class Sequencer(Component):
                 with m.Else():
                     m.d.comb += [pushes.eq(step.open & rests & self.credit), advance.eq(~(step.open & rests) | self.credit)]
             with m.State("SCAN"):
-                m.d.comb += self.busy.eq(1)
+                m.d.comb += [self.busy.eq(1), scanning.eq(1)]
                 with m.If(self.credit):
                     m.d.comb += reads.eq(1)
                     m.d.sync += [
                         address.eq(address + (1 << segment.slots_log2)),
                         base.eq(base + config.word_bits),
-                        remaining.eq(remaining - 1),
+                        remaining.eq(next_remaining.next),
                     ]
                     with m.If(remaining == 1):
                         m.d.comb += advance.eq(1)

@@ -17,6 +17,7 @@ from ranvier.model.timing import COLUMN_DELAY, WORD_LATENCY, WRITE_LATENCY
 
 from .fixed import add_with_carry, clamp_choice, decay_carry, decay_product, decay_whole, popcount, spike_count
 from .signatures import TickBus, Trace, ring_layout, struct
+from .stepper import Stepper
 from .technology import technology_of
 
 __all__ = ["Sweep"]
@@ -151,18 +152,23 @@ class Sweep(Component):
             stage = stages[COLUMN_DELAY[name] + self._lean]
             m.d.comb += getattr(self, f"{name}_address").eq(stage.drive_address if name in self._drive else stage.dynamics_address)
         m.d.sync += [after.eq(before) for before, after in zip(stages, stages[1:], strict=False)]
+        following = {}
+        for name in ("groups", "state_base"):
+            m.submodules[f"next_{name}"] = step = Stepper(len(row[name]), down=name == "groups")
+            m.d.comb += [step.count.eq(row[name]), step.value.eq(self.row[name]), step.load.eq(self.load)]
+            following[name] = step.next
         with m.If(self.load):
             m.d.sync += row.eq(self.row)
         with m.Elif(self.take):
             m.d.sync += [
-                row.groups.eq(row.groups - 1),
-                row.state_base.eq(row.state_base + 1),
                 row.drive_base.eq(row.drive_base + row.drive_step),
                 row.dynamics_base.eq(row.dynamics_base + row.dynamics_step),
                 row.position.eq(Mux(full, 0, row.position + 1)),
             ]
             with m.If(full):
                 m.d.sync += row.word_address.eq(row.word_address + (1 << row.slots_log2))
+        with m.If(self.load | self.take):
+            m.d.sync += [row[name].eq(value) for name, value in following.items()]
         return stages
 
     def _neurons(self, m: Module, stages: list[Any]) -> Value:

@@ -11,6 +11,7 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.layout import CHUNK_BITS, RUN_BITS, Control
 
 from .signatures import ConfigBus, TickBus, step_layout
+from .stepper import Stepper
 
 __all__ = ["Ticker"]
 
@@ -63,12 +64,16 @@ class Ticker(Component):
         left = Signal(RUN_BITS)
         waits, clocks = self._readable(m)
         blocked = new_values & ~ready | self.hold
-        m.d.comb += self.running.eq(1)
+        m.submodules.next_left = next_left = Stepper(RUN_BITS, down=True)
+        m.d.comb += [
+            self.running.eq(1),
+            next_left.count.eq(left), next_left.value.eq(registers[Control.TICKS]), next_left.load.eq(~self.running),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.running.eq(0)
                 with m.If(begin & (registers[Control.TICKS] != 0)):
-                    m.d.sync += left.eq(registers[Control.TICKS])
+                    m.d.sync += left.eq(next_left.next)
                     m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += self.waiting.eq(1)
@@ -77,7 +82,7 @@ class Ticker(Component):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += [self.ticker.start.eq(1), self.swap.eq(new_values)]
-                m.d.sync += [left.eq(left - 1), clocks.eq(clocks + 1)]
+                m.d.sync += [left.eq(next_left.next), clocks.eq(clocks + 1)]
                 with m.If(new_values):
                     m.d.sync += ready.eq(0)
                 m.next = "SETTLE"
@@ -135,7 +140,7 @@ class Ticker(Component):
             first.last.eq(step + 1 == registers[Control.STEPS]),
             first.parity.eq(parity),
             first.tau.eq(tau),
-            new_values.eq(opened & (registers[Control.PER_STEP] | (step == 0) & (tau == 0))),
+            new_values.eq(opened & (registers[Control.PER_STEP] | (tau == 0))),
         ]
         with m.If(self.ticker.start):
             m.d.sync += [
