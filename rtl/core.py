@@ -156,7 +156,7 @@ class Core(Component):
         taking = Signal()
         m.d.sync += [
             arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
-            later.eq(token.address if lean else weights.data),
+            later.eq(token.address + token.number if lean else weights.data),
             taking.eq(sweep.take),
         ]
         m.d.comb += [

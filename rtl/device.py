@@ -134,9 +134,11 @@ class StreamDevice(Component):
             m.d.sync += self.busy.eq(1)
         with m.Elif(timer[:_VISIBLE_LOG2].all()):
             m.d.sync += self.busy.eq(0)
+        failed = Signal()     # a light has time
+        m.d.sync += failed.eq(deframer.drop | interpreter.refused | (recorder.lost != 0))
         with m.If(interpreter.welcome):
             m.d.sync += self.error.eq(0)
-        with m.Elif(deframer.drop | interpreter.refused | (recorder.lost != 0)):
+        with m.Elif(failed):
             m.d.sync += self.error.eq(1)
 
 

@@ -26,10 +26,11 @@ class Fabric(Component):
     """Everything but the host link.
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
-    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later, and the address must stay until then where
-    the technology has a LUT before a register. ``tick`` is high in the first clock of each tick; none begins while ``hold`` is
-    high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
-    `fabric_verilog` adds.
+    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later. Where the technology has a LUT before
+    a register, address and data of a write must stay for a clock more, and a read's address until its value is there. ``tick``
+    is high in the first clock of each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and
+    ``spike_bits`` show every spike word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the
+    cores are references to one module, which `fabric_verilog` adds.
     """
 
     address: Signal
@@ -74,16 +75,18 @@ class Fabric(Component):
         m.submodules.ticker = ticker = Ticker(config)
         inputs = InputUnit(config)
         units: list[Core | InputUnit] = [*(self._core(config) for _ in range(config.cores)), inputs]
-        nodes = [RingNode(config) for _ in units]
+        lean = technology_of(platform).lut_before_register
+        alone = lean and config.cores == 1
+        nodes = [RingNode(config, only_sends=alone and n == config.cores) for n in range(len(units))]
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
             m.submodules[f"node_{n}"] = node
             self._attach(m, n, unit, node, nodes[n - 1], ticker)
-        self._configure(m, [*units, ticker], technology_of(platform).lut_before_register)
+        self._configure(m, [*units, ticker], lean)
         busy = Signal(len(units))
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.d.sync += busy[n].eq(unit.busy | node.busy)
-        last = nodes[-1]
+        last = nodes[0 if alone else -1]
         m.d.comb += [
             ticker.idle.eq(~busy.any()), ticker.hold.eq(self.hold),
             inputs.swap.eq(ticker.swap),
@@ -109,17 +112,20 @@ class Fabric(Component):
     def _configure(self, m: Module, units: list[Core | InputUnit | Ticker], lean: bool) -> None:
         """Register an access, send it to its unit; register each unit's answer, which comes from a block RAM, and all of them joined.
 
-        Where a register alone takes a whole logic cell only the joined answers get one, and it is the read that comes later.
+        Where a register alone takes a whole logic cell address and data get none, nor does each answer: it is the command that comes
+        later.
         """
         chosen = Signal(len(units))    # one bit for each unit
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
         data, write, read = Signal(CHUNK_BITS, reset_less=True), Signal(), Signal()
         late = Signal(READ_LATENCY - 2)
-        m.d["comb" if lean else "sync"] += [
-            bus.eq(self.address), memory.eq(self.address >> OFFSET_BITS),
+        m.d.sync += [
+            write.eq(self.write), memory.eq(self.address >> OFFSET_BITS),
             chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units)))),
-            data.eq(self.data), write.eq(self.write), read.eq(late[-1] if lean else self.read),
+        ]
+        m.d["comb" if lean else "sync"] += [
+            bus.eq(self.address), data.eq(self.data), read.eq(late[-1] if lean else self.read),
         ]
         m.d.sync += late.eq(Cat(self.read, late))
         value: Value = Value.cast(0)

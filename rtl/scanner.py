@@ -21,10 +21,11 @@ __all__ = ["Scanner", "token_layout"]
 
 
 def token_layout(config: FabricConfig) -> data.StructLayout:
-    """What the lanes do with one clock."""
+    """What the lanes do with one clock. The weight word is ``number`` behind ``address``."""
     entry = entry_layout(config)
     return data.StructLayout({
         "address": entry["base"].shape,
+        "number": bits_for(config.word_bits - 1),
         "weight": 1,
         "double": 1,
         "row_end": 1,
@@ -43,7 +44,7 @@ class Scanner(Component):
     ``queue_depth`` entries have arrived or are issued, and are not in hand yet.
 
     Where a register alone takes a whole logic cell, an entry comes a clock earlier and waits in the queue alone, and is taken in hand
-    whole, not by slices; its tokens come in the same clocks.
+    whole, not by slices; its tokens come in the same clocks, with a ``number`` that is still to be added.
     """
 
     issued: Signal
@@ -97,10 +98,16 @@ class Scanner(Component):
             self.busy.eq(self.issued | queue.r_rdy | valid),
             self.in_hand.eq(valid),
         ]
-        self._take(m, hand, valid, room)
+        lone, spent = Signal(), Signal(reset_less=True)
+        m.d.comb += lone.eq(~_several(hand.bits))
+        m.d.sync += [
+            spent.eq(lone),
+            self.token.address.eq(hand.base),
+            self.token.number.eq(self._take(m, hand, valid, room, hand.row_last, lone, spent)),
+        ]
         with m.If(moves):
             m.d.sync += [
-                hand.last.eq(1),
+                spent.eq(~head.bits.any() & ~head.double),
                 *(hand[name].eq(head[name]) for name in ("bits", "base", "double", "row_last", "row", "hold", "neurons")),
             ]
         with m.If(room):
@@ -132,7 +139,8 @@ class Scanner(Component):
             m.d.sync += [head.eq(queue.r_data), head_valid.eq(queue.r_rdy), fresh.eq(1)]
         with m.Elif(moves):
             m.d.sync += [head.filled.eq(head.filled & ~lowest[:len(head.filled)]), fresh.eq(0)]
-        self._take(m, hand, valid, room)
+        lone, spent = hand.bits & (hand.bits - 1) == 0, ~hand.bits.any() & ~hand.double
+        m.d.sync += self.token.address.eq(hand.base + self._take(m, hand, valid, room, hand.last & hand.row_last, lone, spent))
         with m.If(moves):
             chosen = lowest[:len(head.filled)]
             m.d.sync += [
@@ -160,17 +168,19 @@ class Scanner(Component):
         room = [~waiting[depth - taken] if taken <= depth else Const(0, 1) for taken in (1, 2, 3)]
         m.d.comb += self.credit.eq(Mux(arrives & self.issued, room[2], Mux(arrives | self.issued, room[1], room[0])))
 
-    def _take(self, m: Module, hand: Any, valid: Signal, room: Signal) -> None:
-        """One token a clock from the slice in hand; ``room`` with its last."""
+    def _take(self, m: Module, hand: Any, valid: Signal, room: Signal, ending: Value, lone: Value, spent: Value) -> Value:
+        """One token a clock from the slice in hand; ``room`` with its last. The number of its neuron in the word.
+
+        ``ending`` says that the slice ends a row, ``lone`` that not more than one bit of it is left, ``spent`` that nothing is.
+        """
         hold = Signal(len(hand.hold))
         rest = Signal(len(hand.bits))
-        ending, final = Signal(), Signal()    # the slice ends a row; nothing is left of it but that
+        final = Signal()    # nothing is left but the row's end
         m.d.comb += [
             rest.eq(hand.bits & (hand.bits - 1)),
-            ending.eq(hand.last & hand.row_last),
-            final.eq(ending & ~hand.bits.any() & ~hand.double),
+            final.eq(ending & spent),
             self.stalled.eq(valid & final & (hold != 0)),
-            room.eq(~valid | ((rest == 0) & ~ending | final) & ~self.stalled),
+            room.eq(~valid | lone & ~ending | final & (hold == 0)),
         ]
         with m.If(~self.stalled):
             m.d.sync += [hand.bits.eq(rest), hand.double.eq(0)]
@@ -182,13 +192,13 @@ class Scanner(Component):
             m.d.sync += hold.eq(next_hold.next)
         number = Cat(encode(hand.bits & ~rest), hand.slice)
         m.d.sync += [
-            self.token.address.eq(hand.base + number[:bits_for(self._config.word_bits - 1)]),
-            self.token.weight.eq(issue & hand.bits.any()),
+            self.token.weight.eq(issue & ~spent & ~hand.double),
             self.token.double.eq(issue & hand.double),
             self.token.row_end.eq(ends),
             self.token.row.eq(hand.row),
             self.token.neurons.eq(hand.neurons),
         ]
+        return number[:bits_for(self._config.word_bits - 1)]
 
 
 def _hand_layout(config: FabricConfig, bits: int) -> data.StructLayout:
@@ -206,6 +216,17 @@ def _select(bits: Value, chosen: Value) -> Value:
     """The slice whose bit is set in ``chosen``, 0 where none is."""
     slices = [bits[n:n + SLICE_BITS] for n in range(0, len(bits), SLICE_BITS)]
     return reduce(or_, (part & mask.replicate(len(part)) for part, mask in zip(slices, chosen, strict=True)))
+
+
+def _several(bits: Value) -> Value:
+    """Whether more than one bit is set, in LUTs of four inputs: a carry chain of a whole word takes longer."""
+    some: list[Value] = [*bits]
+    several: list[Value] = []
+    while len(some) > 1:
+        groups = [some[n:n + 4] for n in range(0, len(some), 4)]
+        several += [Cat(group[:n]).any() & group[n] for group in groups for n in range(1, len(group))]
+        some = [Cat(group).any() for group in groups]
+    return Cat(several).any()
 
 
 def encode(onehot: Value) -> Value:

@@ -122,7 +122,7 @@ class Sweep(Component):
         group = data.StructLayout({
             "valid": 1, "state_address": self.state_address.shape(), "drive_address": self.theta_address.shape(),
             "dynamics_address": self.v_min_address.shape(), "spiking": 1, "strict": 1, "reset": 2, "last": 1,
-            "readout": 1, "parity": 1, "position": row.position.shape(), "emit": 1,
+            "readout": 1, "parity": 1, "position": 0 if self._lean else row.position.shape(), "emit": 1,
             "address": bits_for(config.spike_depth - 1),
         })
         # Reset lasts longer than the pipeline is; it ends the row, and so all stages run dry.
@@ -144,7 +144,7 @@ class Sweep(Component):
             first.last.eq(step.last),
             first.readout.eq(row.readout & step.last),
             first.parity.eq(step.parity),
-            first.position.eq(row.position),
+            *([] if self._lean else [first.position.eq(row.position)]),
             first.emit.eq(row.spiking & (full | (row.flush & self.last_group))),
             first.address.eq(row.word_address + slot),
         ]
@@ -260,13 +260,19 @@ class Sweep(Component):
         """
         lanes = self._lanes
         word = Signal(self._config.word_bits)
+        place = stage.position
+        if self._lean:
+            # Every word begins with its first place, and is sent with its last group: so one counter does for all stages.
+            place = Signal(range(self._config.word_bits // lanes))
+            with m.If(stage.valid & stage.spiking):
+                m.d.sync += place.eq(Mux(stage.emit, 0, place + 1))
         sent: Any = Signal(data.StructLayout({"valid": 1, "address": stage.address.shape()}))
         for position in range(self._config.word_bits // lanes):
             part = word[position * lanes:(position + 1) * lanes]
-            with m.If(stage.valid & (stage.position == position)):
+            with m.If(stage.valid & (place == position)):
                 m.d.sync += part.eq(spikes)
             if position:
-                with m.If(stage.valid & (stage.position == 0)):
+                with m.If(stage.valid & (place == 0)):
                     m.d.sync += part.eq(0)
         m.d.sync += [sent.valid.eq(stage.valid & stage.emit), sent.address.eq(stage.address)]
         m.d.comb += [

@@ -134,7 +134,9 @@ class Ticker(Component):
         tau = Signal(range(longest + 1))
         first: Any = Signal(step_layout(config))
         new_values = Signal()
-        opened = (pause == 0) & (taken != registers[Control.TOTAL])
+        more = Signal()             # steps are left; from the second clock after a start on, and no tick begins before
+        m.d.sync += more.eq(taken != registers[Control.TOTAL])
+        opened = (pause == 0) & more
         m.d.comb += [
             first.open.eq(opened),
             first.last.eq(step + 1 == registers[Control.STEPS]),
@@ -155,6 +157,6 @@ class Ticker(Component):
                 with m.If(first.last):
                     m.d.sync += [step.eq(0), tau.eq(0), parity.eq(~parity)]
         with m.If(begin):
-            m.d.sync += [pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]
+            m.d.sync += [more.eq(1), pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]
             m.d.sync += [place.eq(0) for place in self.ticker.steps]
         return new_values

@@ -121,7 +121,8 @@ def device_verilog(config: DeviceConfig) -> str:
 
 def build_library(config: FabricConfig, *, waveform: bool = False, technology: Technology | None = None) -> Path:
     """The compiled fabric with its harness as a shared library; built unless the cache has it."""
-    return _built(_Model("fabric", fabric_verilog(config, technology), "harness.cpp", _units_header(config), _LIBRARY, config, waveform))
+    units = _units_header(config, technology)
+    return _built(_Model("fabric", fabric_verilog(config, technology), "harness.cpp", units, _LIBRARY, config, waveform))
 
 
 def build_device_library(config: DeviceConfig) -> Path:
@@ -230,12 +231,13 @@ def chunk_words(bits: int) -> int:
     return -(-bits // 32)
 
 
-def _units_header(config: FabricConfig) -> str:
-    """C++ that differs from fabric to fabric: how many units, and how wide their traces are."""
+def _units_header(config: FabricConfig, technology: Technology | None) -> str:
+    """C++ that differs from fabric to fabric: how many units, how wide their traces are, how long a write's address stays."""
     lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
     widths = [chunk_words(memory_map(config, "core" if n < config.cores else "input")[Memory.STATE].bits) for n in range(config.nodes)]
     lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config.nodes)}",
-              f"#define READ_LATENCY {READ_LATENCY}"]
+              f"#define READ_LATENCY {READ_LATENCY}",
+              f"#define WRITE_STAYS {int(technology is not None and technology.lut_before_register)}"]
     lines += ["template <typename T> inline void copy(uint32_t* to, const T& from) {",
               "    to[0] = uint32_t(from);", "    if (sizeof(T) > 4) to[1] = uint32_t(uint64_t(from) >> 32);", "}",
               "template <std::size_t N> inline void copy(uint32_t* to, const VlWide<N>& from) {",

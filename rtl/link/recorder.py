@@ -13,6 +13,7 @@ from ranvier.model.layout import CHUNK_BITS
 from ranvier.model.link import IDENTITY_WORDS, record_chunks
 
 from ..storage import RamStorage
+from ..technology import technology_of
 
 __all__ = ["LOST_BITS", "Recorder", "address_bits", "pointer_bits"]
 
@@ -83,9 +84,9 @@ class Recorder(Component):
             m.d.sync += ticks.eq(self.tick)
         with m.Elif(self.tick):
             m.d.sync += ticks.eq(ticks + 1)
-        # A clock for the comparisons, so that they are not in the ring's way.
+        # A clock for the comparisons, so that they are not in the ring's way, except where its registers would take logic cells.
         wanted, address, bits = Signal(), Signal.like(self.spike_address), Signal(word_bits)
-        m.d.sync += [
+        m.d["comb" if technology_of(platform).lut_before_register else "sync"] += [
             address.eq(self.spike_address), bits.eq(self.spike_bits),
             wanted.eq(self.spike_valid & (self.spike_address >= self.first) & (self.spike_address < self.stop) & self.spike_bits.any()),
         ]

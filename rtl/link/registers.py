@@ -9,6 +9,7 @@ from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfi
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
 from ranvier.model.link import LinkMemory, Register
 
+from ..technology import technology_of
 from .recorder import LOST_BITS, address_bits, pointer_bits
 
 __all__ = ["LinkRegisters"]
@@ -18,7 +19,8 @@ _RESET_CLOCKS = 32
 
 
 class LinkRegisters(Component):
-    """``value`` follows ``address`` (memory and offset) one clock later, where it is the ``record``'s two; ``write`` is for one clock.
+    """``value`` follows ``address`` (memory and offset) at most one clock later, where it is the ``record``'s two; ``write`` is for
+    one clock.
 
     ``identifies`` says that the record's memory is asked for the identity.
 
@@ -85,7 +87,9 @@ class LinkRegisters(Component):
                 with m.Case(register):
                     m.d.comb += register_value.eq(value)
         m.d.comb += self.identifies.eq(memory == LinkMemory.IDENTITY)
-        m.d.sync += self.value.eq(Mux(memory == LinkMemory.REGISTERS, register_value, self.record))
+        # The address stays until the value is taken, so where a register would take logic cells there is none.
+        m.d["comb" if technology_of(platform).lut_before_register else "sync"] += self.value.eq(
+            Mux(memory == LinkMemory.REGISTERS, register_value, self.record))
         return m
 
     def _chosen(self, offset: Value, register: Register) -> Value:

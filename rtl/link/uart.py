@@ -119,7 +119,6 @@ class UartTransmitter(Component):
         m.d.sync += timer.eq(next_timer.next)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [line.eq(0), shift.eq(Cat(self.i.payload, 1)), left.eq(10)]
-        with m.Elif(left != 0):
-            with m.If(last_clock):
-                m.d.sync += [left.eq(left - 1), line.eq(shift[0]), shift.eq(Cat(shift[1:], 1))]
+        with m.Elif((left != 0) & last_clock):
+            m.d.sync += [left.eq(left - 1), line.eq(shift[0]), shift.eq(Cat(shift[1:], 1))]
         return m
