@@ -9,14 +9,13 @@ __all__ = ["ecp5_25f", "ecp5_85f", "gw1n_9", "up5k", "up5k_link"]
 
 
 def up5k() -> FabricConfig:
-    """iCE40 UP5K: one core of 8 lanes; the weights are in two SPRAMs, 16384 words of 8 x 4 bits.
+    """iCE40 UP5K: one core of 16 lanes; the weights are in four SPRAMs, 16384 words of 16 x 4 bits.
 
-    Its 5,280 logic cells are what there is least of: with 16 lanes 4,901 are taken, and nextpnr finds no place for them. So
-    membranes have 12 bits, weights no exponents, and the host reads readouts and counters but no other memory. What has one or two
-    words is in registers.
+    Its 5,280 logic cells are what there is least of. So membranes have 12 bits, weights no exponents, and the
+    host reads readouts and counters but no other memory. What has one or two words is in registers.
     """
     return FabricConfig(
-        cores=1, core=CoreConfig(lanes=8, sweep_lanes=1, program_depth=128, row_depth=32, weight_depth=16384, state_depth=256,
+        cores=1, core=CoreConfig(lanes=16, sweep_lanes=1, program_depth=128, row_depth=32, weight_depth=16384, state_depth=256,
                                  drive_depth=256, dynamics_depth=2),
         input=InputConfig(sweep_lanes=1, row_depth=1, state_depth=1024, drive_depth=1, dynamics_depth=1),
         state_bits=12, word_bits=16, spike_depth=256, levels=8, queue_depth=3, doubling=0, reads_back=0)

@@ -164,7 +164,7 @@ class Core(Component):
         m.d.sync += [
             enable.eq(arrived[:2].any()), clear.eq(arrived[2] | self.ticker.start),
             arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
-            later.eq(token.address if lean else weights.data), row.eq(token.row),
+            later.eq(token.address + token.number if lean else weights.data), row.eq(token.row),
         ]
         m.d.comb += [
             weights.address.eq(later if lean else token.address), lanes.weights.eq(weights.data if lean else later),

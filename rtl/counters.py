@@ -15,6 +15,7 @@ from ranvier.model.timing import COUNTER_LATENCY
 from .readback import shown
 from .signatures import ConfigBus
 from .storage import RamStorage
+from .technology import technology_of
 
 __all__ = ["Counters"]
 
@@ -51,14 +52,18 @@ class Counters(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         numbers = range(min(self._widths), max(self._widths) + 1)
-        m.submodules.totals = totals = RamStorage(CHUNK_BITS, len(Counter))
+        bits = bits_for(len(Counter))
+        m.submodules.totals = totals = RamStorage(CHUNK_BITS, 1 << bits)     # the last word is 0 and stays it
         number = Signal(range(max(numbers) + 1), init=min(numbers))
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
-        amount = self._collect(m, number)
+        # The host's command comes late in its clock where accesses are not registered, and a run begins two clocks later.
+        clear = Signal()
+        m.d["sync" if technology_of(platform).lut_before_register else "comb"] += clear.eq(self.clear)
+        amount = self._collect(m, number, clear)
         keep, taken = Signal(), Signal()
         m.d.comb += [
-            totals.address.eq(Mux(self.bus.read, self.bus.offset, number)),
-            totals.write_data.eq(Mux(keep, totals.data, 0) + amount),
+            totals.address.eq(Mux(self.bus.read, self.bus.offset, number | fresh.replicate(bits))),
+            totals.write_data.eq(totals.data + amount),
             # Nothing is written while nothing is counted, so a host that reads a fabric at rest never meets a write.
             totals.write_enable.eq(taken & (~keep | (amount != 0))),
         ]
@@ -68,11 +73,11 @@ class Counters(Component):
             m.d.sync += number.eq(number + 1)
             with m.If(number == max(numbers)):
                 m.d.sync += [number.eq(min(numbers)), fresh.eq(0)]
-        with m.If(self.clear):
+        with m.If(clear):
             m.d.sync += [number.eq(min(numbers)), fresh.eq(1)]
         return m
 
-    def _collect(self, m: Module, number: Signal) -> Signal:
+    def _collect(self, m: Module, number: Signal, clear: Signal) -> Signal:
         """The short registers: what ``number``'s has collected, in the clock after, while it begins again at 0."""
         amount = Signal(max(self._short(width) for width in self._widths.values()))
         m.d.sync += amount.eq(0)
@@ -83,7 +88,7 @@ class Counters(Component):
             m.d.comb += collected.eq(short + getattr(self, name))
             taken = (number == counter) & ~self.bus.read
             m.d.sync += short.eq(collected)
-            with m.If(taken | self.clear):
+            with m.If(taken | clear):
                 m.d.sync += short.eq(0)
             with m.If(number == counter):
                 m.d.sync += amount.eq(collected)

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
 from ranvier.model.layout import MEMORY_BITS, OFFSET_BITS
-from ranvier.model.link import link_unit
+from ranvier.model.link import identity_words, link_unit
 
 from .fabric import Fabric, shared_core_module
 from .link.buffer import FrameBuffer
@@ -78,7 +78,7 @@ class StreamDevice(Component):
         m.submodules.framer = framer = Framer()
         m.submodules.sent = sent = Stage(8)
         m.submodules.registers = registers = LinkRegisters(config)
-        m.submodules.recorder = recorder = Recorder(config.fabric, config.link)
+        m.submodules.recorder = recorder = Recorder(config.fabric, config.link, identity_words(config))
         fabric = Fabric(config.fabric, shared_core=self._shared_core)
         _domain(m, "fabric", registers.reset_fabric)
         m.submodules.fabric = DomainRenamer("fabric")(fabric)
@@ -98,7 +98,7 @@ class StreamDevice(Component):
             recorder.running.eq(fabric.running), recorder.tick.eq(fabric.tick), recorder.spike_valid.eq(fabric.spike_valid),
             recorder.spike_address.eq(fabric.spike_address), recorder.spike_bits.eq(fabric.spike_bits),
             recorder.first.eq(registers.first), recorder.stop.eq(registers.stop), recorder.tail.eq(registers.tail),
-            recorder.offset.eq(registers.address), fabric.hold.eq(recorder.hold),
+            recorder.offset.eq(registers.address), recorder.identifies.eq(registers.identifies), fabric.hold.eq(recorder.hold),
             # what the link says of itself
             registers.bad_frame.eq(deframer.drop & ~deframer.overrun), registers.overrun.eq(deframer.drop & deframer.overrun),
             registers.quiet.eq(interpreter.quiet & reply.i.ready & framer.idle & sent.i.ready & self.o_idle),
@@ -134,9 +134,11 @@ class StreamDevice(Component):
             m.d.sync += self.busy.eq(1)
         with m.Elif(timer[:_VISIBLE_LOG2].all()):
             m.d.sync += self.busy.eq(0)
+        failed = Signal()     # a light has time
+        m.d.sync += failed.eq(deframer.drop | interpreter.refused | (recorder.lost != 0))
         with m.If(interpreter.welcome):
             m.d.sync += self.error.eq(0)
-        with m.Elif(deframer.drop | interpreter.refused | (recorder.lost != 0)):
+        with m.Elif(failed):
             m.d.sync += self.error.eq(1)
 
 

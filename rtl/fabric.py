@@ -10,13 +10,14 @@ from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
+from ranvier.model.timing import READ_LATENCY
 
 from .core import CORE_MODULE, Core, CoreInstance
 from .input_unit import InputUnit
 from .readback import joined
 from .ring import RingNode
 from .signatures import Trace
-from .technology import technology_of
+from .technology import GENERIC, Technology, technology_of
 from .ticker import Ticker
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
@@ -26,11 +27,11 @@ class Fabric(Component):
     """Everything but the host link.
 
     One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
-    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later (with
-    ``lut_before_register`` for one read at a time). ``tick`` is high in the first clock of
-    each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show every spike
-    word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one module, which
-    `fabric_verilog` adds.
+    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later. Where the technology has a LUT before
+    a register, address and data of a write must stay for a clock more, and a read's address until its value is there. ``tick`` is high
+    in the first clock of each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show
+    every spike word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one
+    module, which
     """
 
     address: Signal
@@ -75,16 +76,18 @@ class Fabric(Component):
         m.submodules.ticker = ticker = Ticker(config)
         inputs = InputUnit(config)
         units: list[Core | InputUnit] = [*(self._core(config) for _ in range(config.cores)), inputs]
-        nodes = [RingNode(config) for _ in units]
+        lean = technology_of(platform).lut_before_register
+        alone = lean and config.cores == 1
+        nodes = [RingNode(config, only_sends=alone and n == config.cores) for n in range(len(units))]
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
             m.submodules[f"node_{n}"] = node
             self._attach(m, n, unit, node, nodes[n - 1], ticker)
-        self._configure(m, units, ticker, technology_of(platform).lut_before_register)
+        self._configure(m, [*units, ticker], lean)
         busy = Signal(len(units))
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.d.sync += busy[n].eq(unit.busy | node.busy)
-        last = nodes[-1]
+        last = nodes[0 if alone else -1]
         m.d.comb += [
             ticker.idle.eq(~busy.any()), ticker.hold.eq(self.hold),
             inputs.swap.eq(ticker.swap),
@@ -107,23 +110,26 @@ class Fabric(Component):
         if isinstance(unit, Core):
             m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]
 
-    def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker, lean: bool) -> None:
+    def _configure(self, m: Module, units: list[Core | InputUnit | Ticker], lean: bool) -> None:
         """Register an access, send it to its unit; register the units' answers, then all of them joined.
 
-        Where registers are dear, the answer comes earlier, and stays until the next one.
+        Where a register alone takes a whole logic cell address and data get none, nor does each answer: it is the command that comes
+        later.
         """
-        chosen = Signal(len(units) + 1)    # one bit for each unit
+        chosen = Signal(len(units))    # one bit for each unit
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
         data, write, read = Signal(CHUNK_BITS, reset_less=True), Signal(), Signal()
+        late = Signal(READ_LATENCY - 2)
         m.d.sync += [
-            bus.eq(self.address), memory.eq(self.address >> OFFSET_BITS),
-            chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units) + 1))),
-            data.eq(self.data), write.eq(self.write), read.eq(self.read),
+            write.eq(self.write), memory.eq(self.address >> OFFSET_BITS),
+            chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units)))),
         ]
-        domain = m.d.comb if lean else m.d.sync
+        domain = m.d["comb" if lean else "sync"]
+        domain += [bus.eq(self.address), data.eq(self.data), read.eq(late[-1] if lean else self.read)]
+        m.d.sync += late.eq(Cat(self.read, late))
         answers: list[Value] = []
-        for n, unit in enumerate([*units, ticker]):
+        for n, unit in enumerate(units):
             access = [
                 unit.bus.offset.eq(bus), unit.bus.data.eq(data),
                 unit.bus.write.eq(write & chosen[n]), unit.bus.read.eq(read & chosen[n]),
@@ -135,18 +141,17 @@ class Fabric(Component):
             answer = Signal(CHUNK_BITS, name=f"answer_{n}", reset_less=True)
             domain += answer.eq(unit.bus.value)
             answers.append(answer)
-        answered = Signal()
-        m.d.sync += answered.eq(read)
-        with m.If(answered if lean else 1):
-            m.d.sync += self.value.eq(joined(answers))
+        m.d.sync += self.value.eq(joined(answers))
 
 
-def fabric_verilog(config: FabricConfig, *, shared_core: bool = False) -> str:
+def fabric_verilog(config: FabricConfig, *, shared_core: bool = False, technology: Technology = GENERIC) -> str:
     """The fabric as plain Verilog, top module ``fabric``; with ``shared_core`` there is one module for all cores.
 
-    The comment in that module keeps Verilator from copying it once for every core.
+    The comment in that module keeps Verilator from copying it once for every core. With a ``technology`` it is the form that
+    such a device gets, which may have cells in it.
     """
-    text = str(verilog.convert(Fabric(config, shared_core=shared_core), name="fabric", strip_internal_attrs=True))
+    fabric = Fabric(config, shared_core=shared_core)
+    text = str(verilog.convert(fabric, name="fabric", platform=technology, strip_internal_attrs=True))
     return text + shared_core_module(config) if shared_core else text
 
 

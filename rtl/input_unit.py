@@ -14,6 +14,7 @@ from .core import connect_sweep, memory_bus
 from .counters import Counters
 from .memory import ConfigMemory
 from .signatures import ConfigBus, TickBus, Trace, ring_layout, struct
+from .stepper import Stepper
 from .sweep import Sweep
 
 __all__ = ["InputUnit"]
@@ -71,8 +72,10 @@ class InputUnit(Component):
         number, hold = Signal(len(rows.address)), Signal(len(row.hold))
         walking, ended = Signal(), Signal()
         m.d.comb += [row.eq(rows.data), sweep.row.eq(row), rows.address.eq(number)]
-        with m.If(hold != 0):
-            m.d.sync += hold.eq(hold - 1)
+        m.submodules.next_hold = next_hold = Stepper(len(hold), down=True)
+        m.d.comb += [next_hold.count.eq(hold), next_hold.value.eq(row.hold), next_hold.load.eq(sweep.load)]
+        with m.If(sweep.load | (hold != 0)):
+            m.d.sync += hold.eq(next_hold.next)
         with m.FSM():
             with m.State("IDLE"), m.If(self.ticker.start):
                 m.next = "DECODE"
@@ -87,7 +90,6 @@ class InputUnit(Component):
                     m.d.sync += [number.eq(number + 1), ended.eq(row.last)]
                     with m.If(self.ticker.steps[row.level].open):
                         m.d.comb += sweep.load.eq(1)
-                        m.d.sync += hold.eq(row.hold)
                         m.next = "SWEEP"
             with m.State("SWEEP"):
                 m.d.comb += walking.eq(1)

@@ -15,9 +15,10 @@ __all__ = ["Queue"]
 
 class Queue(Component):
     """The interface of Amaranth's `SyncFIFO`, and what it does: the oldest word is on ``r_data`` while ``r_rdy``, from the clock after
-    it was written on. A word that is written into a full queue is lost.
+    it was written on. ``more`` says that there is one behind it. A word that is written into a full queue is lost.
 
-    Where a register comes with a LUT before it, words move up to the first place, so that no multiplexer stands behind them.
+    Where a register comes with a LUT before it, words move up to the first place, so that no multiplexer stands behind them, and a full
+    queue takes a word in the clock of a read.
     """
 
     w_data: Signal
@@ -25,10 +26,12 @@ class Queue(Component):
     r_data: Signal
     r_rdy: Signal
     r_en: Signal
+    more: Signal
 
     def __init__(self, *, width: int, depth: int) -> None:
         self._width, self._depth = width, depth
-        super().__init__({"w_data": In(width), "w_en": In(1), "r_data": Out(width), "r_rdy": Out(1), "r_en": In(1)})
+        super().__init__({"w_data": In(width), "w_en": In(1), "r_data": Out(width), "r_rdy": Out(1), "r_en": In(1),
+                          "more": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -39,6 +42,7 @@ class Queue(Component):
             m.d.comb += [
                 fifo.w_data.eq(self.w_data), fifo.w_en.eq(self.w_en), fifo.r_en.eq(self.r_en),
                 self.r_data.eq(fifo.r_data), self.r_rdy.eq(fifo.r_rdy),
+                self.more.eq(fifo.r_level > 1),
             ]
         return m
 
@@ -46,8 +50,8 @@ class Queue(Component):
         places: list[Any] = [Signal(self._width, name=f"place_{n}", reset_less=True) for n in range(self._depth)]
         taken = Signal(self._depth)          # as many ones as there are words
         read = self.r_en & taken[0]
-        write = self.w_en & ~taken[-1]    # as in `SyncFIFO`, a read in the same clock makes no room
-        m.d.comb += [self.r_data.eq(places[0]), self.r_rdy.eq(taken[0])]
+        write = self.w_en & (~taken[-1] | self.r_en)
+        m.d.comb += [self.r_data.eq(places[0]), self.r_rdy.eq(taken[0]), self.more.eq(taken[1])]
         for n, place in enumerate(places):
             above = taken[n + 1] if n + 1 < self._depth else Const(0, 1)
             below = taken[n - 1] if n else Const(1, 1)

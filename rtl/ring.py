@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig
@@ -22,6 +22,9 @@ class RingNode(Component):
     Every ``nodes`` clocks after a tick's start all nodes put a word (or nothing) on the ring; in the clocks between,
     words move on by one node, and by then each has passed every node. So there is no arbitration, and nothing
     to wait for but the node's own slot. ``o`` is what every unit writes into its spike buffer.
+
+    ``only_sends`` makes the other node of a ring of two that one of them sees: it needs no register, for its words may leave the outbox
+    when the first node has sent its own.
     """
 
     start: Signal
@@ -34,8 +37,9 @@ class RingNode(Component):
     busy: Signal
     sent: Signal
 
-    def __init__(self, config: FabricConfig) -> None:
+    def __init__(self, config: FabricConfig, *, only_sends: bool = False) -> None:
         self._config = config
+        self._only_sends = only_sends
         layout = ring_layout(config)
         super().__init__({
             "start": In(1),
@@ -56,13 +60,18 @@ class RingNode(Component):
         m.d.comb += [
             outbox.w_data.eq(self.word),
             outbox.w_en.eq(self.word_valid),
-            outbox.r_en.eq(phase == 0),
-            self.sent.eq(outbox.r_en & outbox.r_rdy),
-            self.busy.eq(outbox.r_rdy | (travelling != 0)),
         ]
         m.d.sync += phase.eq(phase + 1)
         with m.If(self.start | (phase == nodes - 1)):
             m.d.sync += phase.eq(0)
+        if self._only_sends:
+            self._send(m, outbox, phase)
+            return m
+        m.d.comb += [
+            outbox.r_en.eq(phase == 0),
+            self.sent.eq(outbox.r_en & outbox.r_rdy),
+            self.busy.eq(outbox.r_rdy | (travelling != 0)),
+        ]
         with m.If(phase == 0):
             m.d.sync += [self.o_valid.eq(outbox.r_rdy), self.o.eq(outbox.r_data)]
         with m.Else():
@@ -72,3 +81,12 @@ class RingNode(Component):
         with m.Elif(travelling != 0):
             m.d.sync += travelling.eq(travelling - 1)
         return m
+
+    def _send(self, m: Module, outbox: Queue, phase: Signal) -> None:
+        """The words that the other node shows in the clock after its own; what is not there in phase 0 waits for the next slot."""
+        assert self._config.nodes == 2 and trip(2) == 0
+        m.d.sync += self.o_valid.eq((phase == 0) & outbox.r_rdy)
+        m.d.comb += [
+            outbox.r_en.eq(self.o_valid), self.o.eq(outbox.r_data), self.sent.eq(self.o_valid),
+            self.busy.eq(Mux(self.o_valid, outbox.more, outbox.r_rdy)),
+        ]

@@ -14,15 +14,18 @@ from ranvier.model.config import FabricConfig, bits_for
 
 from .queue import Queue
 from .sequencer import SLICE_BITS, entry_layout
+from .stepper import Stepper
+from .technology import technology_of
 
 __all__ = ["Scanner", "token_layout"]
 
 
 def token_layout(config: FabricConfig) -> data.StructLayout:
-    """What the lanes do with one clock."""
+    """What the lanes do with one clock. The weight word is ``number`` behind ``address``."""
     entry = entry_layout(config)
     return data.StructLayout({
         "address": entry["base"].shape,
+        "number": bits_for(config.word_bits - 1),
         "weight": 1,
         "double": 1,
         "row_end": 1,
@@ -39,6 +42,9 @@ class Scanner(Component):
     the accumulators hold all of the row when it comes. It waits until the row before has left
     the holding register, which ``hold`` clocks after its own end it surely has. ``credit`` lasts while fewer than
     ``queue_depth`` entries have arrived or are issued, and are not in hand yet.
+
+    Where a register alone takes a whole logic cell, an entry comes a clock earlier and waits in the queue alone, and is taken in hand
+    whole, not by slices; its tokens come in the same clocks, with a ``number`` that is still to be added.
     """
 
     issued: Signal
@@ -65,24 +71,68 @@ class Scanner(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if technology_of(platform).lut_before_register:
+            self._whole(m)
+        else:
+            self._sliced(m)
+        return m
+
+    def _whole(self, m: Module) -> None:
+        """The queue's first entry is what comes in hand next, three clocks after it has arrived at the earliest."""
+        config = self._config
+        layout = entry_layout(config)
+        m.submodules.queue = queue = Queue(width=layout.size, depth=config.queue_depth)
+        head: Any = data.View(layout, queue.r_data)
+        hand: Any = Signal(_hand_layout(config, config.word_bits), reset_less=True)
+        valid, room, moves = Signal(), Signal(), Signal()
+        arrived = Signal(2)
+        ripe = Signal(config.queue_depth)    # as many ones as there are entries that have waited long enough
+        m.d.sync += arrived.eq(Cat(self.entry_valid, arrived))
+        with m.If(arrived[1] & ~moves):
+            m.d.sync += ripe.eq(Cat(Const(1, 1), ripe))
+        with m.Elif(moves & ~arrived[1]):
+            m.d.sync += ripe.eq(ripe >> 1)
+        m.d.comb += [
+            queue.w_data.eq(self.entry), queue.w_en.eq(self.entry_valid), queue.r_en.eq(moves),
+            moves.eq(ripe[0] & room),
+            self.busy.eq(self.issued | queue.r_rdy | valid),
+            self.in_hand.eq(valid),
+        ]
+        lone, spent = Signal(), Signal(reset_less=True)
+        m.d.comb += lone.eq(~_several(hand.bits))
+        m.d.sync += [
+            spent.eq(lone),
+            self.token.address.eq(hand.base),
+            self.token.number.eq(self._take(m, hand, hand.bits & (hand.bits - 1), valid, room, hand.row_last, lone, spent)),
+        ]
+        with m.If(moves):
+            m.d.sync += [
+                spent.eq(~head.bits.any() & ~head.double),
+                *(hand[name].eq(head[name]) for name in ("bits", "base", "double", "row_last", "row", "hold", "neurons")),
+            ]
+        with m.If(room):
+            m.d.sync += valid.eq(ripe[0])
+        self._lend(m, arrived[0], moves)
+
+    def _sliced(self, m: Module) -> None:
         config = self._config
         layout = entry_layout(config)
         m.submodules.queue = queue = Queue(width=layout.size, depth=config.queue_depth)
         head: Any = Signal(layout, reset_less=True)          # the entry whose slices come in hand next
         head_valid, fresh = Signal(), Signal()    # fresh: none of them has yet
-        hand: Any = Signal(_hand_layout(config), reset_less=True)
+        hand: Any = Signal(_hand_layout(config, min(SLICE_BITS, config.word_bits)), reset_less=True)
         valid = Signal()
         room = Signal()        # the slice in hand is done with this clock
         first, last = Signal(), Signal()    # of the entry's slices
         singles = Signal(len(head.filled))        # its slices with at most one set bit
-        lowest = head.filled & -head.filled
+        chosen = head.filled & ~_but_lowest(head.filled)
         moves = Signal()
         m.d.comb += [
             queue.w_data.eq(self.entry), queue.w_en.eq(self.entry_valid),
             queue.r_en.eq(~head_valid | moves & last),
             moves.eq(head_valid & room),
             first.eq(moves & fresh),
-            last.eq(head.filled & (head.filled - 1) == 0),
+            last.eq(~_several(head.filled)),
             self.busy.eq(self.issued | self.entry_valid | queue.r_rdy | head_valid | valid),
             self.in_hand.eq(valid),
         ]
@@ -90,13 +140,17 @@ class Scanner(Component):
             arrived: Any = data.View(layout, queue.r_data)
             m.d.sync += [
                 head.eq(queue.r_data), head_valid.eq(queue.r_rdy), fresh.eq(1),
-                singles.eq(Cat(_at_most_one(part) for part in _slices(arrived.bits))),
+                singles.eq(~Cat(_several(part) for part in _slices(arrived.bits))),
             ]
         with m.Elif(moves):
-            m.d.sync += [head.filled.eq(head.filled & ~lowest[:len(head.filled)]), fresh.eq(0)]
-        self._take(m, hand, valid, room)
+            m.d.sync += [head.filled.eq(_but_lowest(head.filled)), fresh.eq(0)]
+        # ``room`` decides in its clock what comes in hand next, so what it depends on is kept in bits of its own.
+        rest = _but_lowest(hand.bits)
+        with m.If(~self.stalled):
+            m.d.sync += [hand.none.eq(hand.single), hand.single.eq(~_several(rest))]
+        number = self._take(m, hand, rest, valid, room, hand.last & hand.row_last, hand.single, hand.none & ~hand.double)
+        m.d.sync += self.token.address.eq(hand.base + number)
         with m.If(moves):
-            chosen = lowest[:len(head.filled)]
             m.d.sync += [
                 hand.bits.eq(_select(head.bits, chosen)),
                 hand.none.eq(head.filled == 0), hand.single.eq((head.filled == 0) | (singles & chosen).any()),
@@ -107,65 +161,64 @@ class Scanner(Component):
         with m.If(room):
             m.d.sync += valid.eq(head_valid)
 
-        self._lend(m, first)
-        return m
+        self._lend(m, self.entry_valid, first)
 
-    def _lend(self, m: Module, first: Signal) -> None:
+    def _lend(self, m: Module, arrives: Value, first: Value) -> None:
         """``credit``: few levels of logic, for it decides what the sequencer reads next.
 
         So the count of the entries that have arrived and are not in hand is kept as that many ones.
         """
         depth = self._config.queue_depth
         waiting = Signal(depth)
-        with m.If(self.entry_valid & ~first):
+        with m.If(arrives & ~first):
             m.d.sync += waiting.eq(Cat(Const(1, 1), waiting))
-        with m.Elif(first & ~self.entry_valid):
+        with m.Elif(first & ~arrives):
             m.d.sync += waiting.eq(waiting >> 1)
         room = [~waiting[depth - taken] if taken <= depth else Const(0, 1) for taken in (1, 2, 3)]
-        m.d.comb += self.credit.eq(Mux(self.entry_valid & self.issued, room[2], Mux(self.entry_valid | self.issued, room[1], room[0])))
+        m.d.comb += self.credit.eq(Mux(arrives & self.issued, room[2], Mux(arrives | self.issued, room[1], room[0])))
 
-    def _take(self, m: Module, hand: Any, valid: Signal, room: Signal) -> None:
-        """One token a clock from the slice in hand; ``room`` with its last.
+    def _take(self, m: Module, hand: Any, rest: Value, valid: Signal, room: Signal, ending: Value, lone: Value, spent: Value) -> Value:
+        """One token a clock from the slice in hand; ``room`` with its last. The number of its neuron in the word.
 
-        ``room`` decides in its clock what comes in hand next, so what it depends on is kept in bits of its own.
+        ``rest`` are its bits without the lowest. ``ending`` says that the slice ends a row, ``lone`` that not more than one bit of it
+        is left, ``spent`` that nothing is.
         """
         hold, held = Signal(len(hand.hold)), Signal()    # ``held``: ``hold`` is not 0
-        rest = Signal(len(hand.bits))
-        ending, final = Signal(), Signal()    # the slice ends a row; nothing is left of it but that
+        left = Signal(len(hand.bits))
+        final = Signal()    # nothing is left but the row's end
         m.d.comb += [
-            rest.eq(hand.bits & (hand.bits - 1)),
-            ending.eq(hand.last & hand.row_last),
-            final.eq(ending & hand.none & ~hand.double),
+            left.eq(rest),
+            final.eq(ending & spent),
             self.stalled.eq(valid & final & held),
-            room.eq(~valid | hand.single & ~ending | final & ~held),
+            room.eq(~valid | lone & ~ending | final & ~held),
         ]
         with m.If(~self.stalled):
-            m.d.sync += [hand.bits.eq(rest), hand.none.eq(hand.single), hand.single.eq(_at_most_one(rest)), hand.double.eq(0)]
+            m.d.sync += [hand.bits.eq(left), hand.double.eq(0)]
         issue = valid & ~self.stalled
         ends = issue & final
-        with m.If(ends):
-            m.d.sync += [hold.eq(hand.hold - 1), held.eq(hand.hold != 1)]
-        with m.Elif(held):
-            m.d.sync += [hold.eq(hold - 1), held.eq(hold != 1)]
-        number = Cat(encode(hand.bits & ~rest), hand.slice)
+        m.submodules.next_hold = next_hold = Stepper(len(hold), down=True)
+        m.d.comb += [next_hold.count.eq(hold), next_hold.value.eq(hand.hold - 1), next_hold.load.eq(ends)]
+        with m.If(ends | held):
+            m.d.sync += [hold.eq(next_hold.next), held.eq(Mux(ends, hand.hold, hold) != 1)]
+        number = Cat(encode(hand.bits & ~left), hand.slice)
         m.d.sync += [
-            self.token.address.eq(hand.base + number[:bits_for(self._config.word_bits - 1)]),
-            self.token.weight.eq(issue & ~hand.none),
+            self.token.weight.eq(issue & ~spent & ~hand.double),
             self.token.double.eq(issue & hand.double),
             self.token.row_end.eq(ends),
             self.token.row.eq(hand.row),
             self.token.neurons.eq(hand.neurons),
         ]
+        return number[:bits_for(self._config.word_bits - 1)]
 
 
-def _hand_layout(config: FabricConfig) -> data.StructLayout:
-    """A slice of an entry."""
+def _hand_layout(config: FabricConfig, bits: int) -> data.StructLayout:
+    """A slice of an entry, of so many bits."""
     entry = entry_layout(config)
     return data.StructLayout({
-        "bits": min(SLICE_BITS, config.word_bits),
+        "bits": bits,
         "none": 1,      # no bit is set
         "single": 1,    # at most one is
-        "slice": bits_for(entry["filled"].width - 1),
+        "slice": bits_for(config.word_bits // bits - 1),
         "last": 1,
         **{name: entry[name].shape for name in ("base", "double", "row_last", "row", "hold", "neurons")},
     })
@@ -180,13 +233,20 @@ def _select(bits: Value, chosen: Value) -> Value:
     return reduce(or_, (part & mask.replicate(len(part)) for part, mask in zip(_slices(bits), chosen, strict=True)))
 
 
-def _at_most_one(bits: Value) -> Value:
-    """Whether no two bits are set: not in both halves, and not two in one."""
-    if len(bits) == 1:
-        return Const(1, 1)
-    half = len(bits) // 2
-    low, high = bits[:half], bits[half:]
-    return ~(low.any() & high.any()) & _at_most_one(low) & _at_most_one(high)
+def _but_lowest(bits: Value) -> Value:
+    """``bits`` without the lowest set one; for a few bits, where a carry chain takes longer."""
+    return Cat(bits[n] & bits[:n].any() for n in range(len(bits)))
+
+
+def _several(bits: Value) -> Value:
+    """Whether more than one bit is set, in LUTs of four inputs: a carry chain of a whole word takes longer."""
+    some: list[Value] = [*bits]
+    several: list[Value] = []
+    while len(some) > 1:
+        groups = [some[n:n + 4] for n in range(0, len(some), 4)]
+        several += [Cat(group[:n]).any() & group[n] for group in groups for n in range(1, len(group))]
+        some = [Cat(group).any() for group in groups]
+    return Cat(several).any()
 
 
 def encode(onehot: Value) -> Value:

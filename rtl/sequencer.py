@@ -12,6 +12,8 @@ from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import Op, segment_word
 
 from .signatures import TickBus, struct
+from .stepper import Stepper
+from .technology import technology_of
 
 __all__ = ["SLICE_BITS", "Sequencer", "entry_layout"]
 
@@ -44,6 +46,9 @@ class Sequencer(Component):
     end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
     clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment, and stays
     while ``program_enable`` is low; so its address comes from a register, whatever the segment in hand turns out to be.
+
+    Where a register alone takes a whole logic cell, entries and segments are not kept: an ``entry`` is offered in the clock
+    of ``issued``, with all of its ``bits`` meant, and ``program_data`` is the segment in hand.
     """
 
     ticker: Any
@@ -78,37 +83,47 @@ class Sequencer(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        segment: Any = Signal(self._segment, reset_less=True)       # the segment in hand; ``program_data`` is the one after it
+        lean = technology_of(platform).lut_before_register
+        segment: Any = self.program_data if lean else Signal(self._segment, reset_less=True)       # the one in hand
         pc = Signal(len(self.program_address), init=1)     # of the segment after ``program_data``
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
         base = Signal(len(segment.weight_base))
         advance, pushes, reads = Signal(), Signal(), Signal()
 
         # What the segment says without the ticker, found out when it is taken.
-        scanning, rests, ends = Signal(reset_less=True), Signal(reset_less=True), Signal(reset_less=True)
-        ahead = self.program_data
+        has_words, rests, ends = (Signal(name=name, reset_less=True) for name in ("has_words", "rests", "ends"))
+        taken: Any = self.program_data
+        found_out = [
+            has_words.eq((taken.op == Op.SCAN) & (taken.words != 0)), ends.eq(taken.op == Op.END),
+            rests.eq((taken.op == Op.DOUBLE) | taken.row_last),    # something to pass on without a scan
+        ]
         step = self.ticker.steps[segment.level]
         slot = (self.ticker.tick - segment.delay)[:4] & ((1 << segment.slots_log2) - 1)[:4]
-        scans = scanning & step.open & (step.tau >= segment.source_delay)
-        m.d.comb += [self.program_address.eq(pc), self.program_enable.eq(advance), self.spike_address.eq(address)]
+        scans = has_words & step.open & (step.tau >= segment.source_delay)
+        scanning = Signal()
+        m.submodules.next_remaining = next_remaining = Stepper(len(remaining), down=True)
+        m.d.comb += [
+            self.program_address.eq(pc), self.program_enable.eq(advance), self.spike_address.eq(address),
+            next_remaining.count.eq(remaining), next_remaining.value.eq(segment.words), next_remaining.load.eq(~scanning),
+        ]
         with m.If(advance):
-            m.d.sync += [
-                segment.eq(ahead), pc.eq(pc + 1),
-                scanning.eq((ahead.op == Op.SCAN) & (ahead.words != 0)), ends.eq(ahead.op == Op.END),
-                rests.eq((ahead.op == Op.DOUBLE) | ahead.row_last),    # something to pass on without a scan
-            ]
+            m.d.sync += pc.eq(pc + 1)
+            if not lean:
+                m.d.sync += [segment.eq(taken), *found_out]
+        if lean:
+            m.d.comb += found_out
 
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.program_enable.eq(1)
                 with m.If(self.ticker.start):
-                    m.d.comb += advance.eq(1)
+                    m.d.comb += advance.eq(not lean)
                     m.next = "DECODE"
-                with m.Else():
+                with m.If(~advance):
                     m.d.comb += self.program_address.eq(0)
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
-                m.d.sync += [address.eq(segment.base + slot), remaining.eq(segment.words), base.eq(segment.weight_base)]
+                m.d.sync += [address.eq(segment.base + slot), remaining.eq(next_remaining.next), base.eq(segment.weight_base)]
                 with m.If(ends):
                     m.d.sync += pc.eq(1)
                     m.next = "IDLE"
@@ -117,13 +132,13 @@ class Sequencer(Component):
                 with m.Else():
                     m.d.comb += [pushes.eq(step.open & rests & self.credit), advance.eq(~(step.open & rests) | self.credit)]
             with m.State("SCAN"):
-                m.d.comb += self.busy.eq(1)
+                m.d.comb += [self.busy.eq(1), scanning.eq(1)]
                 with m.If(self.credit):
                     m.d.comb += reads.eq(1)
                     m.d.sync += [
                         address.eq(address + (1 << segment.slots_log2)),
                         base.eq(base + config.word_bits),
-                        remaining.eq(remaining - 1),
+                        remaining.eq(next_remaining.next),
                     ]
                     with m.If(remaining == 1):
                         m.d.comb += advance.eq(1)
@@ -141,8 +156,19 @@ class Sequencer(Component):
             flight.hold.eq(segment.hold),
             flight.neurons.eq(segment.neurons),
         ]
-        self._offer(m, flight, scanned)
+        if lean:
+            self._offer_at_once(m, flight, scanned)
+        else:
+            self._offer(m, flight, scanned)
         return m
+
+    def _offer_at_once(self, m: Module, flight: Any, scanned: Signal) -> None:
+        bits = self.spike_data & scanned.replicate(len(self.spike_data))
+        m.d.comb += [
+            self.entry.bits.eq(bits),
+            *(self.entry[name].eq(flight[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
+            self.entry_valid.eq(self.issued & (bits.any() | flight.row_last | flight.double)),
+        ]
 
     def _offer(self, m: Module, flight: Any, scanned: Signal) -> None:
         """The entry, a clock after its word: a block RAM is late in its clock, and a look at the whole word takes time."""

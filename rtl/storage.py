@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Array, ClockSignal, Const, Instance, Module, Mux, Signal
@@ -46,7 +47,12 @@ class RamStorage(Storage):
 
     In the Verilog a word that is read while it is written is the old one. Block RAMs do not promise that, so Yosys adds two
     registers and a multiplexer for every bit; ``no_rw_check`` tells it not to, and `YOSYS_AFTER_READ` does where it reads RTLIL.
+    ``init`` are the first words after configuration; the others are 0.
     """
+
+    def __init__(self, bits: int, depth: int, *, init: Sequence[int] = ()) -> None:
+        self._init = init
+        super().__init__(bits, depth)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -54,7 +60,7 @@ class RamStorage(Storage):
         technology = technology_of(platform)
         if technology.lut_ram_depth:
             attrs["ram_style"] = "distributed" if self._depth <= technology.lut_ram_depth else "block"
-        words: Any = memory.Memory(shape=self._bits, depth=self._depth, init=[], attrs=attrs)
+        words: Any = memory.Memory(shape=self._bits, depth=self._depth, init=self._init, attrs=attrs)
         m.submodules.ranvier_ram = words
         write, read = words.write_port(), words.read_port()
         m.d.comb += [

@@ -17,6 +17,7 @@ from ranvier.model.timing import COLUMN_DELAY, WORD_LATENCY, WRITE_LATENCY
 
 from .fixed import add_with_carry, clamp_choice, decay_carry, decay_product, decay_whole, popcount, spike_count
 from .signatures import TickBus, Trace, ring_layout, struct
+from .stepper import Stepper
 from .technology import technology_of
 
 __all__ = ["Sweep"]
@@ -121,7 +122,7 @@ class Sweep(Component):
         group = data.StructLayout({
             "valid": 1, "state_address": self.state_address.shape(), "drive_address": self.theta_address.shape(),
             "dynamics_address": self.v_min_address.shape(), "spiking": 1, "strict": 1, "reset": 2, "last": 1,
-            "readout": 1, "parity": 1, "position": row.position.shape(), "emit": 1,
+            "readout": 1, "parity": 1, "position": 0 if self._lean else row.position.shape(), "emit": 1,
             "address": bits_for(config.spike_depth - 1),
         })
         # Reset lasts longer than the pipeline is; it ends the row, and so all stages run dry.
@@ -143,7 +144,7 @@ class Sweep(Component):
             first.last.eq(step.last),
             first.readout.eq(row.readout & step.last),
             first.parity.eq(step.parity),
-            first.position.eq(row.position),
+            *([] if self._lean else [first.position.eq(row.position)]),
             first.emit.eq(row.spiking & (full | (row.flush & self.last_group))),
             first.address.eq(row.word_address + slot),
         ]
@@ -151,18 +152,23 @@ class Sweep(Component):
             stage = stages[COLUMN_DELAY[name] + self._lean]
             m.d.comb += getattr(self, f"{name}_address").eq(stage.drive_address if name in self._drive else stage.dynamics_address)
         m.d.sync += [after.eq(before) for before, after in zip(stages, stages[1:], strict=False)]
+        following = {}
+        for name in ("groups", "state_base"):
+            m.submodules[f"next_{name}"] = step = Stepper(len(row[name]), down=name == "groups")
+            m.d.comb += [step.count.eq(row[name]), step.value.eq(self.row[name]), step.load.eq(self.load)]
+            following[name] = step.next
         with m.If(self.load):
             m.d.sync += row.eq(self.row)
         with m.Elif(self.take):
             m.d.sync += [
-                row.groups.eq(row.groups - 1),
-                row.state_base.eq(row.state_base + 1),
                 row.drive_base.eq(row.drive_base + row.drive_step),
                 row.dynamics_base.eq(row.dynamics_base + row.dynamics_step),
                 row.position.eq(Mux(full, 0, row.position + 1)),
             ]
             with m.If(full):
                 m.d.sync += row.word_address.eq(row.word_address + (1 << row.slots_log2))
+        with m.If(self.load | self.take):
+            m.d.sync += [row[name].eq(value) for name, value in following.items()]
         return stages
 
     def _neurons(self, m: Module, stages: list[Any]) -> Value:
@@ -254,13 +260,19 @@ class Sweep(Component):
         """
         lanes = self._lanes
         word = Signal(self._config.word_bits)
+        place = stage.position
+        if self._lean:
+            # Every word begins with its first place, and is sent with its last group: so one counter does for all stages.
+            place = Signal(range(self._config.word_bits // lanes))
+            with m.If(stage.valid & stage.spiking):
+                m.d.sync += place.eq(Mux(stage.emit, 0, place + 1))
         sent: Any = Signal(data.StructLayout({"valid": 1, "address": stage.address.shape()}))
         for position in range(self._config.word_bits // lanes):
             part = word[position * lanes:(position + 1) * lanes]
-            with m.If(stage.valid & (stage.position == position)):
+            with m.If(stage.valid & (place == position)):
                 m.d.sync += part.eq(spikes)
             if position:
-                with m.If(stage.valid & (stage.position == 0)):
+                with m.If(stage.valid & (place == 0)):
                     m.d.sync += part.eq(0)
         m.d.sync += [sent.valid.eq(stage.valid & stage.emit), sent.address.eq(stage.address)]
         m.d.comb += [

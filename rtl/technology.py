@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.vendor import LatticeICE40Platform, LatticePlatform
 
@@ -10,7 +10,7 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
 
-__all__ = ["CHECKED", "ECP5", "GENERIC", "UP5K", "YOSYS_AFTER_READ", "Technology", "technology_of", "weights_in_spram"]
+__all__ = ["CHECKED", "CHECKED_UP5K", "ECP5", "GENERIC", "UP5K", "YOSYS_AFTER_READ", "Technology", "technology_of", "weights_in_spram"]
 
 #: Yosys commands after reading a design in RTLIL: what `no_rw_check` says in Verilog, which Yosys does not look for there. Amaranth's
 #: platforms take them as ``script_after_read``.
@@ -55,6 +55,8 @@ GENERIC = Technology("generic")
 CHECKED = Technology("checked simulation", garbles_collisions=True)
 #: Four SPRAMs beside 30 block RAMs.
 UP5K = Technology("iCE40 UP5K", spram_blocks=4, lut_before_register=True)
+#: For tests of the form that the UP5K gets.
+CHECKED_UP5K = replace(UP5K, name="checked simulation of the iCE40 UP5K", garbles_collisions=True)
 #: A DPR16X4 keeps 16 words of 4 bits in 6 LUTs (4 of data, 2 of write logic).
 ECP5 = Technology("ECP5", lut_ram_depth=16, ccu2c=True)
 

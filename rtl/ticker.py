@@ -12,6 +12,7 @@ from ranvier.model.layout import CHUNK_BITS, RUN_BITS, Control
 
 from .readback import joined, shown
 from .signatures import ConfigBus, TickBus, step_layout
+from .stepper import Stepper
 
 __all__ = ["Ticker"]
 
@@ -64,12 +65,16 @@ class Ticker(Component):
         left = Signal(RUN_BITS)
         waits, clocks = self._readable(m, platform)
         blocked = new_values & ~ready | self.hold
-        m.d.comb += self.running.eq(1)
+        m.submodules.next_left = next_left = Stepper(RUN_BITS, down=True)
+        m.d.comb += [
+            self.running.eq(1),
+            next_left.count.eq(left), next_left.value.eq(registers[Control.TICKS]), next_left.load.eq(~self.running),
+        ]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.running.eq(0)
                 with m.If(begin & (registers[Control.TICKS] != 0)):
-                    m.d.sync += left.eq(registers[Control.TICKS])
+                    m.d.sync += left.eq(next_left.next)
                     m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += self.waiting.eq(1)
@@ -78,7 +83,7 @@ class Ticker(Component):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += [self.ticker.start.eq(1), self.swap.eq(new_values)]
-                m.d.sync += [left.eq(left - 1), clocks.eq(clocks + 1)]
+                m.d.sync += [left.eq(next_left.next), clocks.eq(clocks + 1)]
                 with m.If(new_values):
                     m.d.sync += ready.eq(0)
                 m.next = "SETTLE"
@@ -128,13 +133,15 @@ class Ticker(Component):
         tau = Signal(range(longest + 1))
         first: Any = Signal(step_layout(config))
         new_values = Signal()
-        opened = (pause == 0) & (taken != registers[Control.TOTAL])
+        more = Signal()             # steps are left; from the second clock after a start on, and no tick begins before
+        m.d.sync += more.eq(taken != registers[Control.TOTAL])
+        opened = (pause == 0) & more
         m.d.comb += [
             first.open.eq(opened),
             first.last.eq(step + 1 == registers[Control.STEPS]),
             first.parity.eq(parity),
             first.tau.eq(tau),
-            new_values.eq(opened & (registers[Control.PER_STEP] | (step == 0) & (tau == 0))),
+            new_values.eq(opened & (registers[Control.PER_STEP] | (tau == 0))),
         ]
         with m.If(self.ticker.start):
             m.d.sync += [
@@ -149,6 +156,6 @@ class Ticker(Component):
                 with m.If(first.last):
                     m.d.sync += [step.eq(0), tau.eq(0), parity.eq(~parity)]
         with m.If(begin):
-            m.d.sync += [pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]
+            m.d.sync += [more.eq(1), pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]
             m.d.sync += [place.eq(0) for place in self.ticker.steps]
         return new_values

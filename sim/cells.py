@@ -20,4 +20,4 @@ def cell_model(family: str, cell: str) -> str:
     found = re.search(rf"^module {cell} ?\(.*?^endmodule\n", text, re.MULTILINE | re.DOTALL)
     if found is None:
         raise RanvierError(f"{cell}: not among the {family} cells of Yosys")
-    return found[0]
+    return re.sub(r" `ICE40_DEFAULT_ASSIGNMENT_\w+", "", found[0])     # every input of ours is connected

@@ -143,6 +143,10 @@ void ranvier_write(Simulation* s, const uint32_t* pairs, uint64_t count) {
     for (uint64_t n = 0; n < count; ++n) {
         s->access(pairs[2 * n], pairs[2 * n + 1], 1, 0);
         s->clock();
+        if (WRITE_STAYS) {
+            s->model.write = 0;
+            s->clock();
+        }
     }
     s->access(0, 0, 0, 0);
     s->clock();
@@ -152,7 +156,7 @@ void ranvier_read(Simulation* s, const uint32_t* addresses, uint32_t* values, ui
     for (uint64_t n = 0; n < count; ++n) {
         s->access(addresses[n], 0, 0, 1);
         s->clock();
-        s->access(0, 0, 0, 0);
+        s->access(addresses[n], 0, 0, 0);
         for (int clocks = 1; clocks < READ_LATENCY; ++clocks) s->clock();
         values[n] = s->model.value;
     }
@@ -168,13 +172,15 @@ int ranvier_run(Simulation* s, uint32_t command_address, uint32_t command, const
     if (command) {
         s->access(command_address, command, 1, 0);
         s->clock();
-        s->access(0, 0, 0, 0);
+        s->model.write = 0;
         s->clock();
         s->clock();
     }
     while (s->clocks < end) {
         if (bank < banks && settle == 0 && s->model.room) {
-            if (write < writes) {
+            if (WRITE_STAYS && s->model.write) {
+                s->model.write = 0;
+            } else if (write < writes) {
                 const uint32_t* pair = inputs + 2 * (bank * writes + write++);
                 s->access(pair[0], pair[1], 1, 0);
             } else {
@@ -184,7 +190,7 @@ int ranvier_run(Simulation* s, uint32_t command_address, uint32_t command, const
                 settle = 4;
             }
         } else {
-            s->access(0, 0, 0, 0);
+            s->model.write = 0;
             if (settle) --settle;
         }
         s->clock();

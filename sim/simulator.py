@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from ranvier.model.layout import CHUNK_BITS, Control, Counter, Memory, memory_ma
 from ranvier.model.placement import Placement
 
 from .verilate import build_library, chunk_words
+
+if TYPE_CHECKING:
+    from ranvier.rtl.technology import Technology
 
 __all__ = ["Recording", "Simulator"]
 
@@ -76,12 +80,12 @@ class Simulator:
     """A fabric in simulation. Use as a context manager.
 
     The first use of a configuration compiles it, which takes a minute or less; ``waveform`` builds the variant
-    that can draw.
+    that can draw, ``technology`` the form that such a device gets.
     """
 
-    def __init__(self, config: FabricConfig, *, waveform: bool = False) -> None:
+    def __init__(self, config: FabricConfig, *, waveform: bool = False, technology: Technology | None = None) -> None:
         self._config = config
-        self._library = _library(build_library(config, waveform=waveform), config.nodes)
+        self._library = _library(build_library(config, waveform=waveform, technology=technology), config.nodes)
         self._handle: int | None = self._library.ranvier_open()
         self._placement: Placement | None = None
 

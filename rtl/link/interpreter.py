@@ -145,7 +145,9 @@ class Interpreter(Component):
             m.d.sync += self._word.eq(self.access_value)
         with m.Elif(self._shift):
             m.d.sync += self._word.eq(Cat(self._word[8:], value))
-        with m.If(self._step):
+        written = Signal()      # the address of a write stays for a clock more, and so does the word
+        m.d.sync += written.eq(self.access_write)
+        with m.If(self._step | written):
             m.d.sync += self.access_address[:OFFSET_BITS].eq(self.access_address[:OFFSET_BITS] + 1)
         values = 8 * values_per_write(self._config.fabric)
         m.d.comb += self.access_data.eq(self._word)
@@ -246,7 +248,7 @@ class Interpreter(Component):
         with m.State("ACCESS_WRITE"):
             m.d.comb += self._wants.eq(1)
             with m.If(may):
-                m.d.comb += [self.access_write.eq(1), self._step.eq(1)]
+                m.d.comb += self.access_write.eq(1)
                 m.next = "GATHER"
             with m.Elif(hopeless):
                 self._answer(m, Status.BUSY)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.device_config import LinkConfig
 from ranvier.model.layout import CHUNK_BITS
-from ranvier.model.link import record_chunks
+from ranvier.model.link import IDENTITY_WORDS, record_chunks
 
 from ..storage import RamStorage
+from ..technology import technology_of
 
 __all__ = ["LOST_BITS", "Recorder", "address_bits", "pointer_bits"]
 
@@ -33,7 +36,8 @@ class Recorder(Component):
 
     ``head`` counts them since the run began; the host moves ``tail`` after them. While more than half of the ring is
     taken up ``hold`` asks the ticker to wait before the next tick; a word that still finds no place is counted in
-    ``lost``. ``value`` is word ``offset`` of the ring one clock after the offset changes.
+    ``lost``. ``value`` is word ``offset`` of the ring one clock after the offset changes, or where ``identifies`` of ``identity``,
+    which lies in the same memory: words in a block RAM cost no logic, and that one has room.
     """
 
     running: Signal
@@ -49,11 +53,13 @@ class Recorder(Component):
     began: Signal
     hold: Signal
     offset: Signal
+    identifies: Signal
     value: Signal
 
-    def __init__(self, config: FabricConfig, link: LinkConfig) -> None:
+    def __init__(self, config: FabricConfig, link: LinkConfig, identity: Sequence[int]) -> None:
         self._config = config
         self._depth = link.record_depth
+        self._identity = identity
         address = bits_for(config.spike_depth - 1)
         chunk_bits = bits_for(record_chunks(config) - 1)
         super().__init__({
@@ -61,13 +67,15 @@ class Recorder(Component):
             "spike_valid": In(1), "spike_address": In(address), "spike_bits": In(config.word_bits),
             "first": In(address_bits(config)), "stop": In(address_bits(config)), "tail": In(pointer_bits(link)),
             "head": Out(pointer_bits(link)), "lost": Out(LOST_BITS), "began": Out(1), "hold": Out(1),
-            "offset": In(chunk_bits + bits_for(self._depth - 1)), "value": Out(CHUNK_BITS),
+            "offset": In(max(chunk_bits + bits_for(self._depth - 1), bits_for(IDENTITY_WORDS - 1))), "identifies": In(1),
+            "value": Out(CHUNK_BITS),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         word_bits = self._config.word_bits
-        m.submodules.words = words = RamStorage(CHUNK_BITS + word_bits, self._depth)
+        start = self._identity_start
+        m.submodules.words = words = RamStorage(CHUNK_BITS + word_bits, start + IDENTITY_WORDS, init=[*[0] * start, *self._identity])
         writing = Signal()
         ticks, ran = Signal(16), Signal()
         m.d.sync += ran.eq(self.running)
@@ -76,9 +84,9 @@ class Recorder(Component):
             m.d.sync += ticks.eq(self.tick)
         with m.Elif(self.tick):
             m.d.sync += ticks.eq(ticks + 1)
-        # A clock for the comparisons, so that they are not in the ring's way.
+        # A clock for the comparisons, so that they are not in the ring's way, except where its registers would take logic cells.
         wanted, address, bits = Signal(), Signal.like(self.spike_address), Signal(word_bits)
-        m.d.sync += [
+        m.d["comb" if technology_of(platform).lut_before_register else "sync"] += [
             address.eq(self.spike_address), bits.eq(self.spike_bits),
             wanted.eq(self.spike_valid & (self.spike_address >= self.first) & (self.spike_address < self.stop) & self.spike_bits.any()),
         ]
@@ -86,7 +94,7 @@ class Recorder(Component):
         m.d.comb += [
             used.eq(self.head - self.tail),
             writing.eq(wanted & ~used[-1]),
-            words.write_address.eq(self.head), words.write_data.eq(Cat(address, Const(0, 16 - len(address)), ticks, bits)),
+            words.write_address.eq(self.head[:-1]), words.write_data.eq(Cat(address, Const(0, 16 - len(address)), ticks, bits)),
             words.write_enable.eq(writing),
         ]
         m.d.sync += self.hold.eq(used[-2:].any())
@@ -103,8 +111,14 @@ class Recorder(Component):
         """The chunk of the ring at ``offset``; chunks that fill an entry up to a power of two read as 0."""
         chunks = record_chunks(self._config)
         chunk_bits = (chunks - 1).bit_length()
-        chunk = self.offset[:chunk_bits]
-        m.d.comb += words.address.eq(self.offset >> chunk_bits)
+        chunk = self.offset[:chunk_bits] & ~self.identifies.replicate(chunk_bits)
+        place = self.offset[chunk_bits:][:bits_for(self._depth - 1)]
+        m.d.comb += words.address.eq(Mux(self.identifies, self._identity_start | self.offset[:bits_for(IDENTITY_WORDS - 1)], place))
         for index in range(-(-len(words.data) // CHUNK_BITS)):
             with m.If(chunk == index):
                 m.d.comb += self.value.eq(words.data[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])
+
+    @property
+    def _identity_start(self) -> int:
+        """Where the identity begins in the memory: behind the ring, at a multiple of its own length rounded up."""
+        return max(self._depth, 1 << bits_for(IDENTITY_WORDS - 1))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
-from ranvier.model.link import IDENTITY_WORDS, LinkMemory, Register, identity_words
+from ranvier.model.link import LinkMemory, Register
 
 from ..technology import technology_of
 from .recorder import LOST_BITS, address_bits, pointer_bits
@@ -20,6 +20,8 @@ _RESET_CLOCKS = 32
 
 class LinkRegisters(Component):
     """``value`` follows ``address`` (memory and offset) at most two clocks later; ``write`` is for one clock.
+
+    ``identifies`` says that the record's memory is asked for the identity.
 
     ``divisor`` takes its new value when ``quiet`` says that no reply is on its way. ``reset_fabric`` is high for some
     clocks after a write to `Register.RESET`.
@@ -38,6 +40,7 @@ class LinkRegisters(Component):
     lost: Signal
     began: Signal
     record: Signal
+    identifies: Signal
     divisor: Signal
     reset_fabric: Signal
     tail: Signal
@@ -50,7 +53,7 @@ class LinkRegisters(Component):
             "address": In(OFFSET_BITS + MEMORY_BITS), "data": In(CHUNK_BITS), "write": In(1), "value": Out(CHUNK_BITS),
             "bad_frame": In(1), "overrun": In(1), "quiet": In(1), "line_break": In(1), "state": In(3),
             "head": In(pointer_bits(config.link)), "lost": In(LOST_BITS), "began": In(1), "record": In(CHUNK_BITS),
-            "divisor": Out(DIVISOR_BITS), "reset_fabric": Out(1),
+            "identifies": Out(1), "divisor": Out(DIVISOR_BITS), "reset_fabric": Out(1),
             "tail": Out(pointer_bits(config.link)), "first": Out(address_bits(config.fabric)), "stop": Out(address_bits(config.fabric)),
         })
 
@@ -77,25 +80,17 @@ class LinkRegisters(Component):
             Register.BAD_FRAMES: bad_frames, Register.OVERRUNS: overruns, Register.DIVISOR: divisor, Register.STATE: self.state,
             Register.RECORD_HEAD: self.head, Register.RECORD_LOST: self.lost,
         }
-        # A clock for each choice: a read's address has been there for longer.
-        register_value, identity = Signal(CHUNK_BITS, reset_less=True), Signal(CHUNK_BITS, reset_less=True)
-        domain = m.d.comb if technology_of(platform).lut_before_register else m.d.sync
-        domain += [register_value.eq(0), identity.eq(0)]
+        # The address stays until the value is taken, so each choice may take a clock; where a register would take logic cells there is
+        # none.
+        domain = m.d["comb" if technology_of(platform).lut_before_register else "sync"]
+        register_value = Signal(CHUNK_BITS)
+        domain += register_value.eq(0)
         with m.Switch(offset[:4]):
             for register, value in values.items():
                 with m.Case(register):
                     domain += register_value.eq(value)
-        with m.Switch(offset[:IDENTITY_WORDS.bit_length()]):
-            for place, word in enumerate(identity_words(self._config)):
-                with m.Case(place):
-                    domain += identity.eq(word)
-        with m.Switch(memory[:2]):
-            for number, shown in ((LinkMemory.REGISTERS, register_value), (LinkMemory.RECORD, self.record),
-                                  (LinkMemory.IDENTITY, identity)):
-                with m.Case(number):
-                    m.d.sync += self.value.eq(shown)
-            with m.Default():
-                m.d.sync += self.value.eq(0)
+        m.d.comb += self.identifies.eq(memory == LinkMemory.IDENTITY)
+        domain += self.value.eq(Mux(memory == LinkMemory.REGISTERS, register_value, self.record))
         return m
 
     def _chosen(self, offset: Value, register: Register) -> Value:

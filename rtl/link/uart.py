@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.device_config import DIVISOR_BITS
 from ranvier.model.link import BREAK_BITS
+
+from ..stepper import Stepper
 
 __all__ = ["UartReceiver", "UartTransmitter"]
 
@@ -45,13 +47,20 @@ class UartReceiver(Component):
         m.submodules.line = FFSynchronizer(self.rx, line, init=1)
         timer = Signal(DIVISOR_BITS)
         bits = Signal(range(max(10, _BITS_AFTER_BYTE + 1)))
-        m.d.sync += timer.eq(timer - 1)
         sample = timer == 1
+        halved = Signal()       # the first sample is half a bit away
+        m.submodules.next_timer = next_timer = Stepper(DIVISOR_BITS, down=True)
+        m.d.comb += [
+            next_timer.count.eq(timer), next_timer.value.eq(Mux(halved, self.divisor >> 1, self.divisor)),
+            next_timer.load.eq(halved | sample),
+        ]
+        m.d.sync += timer.eq(next_timer.next)
         with m.If(sample):
-            m.d.sync += [timer.eq(self.divisor), bits.eq(bits + 1)]
+            m.d.sync += bits.eq(bits + 1)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [timer.eq(self.divisor >> 1), bits.eq(0)]
+                m.d.comb += halved.eq(1)
+                m.d.sync += bits.eq(0)
                 with m.If(~line):
                     m.next = "START"
             with m.State("START"), m.If(sample):
@@ -103,10 +112,13 @@ class UartTransmitter(Component):
             self.idle.eq(left == 0),
             self.i.ready.eq((left == 0) | (left == 1) & last_clock),
         ]
+        m.submodules.next_timer = next_timer = Stepper(DIVISOR_BITS, down=True)
+        m.d.comb += [
+            next_timer.count.eq(timer), next_timer.value.eq(self.divisor), next_timer.load.eq((left == 0) | last_clock),
+        ]
+        m.d.sync += timer.eq(next_timer.next)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [line.eq(0), shift.eq(Cat(self.i.payload, 1)), left.eq(10), timer.eq(self.divisor)]
-        with m.Elif(left != 0):
-            m.d.sync += timer.eq(timer - 1)
-            with m.If(last_clock):
-                m.d.sync += [timer.eq(self.divisor), left.eq(left - 1), line.eq(shift[0]), shift.eq(Cat(shift[1:], 1))]
+            m.d.sync += [line.eq(0), shift.eq(Cat(self.i.payload, 1)), left.eq(10)]
+        with m.Elif((left != 0) & last_clock):
+            m.d.sync += [left.eq(left - 1), line.eq(shift[0]), shift.eq(Cat(shift[1:], 1))]
         return m

@@ -156,7 +156,7 @@ def test_a_seed_that_fails_is_left_out(fake: Callable[..., None], tmp_path: Path
 
 
 @pytest.mark.parametrize(("mode", "message"), [
-    ("too large", r"1 x 8 lanes does not fit: it needs 7090 logic cells of 5280; use fewer"),
+    ("too large", r"1 x 16 lanes does not fit: it needs 7090 logic cells of 5280; use fewer"),
     ("synthesis fails", "yosys: Module odd is odd"),
     ("other clock", r"no clock was placed for 36.000 MHz, but clocking.clock for 12.000 MHz")])
 def test_failures(mode: str, message: str, fake: Callable[..., None], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ranvier.model.image import control_address, memory_image
 from ranvier.model.layout import Control, Counter, Memory
 from ranvier.model.network import Network
 from ranvier.random_networks import random_inputs, random_network
+from ranvier.rtl.technology import CHECKED_UP5K
 from ranvier.sim.simulator import Simulator
 
 DEEP = {"program_depth": 1024, "row_depth": 128, "weight_depth": 8192, "state_depth": 512, "drive_depth": 512,
@@ -29,15 +30,18 @@ def fabric(cores: int, lanes: int, sweep_lanes: int, input_lanes: int, word_bits
         input=InputConfig(sweep_lanes=input_lanes, row_depth=8, state_depth=256, drive_depth=256, dynamics_depth=256))
 
 
-#: One core against four against sixteen, 8 against 64 lanes.
-FABRICS = {"1x64": fabric(1, 64, 8, 16, 32), "4x8": fabric(4, 8, 2, 4, 32), "16x8": fabric(16, 8, 4, 2, 128)}
+#: One core against four against sixteen, 8 against 64 lanes; and one in the form that an iCE40 UP5K gets, with the models of its SPRAMs.
+FABRICS = {"1x64": fabric(1, 64, 8, 16, 32), "4x8": fabric(4, 8, 2, 4, 32), "16x8": fabric(16, 8, 4, 2, 128),
+           "1x16 UP5K": fabric(1, 16, 1, 1, 16).replace(core={"state_depth": 4096, "drive_depth": 4096, "dynamics_depth": 4096,
+                                                             "readout_depth": 1024}, input={"state_depth": 2048}, queue_depth=3)}
+TECHNOLOGIES = {"1x16 UP5K": CHECKED_UP5K}
 
 
 @pytest.fixture(scope="module", params=list(FABRICS))
 def simulator(request: pytest.FixtureRequest) -> Iterator[tuple[FabricConfig, Simulator]]:
     """Each fabric, compiled once."""
     config = FABRICS[request.param]
-    with Simulator(config) as made:
+    with Simulator(config, technology=TECHNOLOGIES.get(request.param)) as made:
         yield config, made
 
 
