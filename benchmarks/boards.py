@@ -15,7 +15,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +108,9 @@ class Bench:
 
     def tailored(self, board_name: str) -> tuple[FabricConfig, dict[str, Any]]:
         """The digit network's own fabric on a board."""
-        overlay = BOARDS[board_name].fabric
-        network, _ = digits(overlay.state_bits)
-        fabric = form(overlay, network)
+        base = BOARDS[board_name].base(tailored=True)
+        network, _ = digits(base.state_bits)
+        fabric = form(base, network)
         report = self.build(board_name, fabric, network, f"{board_name}-digits")
         print_rows(f"{board_name}, tailored to the digits", ("figure", "value"), build_rows(report))
         return fabric, report
@@ -205,24 +205,21 @@ def core_figures(bench: Bench) -> list[Figure]:
 
 
 def overlay_figures(bench: Bench) -> list[Figure]:
-    """The largest overlay that meets its clock."""
-    goal = ("ULX3S, largest overlay at 100 MHz: synaptic operations a second", ">= 40 G/s")
+    """The board's overlay, at the fastest clock that it meets."""
+    goal = (f"ULX3S, overlay at {OVERLAY_MHZ:g} MHz: synaptic operations a second", ">= 40 G/s")
     board = BOARDS["ulx3s"]
-    error: RanvierError | None = None
-    for cores in range(board.fabric.cores, 0, -1):
-        fabric = form(board.fabric, None, cores=cores)
-        try:
-            report = bench.build("ulx3s", fabric, None, f"ulx3s-overlay-{cores}", OVERLAY_MHZ * 1e6)
-        except RanvierError as failure:
-            error = error or failure
-            continue
-        operations = capacity_of(fabric, report["clock_hz"]).operations / 1e9
-        note = f" ({cores} x {fabric.core.lanes} lanes at {mhz(report['clock_hz'] / 1e6)}, Fmax {mhz(report['clocks'][0]['achieved'])})"
-        return [at_least(goal[0], 40, operations, lambda value: f"{value:.1f} G/s", note),
-                only("  time to build", report["seconds"]["total"], seconds),
-                *(resource_figure("overlay", report, name) for name in ("LUT4", "block RAMs", "multipliers"))]
-    assert error is not None
-    return failed([goal], error)
+    try:
+        report = bench.build("ulx3s", board.fabric, None, "ulx3s-overlay")
+    except RanvierError as error:
+        return failed([goal], error)
+    operations = capacity_of(board.fabric, report["clock_hz"]).operations / 1e9
+    note = (f" ({board.fabric.cores} x {board.fabric.core.lanes} lanes at {mhz(report['clock_hz'] / 1e6)}, "
+            f"Fmax {mhz(report['clocks'][0]['achieved'])}, seed {report['seed']})")
+    figure = at_least(goal[0], 40, operations, lambda value: f"{value:.1f} G/s", note)
+    if report["clock_hz"] < OVERLAY_MHZ * 1e6:
+        figure = replace(figure, met=False)
+    return [figure, only("  time to build", report["seconds"]["total"], seconds),
+            *(resource_figure("overlay", report, name) for name in ("LUT4", "block RAMs", "multipliers"))]
 
 
 # iCEBreaker
@@ -253,7 +250,7 @@ def link_figures(bench: Bench) -> list[Figure]:
     """Pictures a second over a simulated line, driver and device as they are; the time is the device's."""
     from ranvier.device import Device
     from ranvier.sim.device import SimulatedPort
-    config = DeviceConfig(form(BOARDS["ulx3s"].fabric, bench.network), clock_hz=96_000_000, baud=SIMULATED_BAUD)
+    config = DeviceConfig(form(BOARDS["ulx3s"].base(tailored=True), bench.network), clock_hz=96_000_000, baud=SIMULATED_BAUD)
     port = SimulatedPort(config)
     with Device.over(port) as device, bar("pictures over a simulated line", SIMULATED_PICTURES) as update:
         device.load(bench.network)

@@ -27,10 +27,13 @@ def up5k_link() -> LinkConfig:
 
 
 def ecp5_85f() -> FabricConfig:
-    """ECP5 85F: seven cores of 64 lanes, each with 28 of the 208 block RAMs; up to 16 words are cheap in LUT RAM."""
+    """ECP5 85F: seven cores of 64 lanes, each with 27 of the 208 block RAMs; up to 16 words are cheap in LUT RAM.
+
+    With four sweep lanes, which a core by itself is faster with, seven cores would need more block RAMs than there are.
+    """
     return FabricConfig(
-        cores=7, core=CoreConfig(lanes=64, sweep_lanes=4, program_depth=128, row_depth=32, weight_depth=1024, state_depth=256,
-                                 drive_depth=256, dynamics_depth=16, readout_depth=16),
+        cores=7, core=CoreConfig(lanes=64, sweep_lanes=2, program_depth=128, row_depth=32, weight_depth=1024, state_depth=512,
+                                 drive_depth=512, dynamics_depth=16, readout_depth=32),
         input=InputConfig(sweep_lanes=8, row_depth=16, state_depth=256, drive_depth=16, dynamics_depth=16),
         word_bits=64, spike_depth=256, levels=8)
 
