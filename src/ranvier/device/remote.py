@@ -25,7 +25,7 @@ from .session import NoAnswer, Request, Session, Words, read_request, write_requ
 __all__ = ["LinkBackend", "usual_silence"]
 
 _RUN, _CLEAR, _COMMIT = 1, 2, 4
-#: Words that `LinkBackend.verify` reads at once: on a bad line long replies seldom arrive whole.
+#: Words that `LinkBackend.read_back` reads at once: on a bad line long replies seldom arrive whole.
 _VERIFIED = 64
 #: Seconds in which a device that does nothing answers a hello, over any USB adapter.
 _OPENING_SILENCE = 0.3
