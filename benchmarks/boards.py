@@ -109,7 +109,7 @@ class Bench:
 
     def tailored(self, board_name: str) -> tuple[FabricConfig, dict[str, Any]]:
         """The digit network's own fabric on a board."""
-        base = BOARDS[board_name].base(tailored=True)
+        base = BOARDS[board_name].fabric
         network, _ = digits(base.state_bits)
         fabric = form(base, network)
         report = self.build(board_name, fabric, network, f"{board_name}-digits")
@@ -180,7 +180,7 @@ def out_of_context(bench: Bench, top: Any, ports: list[Any], key: str, clock_mhz
     (folder / f"{NAME}.il").write_text(rtlil.convert(top, name=NAME, ports=ports, platform=ECP5, emit_src=False))
     (folder / SYNTHESIS_SCRIPT).write_text(
         f"read_rtlil {NAME}.il\n{YOSYS_AFTER_READ}\nsynth_ecp5 {board.synthesis} -top {NAME}\nwrite_json {NAME}.json\n")
-    synthesise(tools[0], folder, f"synthesis of {key}")
+    synthesise(tools[0], folder, f"synthesis of {key}", "ecp5")
     options = ["--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context", "--freq", f"{clock_mhz:g}"]
     seeds = seeds_of(board, bench.seeds)
     place_seeds(tools[1], folder, lambda seed: placement_arguments("ecp5", options, seed), seeds, bench.jobs, f"place {key}")
@@ -255,7 +255,7 @@ def link_figures(bench: Bench) -> list[Figure]:
     """Pictures a second over a simulated line, driver and device as they are; the time is the device's."""
     from ranvier.device import Device
     from ranvier.sim.device import SimulatedPort
-    config = DeviceConfig(form(BOARDS["ulx3s"].base(tailored=True), bench.network), clock_hz=96_000_000, baud=SIMULATED_BAUD)
+    config = DeviceConfig(form(BOARDS["ulx3s"].fabric, bench.network), clock_hz=96_000_000, baud=SIMULATED_BAUD)
     port = SimulatedPort(config)
     with Device.over(port) as device, bar("pictures over a simulated line", SIMULATED_PICTURES) as update:
         device.load(bench.network)

@@ -49,8 +49,6 @@ class Board:
         LEDs, and the button that resets; None where the board has none.
     fabric, link
         The overlay: what is built when no network is given.
-    tailored_sweep_lanes
-        Sweep lanes of a core that is tailored to a network, where that leaves room for more of them than the overlay has.
     seeds
         Placement seeds that a build tries.
     synthesis, placement, packing
@@ -77,7 +75,6 @@ class Board:
     error: Pin | None
     reset: Pin | None
     link: LinkConfig = field(default_factory=LinkConfig)
-    tailored_sweep_lanes: int | None = None
     clock_on_pad: bool = False
     held_high: tuple[str, ...] = ()
     uart: int = 0
@@ -90,12 +87,6 @@ class Board:
     sram: tuple[str, ...] | None = ("--write-sram",)
     flash: tuple[str, ...] = ("--write-flash",)
     loader_note: str = ""
-
-    def base(self, *, tailored: bool) -> FabricConfig:
-        """The overlay, or what is tailored to a network."""
-        if not tailored or self.tailored_sweep_lanes is None:
-            return self.fabric
-        return self.fabric.replace(core={"sweep_lanes": self.tailored_sweep_lanes})
 
     def device_config(self, fabric: FabricConfig | None = None, clock_hz: int | None = None) -> DeviceConfig:
         """What is built into a bitstream for this board."""

@@ -43,7 +43,7 @@ def _platform() -> Any:
 colorlight_i5 = Board(
     name="colorlight-i5", title="Colorlight i5", family="ecp5", device="LFE5U-25F-6BG381C", platform=_platform,
     clock="clk25", source_hz=25_000_000, pll=ecp5_pll, clock_hz=100_000_000, most_hz=200_000_000,
-    fabric=ecp5_25f(), tailored_sweep_lanes=4,
+    fabric=ecp5_25f(),
     uart_note="DAPLink of the extension board; slow, so the link begins at 115200 baud", baud=115_200,
     heartbeat=Pin("led", 0, "LED on the module"), busy=Pin("led", 1, "pin 1 of PMOD P2, no LED on the board"),
     error=Pin("led", 2, "pin 2 of PMOD P2, no LED on the board"), reset=Pin("button", 0, "button at K18"),

@@ -28,7 +28,7 @@ def _platform() -> Any:
 icesugar_pro = Board(
     name="icesugar-pro", title="iCESugar-pro", family="ecp5", device="LFE5U-25F-6BG256C", platform=_platform,
     clock="clk25", source_hz=25_000_000, pll=ecp5_pll, clock_hz=100_000_000, most_hz=200_000_000,
-    fabric=ecp5_25f(), tailored_sweep_lanes=4, uart_note="iCELink; slow, so the link begins at 115200 baud", baud=115_200,
+    fabric=ecp5_25f(), uart_note="iCELink; slow, so the link begins at 115200 baud", baud=115_200,
     heartbeat=Pin("led", 0, "green of the RGB LED"), busy=Pin("led", 1, "blue of the RGB LED"),
     error=Pin("led", 2, "red of the RGB LED"), reset=Pin("button", 0, "button at L14"),
     packing=("--compress",), loader=("--cable", "cmsisdap"), loader_note=CMSIS_DAP_NOTE)

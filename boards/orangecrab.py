@@ -29,7 +29,7 @@ def _platform() -> Any:
 orangecrab = Board(
     name="orangecrab", title="OrangeCrab r0.2 25F", family="ecp5", device="LFE5U-25F-8MG285C", platform=_platform,
     clock="clk", source_hz=48_000_000, pll=ecp5_pll, clock_hz=100_000_000, most_hz=200_000_000,
-    fabric=ecp5_25f(), tailored_sweep_lanes=4,
+    fabric=ecp5_25f(),
     uart_note="no bridge on the board: an adapter for 3.3 V on header pins 0 (N17, to its TXD) and 1 (M18, to its RXD)",
     heartbeat=Pin("led", 0, "green of the RGB LED"), busy=Pin("led", 1, "blue of the RGB LED"),
     error=Pin("led", 2, "red of the RGB LED"), reset=Pin("button", 0, "BTN0"),

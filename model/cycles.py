@@ -132,7 +132,9 @@ class _Core:
         self._ring = _Ring(config, count)
         self._read = np.full(count, _NEVER, np.int32)         # when the entry before was read or pushed
         self._taken = [np.full(count, _NEVER, np.int32)] * (config.queue_depth + 1)  # when recent entries left the queue
-        self._kept_last: npt.NDArray[np.bool_] | bool = True     # whether the entry before went into the queue
+        self._read_before = self._read                        # and the one before that
+        self._kept: npt.NDArray[np.bool_] | bool = True       # whether these two went into the queue
+        self._kept_before: npt.NDArray[np.bool_] | bool = True
         self._free = np.zeros(count, np.int32)                # clock after the last token
         self._first = np.full(count, _LATER, np.int32)        # when the first entry was in hand
         self._hold = np.zeros(count, np.int32)                # when the holding register is free
@@ -173,14 +175,18 @@ class _Core:
     def _issue(self, wanted: Clocks) -> Clocks:
         """The first clock from ``wanted`` on in which the queue has room for what has been read.
 
-        An entry read in the clock before counts whether it will be kept or not.
+        An entry read in one of the two clocks before counts whether it will be kept or not.
         """
-        depth = self._config.queue_depth
-        later = np.maximum(wanted, np.maximum(self._read + 2, self._taken[depth - 1]))
-        before = np.where(self._kept_last, self._taken[depth - 1], self._taken[depth - 2])
-        at_once = (wanted == self._read + 1) & (before <= wanted)
-        read: Clocks = np.where(at_once, wanted, np.where(wanted > self._read + 1, np.maximum(wanted, self._taken[depth - 1]), later))
-        self._read = read
+        depth, last = self._config.queue_depth, self._read
+        # When the queue has room for one more beside the last entry, and beside the last two.
+        one = np.where(self._kept, self._taken[depth - 1], self._taken[depth - 2])
+        least = self._taken[depth - 3] if depth > 2 else np.int32(_LATER)
+        two = np.where(np.logical_and(self._kept, self._kept_before), self._taken[depth - 1],
+                       np.where(np.logical_or(self._kept, self._kept_before), self._taken[depth - 2], least))
+        behind = np.where(self._read_before == last - 1, two, one)
+        read: Clocks = np.where((wanted <= last + 1) & (behind <= last + 1), last + 1, np.where(
+            (wanted <= last + 2) & (one <= last + 2), last + 2, np.maximum(np.maximum(wanted, last + 3), self._taken[depth - 1])))
+        self._read, self._read_before = read, last
         return read
 
     def _serve(self, row: Row, read: Clocks, work: Clocks, kept: npt.NDArray[np.bool_] | bool, row_last: bool) -> None:
@@ -193,7 +199,7 @@ class _Core:
             token = token + waits
             self._hold = token + row.hold
             self._sweep(row, token)
-        self._kept_last = kept
+        self._kept, self._kept_before = kept, self._kept
         self._first = np.minimum(self._first, np.where(kept, taken, _LATER))
         if kept is True:
             self._taken = [taken, *self._taken[:-1]]

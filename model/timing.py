@@ -22,7 +22,7 @@ COLUMN_DELAY = {"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset"
 #: From a counter's step to the first clock in which a read shows it, if the host reads in every second clock meanwhile.
 COUNTER_LATENCY = 2 * len(Counter) + 2
 #: From an access on the configuration port to a read's value.
-READ_LATENCY = 6
+READ_LATENCY = 8
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
 

@@ -16,36 +16,49 @@ from .lanes import Lanes
 from .memory import ConfigMemory
 from .readback import joined
 from .scanner import Scanner
-from .sequencer import Sequencer
+from .sequencer import SLICE_BITS, Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
 from .sweep import Sweep
 from .technology import technology_of, weights_in_spram
 
-__all__ = ["CORE_MODULE", "Core", "CoreInstance", "connect_sweep", "memory_bus"]
+__all__ = ["CORE_MODULE", "LATE_MEMORIES", "Core", "CoreInstance", "connect_sweep", "memory_bus"]
 
 #: Module name of the core where it is converted apart from the fabric.
 CORE_MODULE = "ranvier_core"
 
+#: Memories whose words are needed two clocks after their address at the earliest.
+LATE_MEMORIES = (Memory.SPIKES, Memory.WEIGHTS, Memory.STATE, Memory.DRIVE, Memory.DYNAMICS, Memory.INPUTS)
 _CORE_WRITES = (Memory.STATE, Memory.SPIKES, Memory.READOUT)
 
 
-def memory_bus(m: Module, platform: object, bus: Any, select: Signal, targets: Mapping[Memory, ConfigMemory | Counters]) -> Signal:
-    """Join the buses of a unit's memories: ``select`` is the number of the one that an access means. Gives the offset that they see.
+def memory_bus(m: Module, platform: object, bus: Any, select: Signal,
+               targets: Mapping[Memory, ConfigMemory | Counters]) -> dict[Memory, Signal]:
+    """Join the buses of a unit's memories: ``select`` is the number of the one that an access means. Gives the offset that each sees.
 
-    A unit takes its accesses into registers of its own, for its memories lie far apart; where registers are dear it does not.
-    The registers keep what is for other units out, so that synthesis does not make one of those of all units.
+    A unit takes its accesses into registers, and each memory into others, for they lie far apart; where registers are dear there are
+    none. The registers keep what is for others out, so that synthesis does not make one of those of all units or memories.
     """
     lean = technology_of(platform).lut_before_register
     domain = m.d.comb if lean else m.d.sync
-    offset, data = Signal(OFFSET_BITS, name="bus_offset", reset_less=True), Signal(CHUNK_BITS, name="bus_data", reset_less=True)
+    unit_offset, unit_data = Signal(OFFSET_BITS, reset_less=True), Signal(CHUNK_BITS, reset_less=True)
     with m.If(bus.write | bus.read | lean):
-        domain += [offset.eq(bus.offset), data.eq(bus.data)]
+        domain += [unit_offset.eq(bus.offset), unit_data.eq(bus.data)]
+    offsets = {}
     for number, target in targets.items():
-        write, read = Signal(name=f"write_{number.name.lower()}"), Signal(name=f"read_{number.name.lower()}")
-        domain += [write.eq(bus.write & (select == number)), read.eq(bus.read & (select == number))]
+        name = number.name.lower()
+        write, read = Signal(name=f"write_{name}"), Signal(name=f"read_{name}")
+        offset, data = Signal(OFFSET_BITS, name=f"offset_{name}", reset_less=True), Signal(CHUNK_BITS, name=f"data_{name}", reset_less=True)
+        writes, reads = Signal(name=f"writes_{name}"), Signal(name=f"reads_{name}")
+        domain += [
+            writes.eq(bus.write & (select == number)), reads.eq(bus.read & (select == number)),
+            write.eq(writes), read.eq(reads),
+        ]
+        with m.If(writes | reads | lean):
+            domain += [offset.eq(unit_offset), data.eq(unit_data)]
+        offsets[number] = offset
         m.d.comb += [target.bus.offset.eq(offset), target.bus.data.eq(data), target.bus.write.eq(write), target.bus.read.eq(read)]
     m.d.comb += bus.value.eq(joined([target.bus.value for target in targets.values()]))
-    return offset
+    return offsets
 
 
 def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
@@ -106,6 +119,7 @@ class Core(Component):
         spram = weights_in_spram(config, technology_of(platform))
         memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES,
                                          host_writes=number != Memory.READOUT, spram=spram and number == Memory.WEIGHTS,
+                                         late=number in LATE_MEMORIES, slices=SLICE_BITS if number == Memory.SPIKES else 0,
                                          readable=bool(config.reads_back) or number == Memory.READOUT)
                     for number, layout in memory_map(config, "core").items()}
         for number, store in memories.items():
@@ -145,7 +159,7 @@ class Core(Component):
             spikes.write_enable.eq(self.ring_valid),
             program.address.eq(sequencer.program_address), program.enable.eq(sequencer.program_enable),
             sequencer.program_data.eq(program.data),
-            spikes.address.eq(sequencer.spike_address), sequencer.spike_data.eq(spikes.data),
+            spikes.address.eq(sequencer.spike_address), sequencer.spike_data.eq(spikes.data), sequencer.spike_filled.eq(spikes.filled),
             sequencer.credit.eq(scanner.credit),
             scanner.issued.eq(sequencer.issued),
             scanner.entry_valid.eq(sequencer.entry_valid), scanner.entry.eq(sequencer.entry),
@@ -158,16 +172,16 @@ class Core(Component):
         counters = m.submodules.counters
         token = scanner.token
         arrived, adding = Signal(3), Signal(3)   # weight, double, row_end of the token whose weight word is there, is registered
-        # A memory's word is late in its clock, so it gets a register; or, where that takes a logic cell a bit, its address does.
-        later = Signal.like(token.address if lean else weights.data, reset_less=True)
+        address = Signal.like(token.address, reset_less=True)
         enable, clear, row = Signal(), Signal(), Signal.like(token.row, reset_less=True)
         m.d.sync += [
             enable.eq(arrived[:2].any()), clear.eq(arrived[2] | self.ticker.start),
-            arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived),
-            later.eq(token.address + token.number if lean else weights.data), row.eq(token.row),
+            arrived.eq(Cat(token.weight, token.double, token.row_end)), adding.eq(arrived), row.eq(token.row),
         ]
+        if lean:    # the memory is not late, so its address is
+            m.d.sync += address.eq(token.address + token.number)
         m.d.comb += [
-            weights.address.eq(later if lean else token.address), lanes.weights.eq(weights.data if lean else later),
+            weights.address.eq(address if lean else token.address), lanes.weights.eq(weights.data),
             rows.address.eq(row), sweep.row.eq(rows.data),
             Cat(lanes.weight, lanes.double, lanes.row_end).eq(adding),
             sweep.load.eq(lanes.row_end),    # the first group's sums are due two clocks later, and there by then

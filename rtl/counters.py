@@ -15,13 +15,13 @@ from ranvier.model.timing import COUNTER_LATENCY
 from .readback import shown
 from .signatures import ConfigBus
 from .storage import RamStorage
-from .technology import technology_of
 
 __all__ = ["Counters"]
 
 
 class Counters(Component):
-    """Adds ``steps`` (how much each counter grows, by name) in every clock; ``clear`` sets all to 0.
+    """Adds ``steps`` (how much each counter grows, by name) in every clock; ``clear`` sets all to 0, and
+    forgets the next clock's steps too: it has a clock to come here, and a run begins later.
 
     A short register for each counter collects its steps. One after the other they are emptied into a memory, which
     holds the counters: an increment is there `COUNTER_LATENCY` clocks after it is presented, and so is a clear. Reads
@@ -56,9 +56,8 @@ class Counters(Component):
         m.submodules.totals = totals = RamStorage(CHUNK_BITS, 1 << bits)     # the last word is 0 and stays it
         number = Signal(range(max(numbers) + 1), init=min(numbers))
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
-        # The host's command comes late in its clock where accesses are not registered, and a run begins two clocks later.
         clear = Signal()
-        m.d["sync" if technology_of(platform).lut_before_register else "comb"] += clear.eq(self.clear)
+        m.d.sync += clear.eq(self.clear)
         amount = self._collect(m, number, clear)
         keep, taken = Signal(), Signal()
         m.d.comb += [

@@ -130,14 +130,13 @@ class Fabric(Component):
         m.d.sync += late.eq(Cat(self.read, late))
         answers: list[Value] = []
         for n, unit in enumerate(units):
-            access = [
-                unit.bus.offset.eq(bus), unit.bus.data.eq(data),
-                unit.bus.write.eq(write & chosen[n]), unit.bus.read.eq(read & chosen[n]),
-            ]
-            if isinstance(unit, Ticker):     # the others take an access into registers themselves
-                domain += access
+            access = {"offset": bus, "data": data, "write": write & chosen[n], "read": read & chosen[n]}
+            if isinstance(unit, Ticker):     # the others take an access into two registers themselves
+                for name, value in access.items():
+                    first = Signal.like(getattr(unit.bus, name), name=f"ticker_{name}")
+                    domain += [first.eq(value), getattr(unit.bus, name).eq(first)]
             else:
-                m.d.comb += [*access, unit.memory.eq(memory)]
+                m.d.comb += [*(getattr(unit.bus, name).eq(value) for name, value in access.items()), unit.memory.eq(memory)]
             answer = Signal(CHUNK_BITS, name=f"answer_{n}", reset_less=True)
             domain += answer.eq(unit.bus.value)
             answers.append(answer)

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import Counter, Memory, memory_map, row_word
 
-from .core import connect_sweep, memory_bus
+from .core import LATE_MEMORIES, connect_sweep, memory_bus
 from .counters import Counters
 from .memory import ConfigMemory
 from .signatures import ConfigBus, TickBus, Trace, ring_layout, struct
@@ -51,7 +51,8 @@ class InputUnit(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, part = self._config, self._config.input
-        memories = {number: ConfigMemory(layout, core_writes=number == Memory.STATE, readable=bool(config.reads_back))
+        memories = {number: ConfigMemory(layout, core_writes=number == Memory.STATE, late=number in LATE_MEMORIES,
+                                         readable=bool(config.reads_back))
                     for number, layout in memory_map(config, "input").items()}
         for number, store in memories.items():
             m.submodules[number.name.lower()] = store
@@ -59,10 +60,10 @@ class InputUnit(Component):
         m.submodules.counters = counters = Counters({
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(part.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(part.sweep_lanes)})
-        offset = memory_bus(m, platform, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
+        offsets = memory_bus(m, platform, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
         connect_sweep(m, self, sweep, memories, counters)
         walking = self._walk(m, sweep, memories[Memory.ROWS])
-        self._values(m, sweep, memories[Memory.INPUTS], offset)
+        self._values(m, sweep, memories[Memory.INPUTS], offsets[Memory.INPUTS])
         m.d.comb += self.busy.eq(walking | sweep.active | sweep.spiking)
         return m
 

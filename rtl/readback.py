@@ -12,11 +12,11 @@ from .technology import technology_of
 __all__ = ["joined", "shown"]
 
 
-def shown(m: Module, platform: object, name: str, value: Value, asked: ValueLike) -> Value:
-    """``value`` of the clock after one in which ``asked`` is high, and 0 of every other clock, one clock later.
+def shown(m: Module, platform: object, name: str, value: Value, asked: ValueLike, *, late: bool = False) -> Value:
+    """``value`` of the clock after one in which ``asked`` is high, and 0 of every other clock, two clocks later.
 
-    The register takes what a block RAM gives late in its clock, and clearing it costs no logic. Where a register costs a logic
-    cell there is none, so the answer comes a clock earlier.
+    The register takes what a block RAM gives late in its clock, and clearing it costs no logic. A ``late`` value, of the second clock
+    after, passes one register, others two. Where a register costs a logic cell there is none, so the answer comes two clocks earlier.
     """
     if technology_of(platform).lut_before_register:
         chosen = Signal(name=f"{name}_chosen")
@@ -24,10 +24,17 @@ def shown(m: Module, platform: object, name: str, value: Value, asked: ValueLike
         return value & chosen.replicate(len(value))
     hidden = Signal(name=f"{name}_hidden", init=1)
     register = Signal(len(value), name=name, reset_less=True)
+    if late:
+        before, asked = Value.cast(asked), Signal(name=f"{name}_asked")
+        m.d.sync += asked.eq(before)
     m.d.sync += [hidden.eq(~Value.cast(asked).bool()), register.eq(value)]
     with m.If(hidden):
         m.d.sync += register.eq(0)
-    return register
+    if late:
+        return register
+    second = Signal(len(value), name=f"{name}_second", reset_less=True)
+    m.d.sync += second.eq(register)
+    return second
 
 
 def joined(values: list[Value]) -> Value:

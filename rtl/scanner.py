@@ -166,16 +166,18 @@ class Scanner(Component):
     def _lend(self, m: Module, arrives: Value, first: Value) -> None:
         """``credit``: few levels of logic, for it decides what the sequencer reads next.
 
-        So the count of the entries that have arrived and are not in hand is kept as that many ones.
+        So the count of the entries that have arrived and are not in hand is kept as that many ones, and what is just arriving counts
+        before it is known whether it does: an empty word is dropped.
         """
         depth = self._config.queue_depth
-        waiting = Signal(depth)
+        waiting, arriving = Signal(depth), Signal()
+        m.d.sync += arriving.eq(self.issued)
         with m.If(arrives & ~first):
             m.d.sync += waiting.eq(Cat(Const(1, 1), waiting))
         with m.Elif(first & ~arrives):
             m.d.sync += waiting.eq(waiting >> 1)
         room = [~waiting[depth - taken] if taken <= depth else Const(0, 1) for taken in (1, 2, 3)]
-        m.d.comb += self.credit.eq(Mux(arrives & self.issued, room[2], Mux(arrives | self.issued, room[1], room[0])))
+        m.d.comb += self.credit.eq(Mux(arriving & self.issued, room[2], Mux(arriving | self.issued, room[1], room[0])))
 
     def _take(self, m: Module, hand: Any, rest: Value, valid: Signal, room: Signal, ending: Value, lone: Value, spent: Value) -> Value:
         """One token a clock from the slice in hand; ``room`` with its last. The number of its neuron in the word.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -42,13 +42,15 @@ def entry_layout(config: FabricConfig) -> data.StructLayout:
 class Sequencer(Component):
     """One clock for each descriptor and for each spike word, as long as ``credit`` lasts.
 
-    An ``entry`` is offered two clocks after its word's read, one after ``issued``; empty words are dropped unless they
+    ``spike_data`` is due two clocks after its address, and with it in ``spike_filled`` whether each slice of it has set bits; the
+    ``entry`` is offered in that clock, one after ``issued``. Empty words are dropped unless they
     end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
     clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment, and stays
     while ``program_enable`` is low; so its address comes from a register, whatever the segment in hand turns out to be.
 
-    Where a register alone takes a whole logic cell, entries and segments are not kept: an ``entry`` is offered in the clock
-    of ``issued``, with all of its ``bits`` meant, and ``program_data`` is the segment in hand.
+    Where a register alone takes a whole logic cell, entries and segments are not kept: ``spike_data`` is due one clock after its
+    address, the ``entry`` is offered in the clock of ``issued``, with all of its ``bits`` meant, and ``program_data`` is the segment
+    in hand.
     """
 
     ticker: Any
@@ -57,6 +59,7 @@ class Sequencer(Component):
     program_data: Any
     spike_address: Signal
     spike_data: Signal
+    spike_filled: Signal
     credit: Signal
     issued: Signal
     entry_valid: Signal
@@ -73,6 +76,7 @@ class Sequencer(Component):
             "program_data": In(self._segment),
             "spike_address": Out(bits_for(config.spike_depth - 1)),
             "spike_data": In(config.word_bits),
+            "spike_filled": In(-(-config.word_bits // SLICE_BITS)),
             "credit": In(1),
             "issued": Out(1),
             "entry_valid": Out(1),
@@ -171,19 +175,14 @@ class Sequencer(Component):
         ]
 
     def _offer(self, m: Module, flight: Any, scanned: Signal) -> None:
-        """The entry, a clock after its word: a block RAM is late in its clock, and a look at the whole word takes time."""
-        arrived = Signal()
-        parts = [self.spike_data[n:n + SLICE_BITS // 2].any() for n in range(0, len(self.spike_data), SLICE_BITS // 2)]
-        found = Signal(len(parts))
+        """The entry, with its word, which is kept for no longer than a clock."""
+        arrived, looks, needed = Signal(), Signal(), Signal(reset_less=True)
         m.d.sync += [
-            arrived.eq(self.issued),
-            found.eq(Cat(parts)),
-            self.entry.bits.eq(self.spike_data),
+            arrived.eq(self.issued), looks.eq(scanned), needed.eq(flight.row_last | flight.double),
             *(self.entry[name].eq(flight[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
         ]
-        with m.If(~scanned):
-            m.d.sync += found.eq(0)
         m.d.comb += [
-            self.entry.filled.eq(Cat(found[n:n + 2].any() for n in range(0, len(parts), 2))),
-            self.entry_valid.eq(arrived & (found.any() | self.entry.row_last | self.entry.double)),
+            self.entry.bits.eq(self.spike_data),
+            self.entry.filled.eq(self.spike_filled & looks.replicate(len(self.spike_filled))),
+            self.entry_valid.eq(arrived & (looks & self.spike_filled.any() | needed)),
         ]

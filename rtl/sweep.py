@@ -30,8 +30,9 @@ class Sweep(Component):
     """Sweeps the rows that ``load`` hands over, one after the other.
 
     A row loaded in clock c has its groups' addresses on ``state_address`` in clocks c + 1 to c + groups (``take`` is
-    high); ``state`` and the input ``current`` are due one clock later. Each parameter has an address of its own,
-    `COLUMN_DELAY` clocks after the group's, and is due one clock after it. The membrane is written `WRITE_LATENCY` clocks
+    high); ``state`` and the input ``current`` are due two clocks later, but a core's ``current`` one. Each parameter has an address of
+    its own, `COLUMN_DELAY` clocks after the group's, and is due two clocks after it. Where memories are not late all of these addresses
+    come a clock later instead. The membrane is written `WRITE_LATENCY` clocks
     after its address. A spike word leaves on ``word`` one clock before the ring can take it (`WORD_LATENCY`).
     """
 
@@ -103,7 +104,6 @@ class Sweep(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Where a register alone takes a whole logic cell, memories are asked a clock later instead of keeping what they gave.
         self._lean = technology_of(platform).lut_before_register
         stages = self._issue(m)
         spikes = self._neurons(m, stages)
@@ -209,17 +209,16 @@ class Sweep(Component):
                 m.d.sync += found.eq(0)
             return found
 
-        def given(name: str, value: Value) -> Value:
-            return value.as_signed() if self._lean else register(name, value)
-
         def column(name: str) -> Value:
             field = self._columns[name]
-            return given(name, getattr(self, name)[lane * field.bits:(lane + 1) * field.bits])
+            values: Signal = getattr(self, name)
+            return values[lane * field.bits:(lane + 1) * field.bits].as_signed()
 
-        # 1: what the memories give, for a block RAM is late in its clock
-        v = given("v", self.state[lane * s:(lane + 1) * s])
-        arrives = self.current[lane * s:(lane + 1) * s]
-        current = register("current", arrives) if "k" in self._columns else given("current", arrives)    # a core's are not memory's
+        # 1: what the memories give has come
+        v = self.state[lane * s:(lane + 1) * s].as_signed()
+        current = self.current[lane * s:(lane + 1) * s].as_signed()
+        if "k" in self._columns:    # a core's is not a memory's
+            current = register("current", current)
         bias, theta, v_min, v_max, v_reset, v_init = (column(name) for name in ("bias", "theta", "v_min", "v_max", "v_reset", "v_init"))
         # 2 and 3: u; decay's product, and what adds to it
         arriving = register("arriving", (current + bias)[:s])

@@ -31,7 +31,7 @@ from ranvier.rtl.lanes import Lanes
 from ranvier.rtl.memory import ConfigMemory
 from ranvier.rtl.ring import RingNode
 from ranvier.rtl.scanner import Scanner
-from ranvier.rtl.sequencer import Sequencer
+from ranvier.rtl.sequencer import SLICE_BITS, Sequencer
 from ranvier.rtl.sweep import Sweep
 from ranvier.rtl.technology import CHECKED
 from ranvier.rtl.ticker import Ticker
@@ -39,7 +39,7 @@ from ranvier.rtl.ticker import Ticker
 from .cells import cell_model
 from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
 
-__all__ = ["BLOCKS", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
+__all__ = ["BLOCKS", "COUNTERS", "FABRIC", "LATE", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
            "run_bench"]
 
 #: What the blocks are made for: words of several sweep groups, and two rows of the core to a word.
@@ -62,8 +62,10 @@ FABRIC = FabricConfig(
 MEMORIES = {
     "wide_memory": MemoryLayout(Memory.STATE, 70, 12, ""), "narrow_memory": MemoryLayout(Memory.ROWS, 20, 8, ""),
     "pair_memory": MemoryLayout(Memory.STATE, 40, 2, ""), "single_memory": MemoryLayout(Memory.ROWS, 33, 1, ""),
-    "spram_memory": MemoryLayout(Memory.WEIGHTS, 56, 40, ""),
+    "spram_memory": MemoryLayout(Memory.WEIGHTS, 56, 40, ""), "spike_memory": MemoryLayout(Memory.SPIKES, 44, 12, ""),
     "column_memory": MemoryLayout(Memory.DRIVE, 97, 9, "", (("theta", 16), ("bias", 40), ("v_init", 41)))}
+#: Those of them that give their words a clock later.
+LATE = (Memory.DRIVE, Memory.SPIKES, Memory.WEIGHTS)
 #: Widths of the counters; one is so wide that it wraps.
 COUNTERS = {Counter.SCAN: 1, Counter.SYNOPS: 4, Counter.SPIKES: 32}
 
@@ -128,7 +130,8 @@ class BenchTop(Component):
 
 def _blocks() -> BenchTop:
     return BenchTop({
-        **{name: ConfigMemory(layout, core_writes=layout.memory == Memory.STATE, spram=layout.memory == Memory.WEIGHTS)
+        **{name: ConfigMemory(layout, core_writes=layout.memory == Memory.STATE, spram=layout.memory == Memory.WEIGHTS,
+                              late=layout.memory in LATE, slices=SLICE_BITS if layout.memory == Memory.SPIKES else 0)
            for name, layout in MEMORIES.items()},
         "counters": Counters(COUNTERS), "sequencer": Sequencer(BLOCKS), "scanner": Scanner(BLOCKS), "lanes": Lanes(BLOCKS),
         "sweep": Sweep(BLOCKS, "core"), "ring": Ring(RING), "ticker": Ticker(BLOCKS), "input": InputUnit(BLOCKS),

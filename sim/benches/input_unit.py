@@ -108,6 +108,9 @@ async def _write(bench: Bench, memory: Memory, words: list[int]) -> None:
             await bench.settle()
             await bench.next()
     bench.set(bus_write=0)
+    for _ in range(2):    # on the way to the memory
+        await bench.settle()
+        await bench.next()
 
 
 def _writes(values: list[list[int]]) -> list[tuple[int, int]]:

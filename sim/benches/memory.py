@@ -9,19 +9,21 @@ import cocotb
 
 from ranvier.model.layout import CHUNK_BITS, Memory, MemoryLayout
 
-from ..bench import MEMORIES
-from .common import Bench, seeded
+from ..bench import LATE, MEMORIES
+from .common import Bench, filled_slices, seeded
 
 
 class _Words:
-    """The words, and what a clock's accesses show in the next one."""
+    """The words, and what a clock's accesses show in the next one, or in the one after it."""
 
     def __init__(self, layout: MemoryLayout) -> None:
         self._layout = layout
-        self._spram = layout.memory == Memory.WEIGHTS
+        self._spram, self._late = layout.memory == Memory.WEIGHTS, layout.memory in LATE
         self._words = [0] * layout.depth
+        self._slices = layout.memory == Memory.SPIKES
         self._columns = layout.columns or (("data", layout.bits),)
-        self._answer: int | None = None
+        self._answers: list[int | None] = [0, 0]
+        self._found: dict[str, int] = {}
         self.expected: dict[str, int] = {}
 
     def clock(self, blocks: list[int], enable: int, access: dict[str, int], write: tuple[int, int] | None) -> None:
@@ -32,19 +34,24 @@ class _Words:
         low = chunk * CHUNK_BITS
         mask = (1 << min(CHUNK_BITS, self._layout.bits - low)) - 1
         written = write[0] if write is not None else number if access["bus_write"] else None
-        before, first = self.expected, 0
-        self.expected = {} if self._answer is None else {"bus_value": self._answer}    # of the read in the clock before this one
-        self._answer = None
+        before, first = self._found, 0
+        self._found = {}
+        answer: int | None = None
         for (name, bits), block in zip(self._columns, blocks, strict=True):
             read = number if access["bus_read"] else block
             if not enable and not access["bus_read"]:
                 if name in before and written is None and not self._spram:
-                    self.expected[name] = before[name]
+                    self._found[name] = before[name]
             elif written is None or written != read and not self._spram:
-                self.expected[name] = self._words[read] >> first & (1 << bits) - 1
+                self._found[name] = self._words[read] >> first & (1 << bits) - 1
             first += bits
+        if self._slices and "data" in self._found:
+            self._found["filled"] = filled_slices(self._found["data"])
         if written != number or not access["bus_read"]:
-            self._answer = self._words[number] >> low & mask if access["bus_read"] else 0
+            answer = self._words[number] >> low & mask if access["bus_read"] else 0
+        self._answers.append(answer)
+        shown = self._answers.pop(0)     # of the read two clocks before this one
+        self.expected = (before if self._late else self._found) | ({} if shown is None else {"bus_value": shown})
         if write is not None:
             self._words[write[0]] = write[1]
         elif access["bus_write"]:

@@ -140,7 +140,7 @@ async def _clock(bench: Bench, unit: _Unit, stored: list[int], about: str) -> No
                  "spiking": int(bench.clock in unit.spiking)}, about)
     if write is not None:
         stored[write["trace_address"]] = write["trace_data"]
-    take, columns = unit.takes.get(bench.clock), unit.columns.get(bench.clock, {})
+    take, columns = unit.takes.get(bench.clock - 1), unit.columns.get(bench.clock - 1, {})
     await bench.next()
     if take is not None:
         bench.set(state=stored[take["state_address"]])

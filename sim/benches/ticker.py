@@ -71,15 +71,16 @@ def _check_levels(bench: Bench, run: _Run, tick: int) -> None:
 
 
 async def _access(bench: Bench, register: Control, value: int | None = None) -> int:
-    """One configuration access, which takes a clock; a read's value is there two clocks later."""
+    """One configuration access, which takes a clock; a read's value is there three clocks later."""
     bench.set(bus_offset=int(register), bus_write=int(value is not None), bus_read=int(value is None), bus_data=value or 0)
     await bench.settle()
     await bench.next()
     bench.set(bus_write=0, bus_read=0)
     if value is not None:
         return 0
-    await bench.settle()
-    await bench.next()
+    for _ in range(2):
+        await bench.settle()
+        await bench.next()
     await bench.settle()
     found = bench.get("bus_value")
     await bench.next()

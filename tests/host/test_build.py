@@ -312,8 +312,7 @@ def digits_like(inputs: int = 64, hidden: int = 40) -> Network:
 
 
 def test_forms() -> None:
-    base = BOARDS["ulx3s"].base(tailored=True)
-    assert base.core.sweep_lanes > BOARDS["ulx3s"].base(tailored=False).core.sweep_lanes
+    base = BOARDS["ulx3s"].fabric
     assert form(base, None) == base
     assert form(base, None, cores=3, lanes=16).cores == 3 and form(base, None, lanes=16).core.lanes == 16
     network = digits_like()

@@ -34,7 +34,7 @@ def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = 
     network = None if path is None else load_network(path)
     pictures = load_pictures(pictures_path, network)[0] if pictures_path is not None and network is not None else None
     try:
-        fabric = form(board.base(tailored=tailored), network if tailored else None, cores, lanes)
+        fabric = form(board.fabric, network if tailored else None, cores, lanes)
         placement = None if network is None else map_network(network, fabric)
     except RanvierError as error:
         help_ = "" if tailored or network is None else "; --tailor sizes the fabric to this network"

@@ -25,6 +25,7 @@ from ..model.errors import RanvierError
 from ..model.network import Network
 from ..progress import several, waiting
 from .folder import replaced_folder
+from .hard_registers import use_hard_registers
 from .logs import Placed, overfull, phase_of, read_placed, stage_of
 from .plan import NAME, SYNTHESIS_SCRIPT, Plan, make_plan
 from .prediction import Prediction, capacity_of
@@ -96,14 +97,16 @@ def _text(path: Path, most: int = 1 << 20) -> str:
         return ""
 
 
-def synthesise(tool: Tool, folder: Path, title: str) -> float:
-    """Run yosys' script in ``folder``; seconds that it took."""
+def synthesise(tool: Tool, folder: Path, title: str, family: str) -> float:
+    """Run yosys' script in ``folder``, and for an ECP5 use the registers that it leaves unused; seconds that it took."""
     start = time.monotonic()
     stop = threading.Event()
     with several([title]) as update, ThreadPoolExecutor(1) as pool:
         future = pool.submit(run_tool, tool, [SYNTHESIS_SCRIPT], folder, "synthesis.log", stop)
         _watch([future], [folder / "synthesis.log"], stage_of, update, stop)
         future.result()
+    if family == "ecp5":
+        use_hard_registers(folder / f"{NAME}.json", NAME)
     return time.monotonic() - start
 
 
@@ -148,7 +151,7 @@ def _attempt(job: Job, setting: PllSetting, tools: tuple[Tool, Tool, Tool], fold
     for name, content in plan.files.items():
         (folder / name).write_text(content)
     seconds = {"elaboration": time.monotonic() - start}
-    seconds["synthesis"] = synthesise(tools[0], folder, f"synthesis for {mhz:.2f} MHz")
+    seconds["synthesis"] = synthesise(tools[0], folder, f"synthesis for {mhz:.2f} MHz", job.board.family)
     start = time.monotonic()
     try:
         place_seeds(tools[1], folder, plan.placement, job.seeds, job.jobs, f"place and route for {mhz:.2f} MHz")
