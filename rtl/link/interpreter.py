@@ -80,7 +80,7 @@ class Interpreter(Component):
         self._known = Signal()         # the command's upper bits, which no command has, are 0
         self._repeat = Signal()        # the frame was executed before, and only its reply was lost
         self._left = Signal(bits_for(MOST_PAYLOAD))    # bytes of the payload that are still in the buffer
-        self._place = Signal(3)        # byte of a header, of a word or of the CRC
+        self._place = Signal(range(READ_LATENCY + 1))    # byte of a header, of a word or of the CRC; clock of a read
         self._words = Signal(bits_for(MOST_READ))      # that a reply has still to send
         self._status = Signal(_STATUS_BITS)
         self._word = Signal(CHUNK_BITS, reset_less=True)                # of the payload, or of the reply

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from ranvier.bitstream import flow
 from ranvier.bitstream.command import build, choose_cores, form
-from ranvier.bitstream.flow import BUILD_FILE, Job, build_bitstream
+from ranvier.bitstream.flow import BUILD_FILE, Job, build_bitstream, synthesise
 from ranvier.bitstream.logs import Clock, overfull, phase_of, read_placed, stage_of
 from ranvier.bitstream.prediction import link_bytes, predict
 from ranvier.bitstream.table import build_rows, seed_lines
@@ -311,8 +311,17 @@ def digits_like(inputs: int = 64, hidden: int = 40) -> Network:
                     Projection.dense("hidden", "out", rng.integers(-7, 8, (hidden, 10)))), info={"steps": 3})
 
 
+def test_netlists_of_an_ecp5_are_rewritten(fake: Callable[..., None], tmp_path: Path) -> None:
+    fake(40)
+    yosys = tools_of("ice40")[0]
+    synthesise(yosys, tmp_path, "synthesis", "ice40")
+    assert (tmp_path / "top.json").read_text() == "{}"
+    with pytest.raises(RanvierError, match=r"top\.json: it is not a netlist of Yosys"):
+        synthesise(yosys, tmp_path, "synthesis", "ecp5")
+
+
 def test_forms() -> None:
-    base = BOARDS["ulx3s"].fabric
+    base = BOARDS["ulx3s"].fabric.replace(core={"sweep_lanes": 4})
     assert form(base, None) == base
     assert form(base, None, cores=3, lanes=16).cores == 3 and form(base, None, lanes=16).core.lanes == 16
     network = digits_like()
