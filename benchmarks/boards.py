@@ -183,7 +183,7 @@ def out_of_context(bench: Bench, top: Any, ports: list[Any], key: str, clock_mhz
     synthesise(tools[0], folder, f"synthesis of {key}", "ecp5")
     options = ["--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context", "--freq", f"{clock_mhz:g}"]
     seeds = seeds_of(board, bench.seeds)
-    place_seeds(tools[1], folder, lambda seed: placement_arguments("ecp5", options, seed), seeds, bench.jobs, f"place {key}")
+    place_seeds(tools[1], folder, lambda seed: placement_arguments("ecp5", options, seed, packed=False), seeds, bench.jobs, f"place {key}")
     reports = [folder / f"{NAME}-{seed}.report.json" for seed in seeds]
     return [read_placed(path, "ecp5", seed, clock_mhz) for path, seed in zip(reports, seeds, strict=True) if path.is_file()]
 

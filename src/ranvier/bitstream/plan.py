@@ -57,10 +57,11 @@ def _chip(device: tuple[str, ...]) -> str:
     return next(option.partition("family=")[2] for option in device if "family=" in option)
 
 
-def placement_arguments(family: str, options: list[str], seed: int) -> list[str]:
-    """nextpnr's arguments that every placement has; its files are named by the seed."""
+def placement_arguments(family: str, options: list[str], seed: int, *, packed: bool = True) -> list[str]:
+    """nextpnr's arguments that every placement has; its files are named by the seed. What is not ``packed`` is only measured."""
     write = {"ice40": "--asc", "ecp5": "--textcfg", "gowin": "--write"}[family]
-    return [*_PLACERS[family], *options, "--json", f"{NAME}.json", write, f"{NAME}-{seed}.{_PACKED[family]}", "--seed", str(seed),
+    result = [write, f"{NAME}-{seed}.{_PACKED[family]}"] if packed else []
+    return [*_PLACERS[family], *options, "--json", f"{NAME}.json", *result, "--seed", str(seed),
             "--report", f"{NAME}-{seed}.report.json", "--timing-allow-fail"]
 
 
