@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from ranvier.cli import cli
+from ranvier.model.chain import access_latency, read_latency
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
 from ranvier.model.layout import (
@@ -57,7 +58,6 @@ from ranvier.model.link import (
     record_chunks,
     values_per_write,
 )
-from ranvier.model.timing import READ_LATENCY
 
 __all__ = ["PAGES", "command_page", "link_page", "memory_page"]
 
@@ -146,7 +146,8 @@ and depths. Fields are listed from the lowest bit.
 ## The configuration port
 
 The host sees one port: `address` of {OFFSET_BITS + MEMORY_BITS + UNIT_BITS} bits, `data` and `value` of {CHUNK_BITS} bits,
-`write` and `read`. It takes one access a clock. The value of a read is there {READ_LATENCY} clocks later.
+`write` and `read`. It takes one access a clock, and they take effect in that order. The value of a read is there {read_latency(config)}
+clocks later. A command shows in `running` after {access_latency(config)} clocks, in `room` at once.
 
 {_address(config)}
 

@@ -2,7 +2,7 @@
 
 from .layout import Counter
 
-__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "QUEUE_LATENCY", "READ_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
+__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "QUEUE_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
            "WORD_LATENCY", "WRITE_LATENCY", "drain", "outbox_depth", "trip"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
@@ -20,9 +20,7 @@ WRITE_LATENCY = 6
 #: From a group's address to the address of each of its parameters: they are read when they are needed.
 COLUMN_DELAY = {"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset": 3, "v_init": 4}
 #: From a counter's step to the first clock in which a read shows it, if the host reads in every second clock meanwhile.
-COUNTER_LATENCY = 2 * len(Counter) + 2
-#: From an access on the configuration port to a read's value.
-READ_LATENCY = 8
+COUNTER_LATENCY = 2 * len(Counter) + 3
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
 
@@ -30,10 +28,10 @@ TICK_OVERHEAD = 2
 def trip(nodes: int) -> int:
     """Clocks after a word's entry into the ring for which the unit must stay busy, beyond the clock of entry.
 
-    The word is in the last spike buffer ``nodes + 1`` clocks after its entry; from a unit's idleness to the next
+    The word is in the last spike buffer ``nodes + 2`` clocks after its entry; from a unit's idleness to the next
     tick's first read pass `TICK_OVERHEAD` + `DECODE` + `FIRST_SCAN` clocks.
     """
-    return max(0, nodes + 1 - (TICK_OVERHEAD + DECODE + FIRST_SCAN) - 1)
+    return max(0, nodes + 2 - (TICK_OVERHEAD + DECODE + FIRST_SCAN) - 1)
 
 
 def drain(nodes: int) -> int:

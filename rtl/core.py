@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from ranvier.model.chain import chain_stages
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import CHUNK_BITS, OFFSET_BITS, Counter, Memory, memory_map
+from ranvier.model.layout import Counter, Memory, memory_map
 
+from .chain import join_chain
 from .counters import Counters
 from .lanes import Lanes
 from .memory import ConfigMemory
-from .readback import joined
 from .scanner import Scanner
 from .sequencer import SLICE_BITS, Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
 from .sweep import Sweep
 from .technology import technology_of, weights_in_spram
 
-__all__ = ["CORE_MODULE", "LATE_MEMORIES", "Core", "CoreInstance", "connect_sweep", "memory_bus"]
+__all__ = ["CORE_MODULE", "LATE_MEMORIES", "Core", "CoreInstance", "connect_sweep"]
 
 #: Module name of the core where it is converted apart from the fabric.
 CORE_MODULE = "ranvier_core"
@@ -29,36 +29,6 @@ CORE_MODULE = "ranvier_core"
 #: Memories whose words are needed two clocks after their address at the earliest.
 LATE_MEMORIES = (Memory.SPIKES, Memory.WEIGHTS, Memory.STATE, Memory.DRIVE, Memory.DYNAMICS, Memory.INPUTS)
 _CORE_WRITES = (Memory.STATE, Memory.SPIKES, Memory.READOUT)
-
-
-def memory_bus(m: Module, platform: object, bus: Any, select: Signal,
-               targets: Mapping[Memory, ConfigMemory | Counters]) -> dict[Memory, Signal]:
-    """Join the buses of a unit's memories: ``select`` is the number of the one that an access means. Gives the offset that each sees.
-
-    A unit takes its accesses into registers, and each memory into others, for they lie far apart; where registers are dear there are
-    none. The registers keep what is for others out, so that synthesis does not make one of those of all units or memories.
-    """
-    lean = technology_of(platform).lut_before_register
-    domain = m.d.comb if lean else m.d.sync
-    unit_offset, unit_data = Signal(OFFSET_BITS, reset_less=True), Signal(CHUNK_BITS, reset_less=True)
-    with m.If(bus.write | bus.read | lean):
-        domain += [unit_offset.eq(bus.offset), unit_data.eq(bus.data)]
-    offsets = {}
-    for number, target in targets.items():
-        name = number.name.lower()
-        write, read = Signal(name=f"write_{name}"), Signal(name=f"read_{name}")
-        offset, data = Signal(OFFSET_BITS, name=f"offset_{name}", reset_less=True), Signal(CHUNK_BITS, name=f"data_{name}", reset_less=True)
-        writes, reads = Signal(name=f"writes_{name}"), Signal(name=f"reads_{name}")
-        domain += [
-            writes.eq(bus.write & (select == number)), reads.eq(bus.read & (select == number)),
-            write.eq(writes), read.eq(reads),
-        ]
-        with m.If(writes | reads | lean):
-            domain += [offset.eq(unit_offset), data.eq(unit_data)]
-        offsets[number] = offset
-        m.d.comb += [target.bus.offset.eq(offset), target.bus.data.eq(data), target.bus.write.eq(write), target.bus.read.eq(read)]
-    m.d.comb += bus.value.eq(joined([target.bus.value for target in targets.values()]))
-    return offsets
 
 
 def connect_sweep(m: Module, unit: Any, sweep: Sweep, memories: dict[Memory, ConfigMemory], counters: Counters) -> None:
@@ -133,13 +103,14 @@ class Core(Component):
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(core.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(core.sweep_lanes)})
         connect(m, flipped(self.ticker), sequencer.ticker)
-        memory_bus(m, platform, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
+        join_chain(m, platform, chain_stages(config, "core"), self, {**memories, Memory.COUNTERS: counters})
         connect_sweep(m, self, sweep, memories, counters)
-        self._scan(m, sequencer, scanner, memories)
+        lean = technology_of(platform).lut_before_register
+        self._scan(m, sequencer, scanner, memories, lean)
         scanning, begun = Signal(), Signal()     # from the first spike word in hand to the last token of the tick
         m.d.comb += scanning.eq(begun | scanner.in_hand)
         m.d.sync += begun.eq(scanning & ~self.ticker.start)
-        ending = self._accumulate(m, scanner, lanes, sweep, memories, technology_of(platform).lut_before_register)
+        ending = self._accumulate(m, scanner, lanes, sweep, memories, lean)
         readout = memories[Memory.READOUT]
         place = Signal(len(readout.write_address) - 1)    # in the bank; the mapper gives readouts the first groups
         m.d.comb += [
@@ -151,18 +122,22 @@ class Core(Component):
         ]
         return m
 
-    def _scan(self, m: Module, sequencer: Sequencer, scanner: Scanner, memories: dict[Memory, ConfigMemory]) -> None:
-        """Ring - spike buffer - sequencer - scanner."""
+    def _scan(self, m: Module, sequencer: Sequencer, scanner: Scanner, memories: dict[Memory, ConfigMemory], lean: bool) -> None:
+        """Ring - spike buffer - sequencer - scanner. A word has a clock to come here, where registers are not dear."""
         program, spikes = memories[Memory.PROGRAM], memories[Memory.SPIKES]
-        m.d.comb += [
+        m.d["comb" if lean else "sync"] += [
             spikes.write_address.eq(self.ring.address), spikes.write_data.eq(self.ring.bits),
             spikes.write_enable.eq(self.ring_valid),
+        ]
+        m.d.comb += [
             program.address.eq(sequencer.program_address), program.enable.eq(sequencer.program_enable),
             sequencer.program_data.eq(program.data),
-            spikes.address.eq(sequencer.spike_address), sequencer.spike_data.eq(spikes.data), sequencer.spike_filled.eq(spikes.filled),
+            spikes.address.eq(sequencer.spike_address), sequencer.spike_data.eq(spikes.data),
+            sequencer.spike_filled.eq(spikes.filled), sequencer.spike_used.eq(spikes.used),
             sequencer.credit.eq(scanner.credit),
             scanner.issued.eq(sequencer.issued),
-            scanner.entry_valid.eq(sequencer.entry_valid), scanner.entry.eq(sequencer.entry),
+            scanner.entry_arrives.eq(sequencer.entry_arrives), scanner.entry_valid.eq(sequencer.entry_valid),
+            scanner.entry.eq(sequencer.entry),
         ]
 
     def _accumulate(self, m: Module, scanner: Scanner, lanes: Lanes, sweep: Sweep, memories: dict[Memory, ConfigMemory],

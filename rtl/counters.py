@@ -15,13 +15,16 @@ from ranvier.model.timing import COUNTER_LATENCY
 from .readback import shown
 from .signatures import ConfigBus
 from .storage import RamStorage
+from .technology import technology_of
 
 __all__ = ["Counters"]
 
 
 class Counters(Component):
-    """Adds ``steps`` (how much each counter grows, by name) in every clock; ``clear`` sets all to 0, and
-    forgets the next clock's steps too: it has a clock to come here, and a run begins later.
+    """Adds ``steps`` (how much each counter grows, by name) in every clock; ``clear`` sets all to 0, the clock's steps too.
+
+    Both pass a register first, for they come from everywhere in the unit; where registers are dear only ``clear`` does, and forgets
+    the next clock's steps instead: a run begins later.
 
     A short register for each counter collects its steps. One after the other they are emptied into a memory, which
     holds the counters: an increment is there `COUNTER_LATENCY` clocks after it is presented, and so is a clear. Reads
@@ -58,7 +61,12 @@ class Counters(Component):
         fresh = Signal()    # the first round after a clear, which forgets what the memory holds
         clear = Signal()
         m.d.sync += clear.eq(self.clear)
-        amount = self._collect(m, number, clear)
+        steps = {counter: getattr(self, counter.name.lower()) for counter in self._widths}
+        if not technology_of(platform).lut_before_register:
+            for counter, now in steps.items():
+                steps[counter] = Signal.like(now, name=f"step_{counter.name.lower()}")
+                m.d.sync += steps[counter].eq(now)
+        amount = self._collect(m, number, steps, clear)
         keep, taken = Signal(), Signal()
         m.d.comb += [
             totals.address.eq(Mux(self.bus.read, self.bus.offset, number | fresh.replicate(bits))),
@@ -76,7 +84,7 @@ class Counters(Component):
             m.d.sync += [number.eq(min(numbers)), fresh.eq(1)]
         return m
 
-    def _collect(self, m: Module, number: Signal, clear: Signal) -> Signal:
+    def _collect(self, m: Module, number: Signal, steps: Mapping[Counter, Signal], clear: Signal) -> Signal:
         """The short registers: what ``number``'s has collected, in the clock after, while it begins again at 0."""
         amount = Signal(max(self._short(width) for width in self._widths.values()))
         m.d.sync += amount.eq(0)
@@ -84,7 +92,7 @@ class Counters(Component):
             name = counter.name.lower()
             short = Signal(self._short(width), name=f"short_{name}")
             collected = Signal.like(short, name=f"collected_{name}")
-            m.d.comb += collected.eq(short + getattr(self, name))
+            m.d.comb += collected.eq(short + steps[counter])
             taken = (number == counter) & ~self.bus.read
             m.d.sync += short.eq(collected)
             with m.If(taken | clear):

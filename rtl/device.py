@@ -86,6 +86,8 @@ class StreamDevice(Component):
         connect(m, reply.o, framer.i)
         connect(m, framer.o, sent.i)
         connect(m, sent.o, flipped(self.o))
+        bad_frame, overrun = Signal(), Signal()    # what is counted has time
+        m.d.sync += [bad_frame.eq(deframer.drop & ~deframer.overrun), overrun.eq(deframer.drop & deframer.overrun)]
         m.d.comb += [
             # bytes - frames - commands - replies
             self.i.ready.eq(1),
@@ -100,7 +102,7 @@ class StreamDevice(Component):
             recorder.first.eq(registers.first), recorder.stop.eq(registers.stop), recorder.tail.eq(registers.tail),
             recorder.offset.eq(registers.address), recorder.identifies.eq(registers.identifies), fabric.hold.eq(recorder.hold),
             # what the link says of itself
-            registers.bad_frame.eq(deframer.drop & ~deframer.overrun), registers.overrun.eq(deframer.drop & deframer.overrun),
+            registers.bad_frame.eq(bad_frame), registers.overrun.eq(overrun),
             registers.quiet.eq(interpreter.quiet & reply.i.ready & framer.idle & sent.i.ready & self.o_idle),
             registers.line_break.eq(self.line_break),
             registers.state.eq(Cat(fabric.running, fabric.waiting, fabric.room)), registers.head.eq(recorder.head),

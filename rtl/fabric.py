@@ -8,9 +8,9 @@ from amaranth.back import verilog
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
+from ranvier.model.chain import chain_length, chain_stages, read_latency
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
-from ranvier.model.timing import READ_LATENCY
 
 from .core import CORE_MODULE, Core, CoreInstance
 from .input_unit import InputUnit
@@ -26,8 +26,9 @@ __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
 class Fabric(Component):
     """Everything but the host link.
 
-    One configuration access a clock: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
-    N + 1), from the lowest bits; a read's ``value`` is there `READ_LATENCY` clocks later. Where the technology has a LUT before
+    One configuration access a clock, in their order: ``address`` is offset, memory and unit (cores 0 .. N - 1, input unit N, ticker
+    N + 1), from the lowest bits; a read's ``value`` is there `read_latency` clocks later, and ``running`` follows a command after
+    `access_latency`, but ``room`` at once. Where the technology has a LUT before
     a register, address and data of a write must stay for a clock more, and a read's address until its value is there. ``tick`` is high
     in the first clock of each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show
     every spike word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one
@@ -83,15 +84,19 @@ class Fabric(Component):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
             m.submodules[f"node_{n}"] = node
             self._attach(m, n, unit, node, nodes[n - 1], ticker)
-        self._configure(m, [*units, ticker], lean)
+        on_the_way = self._configure(m, [*units, ticker], lean)
         busy = Signal(len(units))
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.d.sync += busy[n].eq(unit.busy | node.busy)
+        if lean:
+            m.d.comb += self.room.eq(ticker.room)
+        else:
+            m.d.sync += self.room.eq(ticker.room & ~on_the_way)
         last = nodes[0 if alone else -1]
         m.d.comb += [
             ticker.idle.eq(~busy.any()), ticker.hold.eq(self.hold),
             inputs.swap.eq(ticker.swap),
-            self.running.eq(ticker.running), self.waiting.eq(ticker.waiting), self.room.eq(ticker.room),
+            self.running.eq(ticker.running), self.waiting.eq(ticker.waiting),
             self.tick.eq(ticker.ticker.start),
             self.spike_valid.eq(last.o_valid), self.spike_address.eq(last.o.address), self.spike_bits.eq(last.o.bits),
         ]
@@ -110,17 +115,21 @@ class Fabric(Component):
         if isinstance(unit, Core):
             m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]
 
-    def _configure(self, m: Module, units: list[Core | InputUnit | Ticker], lean: bool) -> None:
+    def _configure(self, m: Module, units: list[Core | InputUnit | Ticker], lean: bool) -> Value:
         """Register an access, send it to its unit; register the units' answers, then all of them joined.
+
+        An access takes effect after those before it: the ticker sees it when the longest unit's last memory has. Answers of shorter units
+        wait. Gives whether a write to the ticker is still on its way there.
 
         Where a register alone takes a whole logic cell address and data get none, nor does each answer: it is the command that comes
         later.
         """
+        config = self._config
         chosen = Signal(len(units))    # one bit for each unit
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
         data, write, read = Signal(CHUNK_BITS, reset_less=True), Signal(), Signal()
-        late = Signal(READ_LATENCY - 2)
+        late = Signal(read_latency(config) - 2)
         m.d.sync += [
             write.eq(self.write), memory.eq(self.address >> OFFSET_BITS),
             chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units)))),
@@ -128,19 +137,29 @@ class Fabric(Component):
         domain = m.d["comb" if lean else "sync"]
         domain += [bus.eq(self.address), data.eq(self.data), read.eq(late[-1] if lean else self.read)]
         m.d.sync += late.eq(Cat(self.read, late))
+        longest = chain_length(config)
         answers: list[Value] = []
+        writes: list[Value] = []
         for n, unit in enumerate(units):
             access = {"offset": bus, "data": data, "write": write & chosen[n], "read": read & chosen[n]}
-            if isinstance(unit, Ticker):     # the others take an access into two registers themselves
-                for name, value in access.items():
-                    first = Signal.like(getattr(unit.bus, name), name=f"ticker_{name}")
-                    domain += [first.eq(value), getattr(unit.bus, name).eq(first)]
+            waits = longest - len(chain_stages(config, "core" if isinstance(unit, Core) else "input"))
+            if isinstance(unit, Ticker):
+                waits = 0
+                for stage in range(longest + 1):
+                    writes.append(access["write"])
+                    access, before = {name: Signal.like(getattr(unit.bus, name), name=f"ticker_{name}_{stage}") for name in access}, access
+                    domain += [access[name].eq(before[name]) for name in access]
             else:
-                m.d.comb += [*(getattr(unit.bus, name).eq(value) for name, value in access.items()), unit.memory.eq(memory)]
-            answer = Signal(CHUNK_BITS, name=f"answer_{n}", reset_less=True)
-            domain += answer.eq(unit.bus.value)
+                m.d.comb += unit.memory.eq(memory)
+            m.d.comb += [getattr(unit.bus, name).eq(value) for name, value in access.items()]
+            answer: Value = unit.bus.value
+            for stage in range(waits + 1):
+                after = Signal(CHUNK_BITS, name=f"answer_{n}_{stage}", reset_less=True)
+                domain += after.eq(answer)
+                answer = after
             answers.append(answer)
         m.d.sync += self.value.eq(joined(answers))
+        return Cat(*writes, access["write"]).any()
 
 
 def fabric_verilog(config: FabricConfig, *, shared_core: bool = False, technology: Technology = GENERIC) -> str:

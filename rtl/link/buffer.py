@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from ..storage import RamStorage
+from ..technology import technology_of
 
 __all__ = ["FrameBuffer"]
 
@@ -42,7 +43,7 @@ class FrameBuffer(Component):
             self.full.eq((head ^ tail) == self._depth),
             writing.eq(self.push & ~self.full),
             store.write_address.eq(head), store.write_data.eq(self.data), store.write_enable.eq(writing),
-            store.address.eq(tail), self.byte.eq(store.data),
+            store.address.eq(tail),
         ]
         with m.If(writing):
             m.d.sync += head.eq(head + 1)
@@ -52,5 +53,13 @@ class FrameBuffer(Component):
             m.d.sync += committed.eq(head)
         with m.If(self.take):
             m.d.sync += tail.eq(tail + 1)
-        m.d.sync += self.valid.eq((tail != committed) & ~self.take)
+        ready = (tail != committed) & ~self.take
+        if technology_of(platform).lut_before_register:
+            m.d.comb += self.byte.eq(store.data)
+        else:    # another register for the byte, which is the block RAM's own in an ECP5, and a clock more after each
+            m.d.sync += self.byte.eq(store.data)
+            found = Signal()
+            m.d.sync += found.eq(ready)
+            ready = found & ~self.take
+        m.d.sync += self.valid.eq(ready)
         return m

@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
+from ranvier.model.chain import read_latency
 from ranvier.model.config import bits_for
 from ranvier.model.device_config import DeviceConfig
 from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS, Control, Memory
@@ -24,7 +25,7 @@ from ranvier.model.link import (
     link_unit,
     values_per_write,
 )
-from ranvier.model.timing import READ_LATENCY, drain
+from ranvier.model.timing import drain
 
 from .framing import reply_layout
 
@@ -80,7 +81,7 @@ class Interpreter(Component):
         self._known = Signal()         # the command's upper bits, which no command has, are 0
         self._repeat = Signal()        # the frame was executed before, and only its reply was lost
         self._left = Signal(bits_for(MOST_PAYLOAD))    # bytes of the payload that are still in the buffer
-        self._place = Signal(range(READ_LATENCY + 1))    # byte of a header, of a word or of the CRC; clock of a read
+        self._place = Signal(range(read_latency(self._config.fabric) + 1))    # byte of a header, of a word or of the CRC; clock of a read
         self._words = Signal(bits_for(MOST_READ))      # that a reply has still to send
         self._status = Signal(_STATUS_BITS)
         self._word = Signal(CHUNK_BITS, reset_less=True)                # of the payload, or of the reply
@@ -299,7 +300,7 @@ class Interpreter(Component):
         with m.State("FETCH"):
             m.d.comb += self.access_read.eq(place == 0)
             m.d.sync += place.eq(place + 1)
-            with m.If(place == READ_LATENCY):
+            with m.If(place == read_latency(self._config.fabric)):
                 m.d.comb += self._fetch.eq(1)
                 m.d.sync += [place.eq(0), self._words.eq(self._words - 1)]
                 m.next = "SEND"

@@ -21,7 +21,7 @@ async def sums(dut: Any) -> None:
     await bench.reset()
     totals = dict.fromkeys(COUNTERS, 0)
     for _ in range(60):
-        read = cleared = 0
+        read = 0
         for _ in range(rng.randrange(120)):
             steps = {counter: rng.choice([0, (1 << width) - 1, rng.getrandbits(width)]) for counter, width in COUNTERS.items()}
             clear, read = int(rng.random() < 0.02), int(not read and rng.random() < 0.6)
@@ -29,8 +29,7 @@ async def sums(dut: Any) -> None:
                       **{c.name.lower(): step for c, step in steps.items()})
             await bench.settle()
             await bench.next()
-            totals = {c: 0 if clear or cleared else (totals[c] + steps[c]) % (1 << CHUNK_BITS) for c in COUNTERS}
-            cleared = clear
+            totals = {c: 0 if clear else (totals[c] + steps[c]) % (1 << CHUNK_BITS) for c in COUNTERS}
         bench.set(clear=0, bus_read=0, **{c.name.lower(): 0 for c in COUNTERS})
         for _ in range(COUNTER_LATENCY):
             await bench.settle()

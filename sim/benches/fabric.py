@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from ranvier.files import load_network
 from ranvier.mapper import map_network
+from ranvier.model.chain import access_latency, read_latency
 from ranvier.model.cycles import predict_cycles
 from ranvier.model.golden import run_golden
 from ranvier.model.image import address, control_address, memory_image, pack_inputs, run_registers
 from ranvier.model.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
 from ranvier.model.placement import Placement
-from ranvier.model.timing import READ_LATENCY, drain
+from ranvier.model.timing import drain
 
 from ..bench import FABRIC
 from ..compare import compare_run
@@ -29,7 +30,7 @@ _RUN_AND_CLEAR, _BANK_COMPLETE = 3, 4
 _PATIENCE = 60_000
 # What the pipelines still hold when the last tick is over, and the clocks until a command shows in `room`.
 _DRAIN, _SETTLE = drain(FABRIC.nodes), 4
-_READ = READ_LATENCY
+_READ = read_latency(FABRIC)
 
 
 class _Recorder:
@@ -94,6 +95,8 @@ async def _run(bench: Bench, banks: npt.NDArray[np.uint32]) -> _Recorder:
     """Give the run command, feed banks as there is room, record until the fabric is at rest."""
     recorder, command = _Recorder(bench), control_address(FABRIC, Control.COMMAND)
     await _write(bench, [(command, _RUN_AND_CLEAR)])
+    for _ in range(access_latency(FABRIC)):
+        await recorder.clock()
     todo = [[(int(a), int(d)) for a, d in bank] + [(command, _BANK_COMPLETE)] for bank in banks]
     bank: list[tuple[int, int]] = []
     settle, end = 0, bench.clock + _PATIENCE

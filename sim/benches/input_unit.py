@@ -7,6 +7,7 @@ from typing import Any
 
 import cocotb
 
+from ranvier.model.chain import chain_stages
 from ranvier.model.fixed import NO_LEAK
 from ranvier.model.layout import CHUNK_BITS, Memory, memory_map, row_word
 from ranvier.model.timing import DECODE, WORD_LATENCY
@@ -108,7 +109,7 @@ async def _write(bench: Bench, memory: Memory, words: list[int]) -> None:
             await bench.settle()
             await bench.next()
     bench.set(bus_write=0)
-    for _ in range(2):    # on the way to the memory
+    for _ in chain_stages(BLOCKS, "input"):    # on the way to the memory
         await bench.settle()
         await bench.next()
 
@@ -128,7 +129,7 @@ async def _tick(bench: Bench, rng: random.Random, populations: _Populations, num
     populations.banks[1 - bank] = values = populations.draw()
     writes, start = _writes(values), bench.clock
     bench.set(ticker_start=1, swap=swap, ticker_steps=steps_word(BLOCKS, steps), ticker_tick=tick)
-    while bench.clock <= max(last, start + len(writes)) + 2:
+    while bench.clock <= max(last, start + len(writes) + len(chain_stages(BLOCKS, "input"))):
         since = bench.clock - start - 1
         if 0 <= since < len(writes):
             bench.set(memory=int(Memory.INPUTS), bus_write=1, bus_offset=writes[since][0], bus_data=writes[since][1])

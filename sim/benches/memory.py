@@ -7,10 +7,11 @@ from typing import Any
 
 import cocotb
 
+from ranvier.model.chain import PART_CHUNKS, parts_of
 from ranvier.model.layout import CHUNK_BITS, Memory, MemoryLayout
 
 from ..bench import LATE, MEMORIES
-from .common import Bench, filled_slices, seeded
+from .common import Bench, filled_slices, seeded, used_chunks
 
 
 class _Words:
@@ -22,7 +23,7 @@ class _Words:
         self._words = [0] * layout.depth
         self._slices = layout.memory == Memory.SPIKES
         self._columns = layout.columns or (("data", layout.bits),)
-        self._answers: list[int | None] = [0, 0]
+        self._answers: list[tuple[int, int | None]] = [(0, 0)] * 2    # of which part, or None for anything
         self._found: dict[str, int] = {}
         self.expected: dict[str, int] = {}
 
@@ -30,32 +31,33 @@ class _Words:
         """``blocks`` are the addresses of the columns, which are read with ``enable`` only. Nothing is expected of a word that is
         read while it is written, nor of an SPRAM that is written, nor of what stays while something is written.
         """
-        number, chunk = divmod(access["bus_offset"], self._layout.chunk_step)
+        number, chunk = divmod(access["offset"], self._layout.chunk_step)
         low = chunk * CHUNK_BITS
         mask = (1 << min(CHUNK_BITS, self._layout.bits - low)) - 1
-        written = write[0] if write is not None else number if access["bus_write"] else None
+        written = write[0] if write is not None else number if access["write"] else None
         before, first = self._found, 0
         self._found = {}
         answer: int | None = None
         for (name, bits), block in zip(self._columns, blocks, strict=True):
-            read = number if access["bus_read"] else block
-            if not enable and not access["bus_read"]:
+            read = number if access["read"] else block
+            if not enable and not access["read"]:
                 if name in before and written is None and not self._spram:
                     self._found[name] = before[name]
             elif written is None or written != read and not self._spram:
                 self._found[name] = self._words[read] >> first & (1 << bits) - 1
             first += bits
         if self._slices and "data" in self._found:
-            self._found["filled"] = filled_slices(self._found["data"])
-        if written != number or not access["bus_read"]:
-            answer = self._words[number] >> low & mask if access["bus_read"] else 0
-        self._answers.append(answer)
-        shown = self._answers.pop(0)     # of the read two clocks before this one
-        self.expected = (before if self._late else self._found) | ({} if shown is None else {"bus_value": shown})
+            self._found |= {"filled": filled_slices(self._found["data"]), "used": used_chunks(self._found["data"])}
+        if written != number or not access["read"]:
+            answer = self._words[number] >> low & mask if access["read"] else 0
+        self._answers.append((chunk // PART_CHUNKS, answer))
+        part, shown = self._answers.pop(0)     # of the read two clocks before this one
+        values = {f"bus_{n}_value": shown if n == part else 0 for n in range(parts_of(self._layout))}
+        self.expected = (before if self._late else self._found) | {name: v for name, v in values.items() if v is not None}
         if write is not None:
             self._words[write[0]] = write[1]
-        elif access["bus_write"]:
-            self._words[number] = self._words[number] & ~(mask << low) | (access["bus_data"] & mask) << low
+        elif access["write"]:
+            self._words[number] = self._words[number] & ~(mask << low) | (access["data"] & mask) << low
 
 
 def _draw(rng: random.Random, layout: MemoryLayout, clock: int) -> tuple[list[int], dict[str, int], tuple[int, int] | None]:
@@ -64,8 +66,8 @@ def _draw(rng: random.Random, layout: MemoryLayout, clock: int) -> tuple[list[in
     word, chunk = rng.randrange(layout.depth), rng.randrange(layout.chunks)
     if clock < layout.depth * layout.chunks:
         kind, (word, chunk) = "write", divmod(clock, layout.chunks)
-    access = {"bus_offset": word * layout.chunk_step + chunk, "bus_data": rng.getrandbits(CHUNK_BITS),
-              "bus_write": int(kind == "write"), "bus_read": int(kind == "read")}
+    access = {"offset": word * layout.chunk_step + chunk, "data": rng.getrandbits(CHUNK_BITS),
+              "write": int(kind == "write"), "read": int(kind == "read")}
     write = None
     if layout.memory == Memory.STATE and rng.random() < 0.3:
         write = rng.randrange(layout.depth), rng.getrandbits(layout.bits)
@@ -84,7 +86,8 @@ async def accesses(dut: Any) -> None:
             blocks, access, write = _draw(rng, layout, bench.clock)
             addresses = [f"{name}_address" for name, _ in layout.columns] or ["address"]
             enable = int(rng.random() < 0.8)
-            bench.set(**dict(zip(addresses, blocks, strict=True)), **access, enable=enable, write_enable=int(write is not None))
+            everywhere = {f"bus_{n}_{name}": value for n in range(parts_of(layout)) for name, value in access.items()}
+            bench.set(**dict(zip(addresses, blocks, strict=True)), **everywhere, enable=enable, write_enable=int(write is not None))
             if write is not None:
                 bench.set(write_address=write[0], write_data=write[1])
             await bench.settle()

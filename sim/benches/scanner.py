@@ -88,7 +88,8 @@ async def entries(dut: Any) -> None:
             eager = rng.choice([0.05, 0.5, 1.0])
         issued = credit and rng.random() < eager
         entry = _entry(rng) if read and rng.random() < 0.8 else None
-        bench.set(issued=int(issued), entry_valid=int(entry is not None))
+        bench.set(issued=int(issued), entry_valid=int(entry is not None),
+                  entry_arrives=int(entry is not None or rng.random() < 0.3))
         if entry is not None:
             bench.set(entry=bits_of(_ENTRY, entry))
             expected.arrive(bench.clock, entry)

@@ -14,7 +14,7 @@ from ranvier.model.timing import DECODE
 from ranvier.rtl.sequencer import SLICE_BITS, entry_layout
 
 from ..bench import BLOCKS
-from .common import Bench, filled_slices, random_steps, seeded, steps_word, unpack
+from .common import Bench, filled_slices, random_steps, seeded, steps_word, unpack, used_chunks
 
 _SEGMENT, _ENTRY = segment_word(BLOCKS), entry_layout(BLOCKS)
 _WEIGHTS = 1 << next(f.bits for f in _SEGMENT.fields if f.name == "weight_base")
@@ -104,7 +104,8 @@ async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]],
         if bench.get("program_enable"):
             program_data = words[bench.get("program_address")]
         await bench.next()
-        bench.set(ticker_start=0, program_data=program_data, spike_data=arriving, spike_filled=filled_slices(arriving))
+        bench.set(ticker_start=0, program_data=program_data, spike_data=arriving, spike_filled=filled_slices(arriving),
+                  spike_used=used_chunks(arriving))
         arriving = spike_data
         clock += 1
 
@@ -119,7 +120,7 @@ async def programs(dut: Any) -> None:
         program = _program(rng)
         spikes = [rng.choice([0, rng.getrandbits(BLOCKS.word_bits)]) for _ in range(BLOCKS.spike_depth)]
         # The memories show their first words before the tick begins.
-        bench.set(program_data=_SEGMENT.pack(**program[0]) if program else 0, spike_data=0, spike_filled=0)
+        bench.set(program_data=_SEGMENT.pack(**program[0]) if program else 0, spike_data=0, spike_filled=0, spike_used=0)
         await bench.settle()
         await bench.next()
         await _tick(bench, rng, program, spikes, number)

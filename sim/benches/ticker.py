@@ -90,7 +90,7 @@ async def _access(bench: Bench, register: Control, value: int | None = None) -> 
 async def _run(bench: Bench, rng: random.Random, run: _Run, host: _Host) -> tuple[int, int]:
     """One run from its command to its end: (clocks, waits)."""
     host.eager = rng.choice([1.0, 0.3, 0.02])
-    state, tick, clocks, waits, rest = "WAIT", 0, 0, 0, 0
+    state, tick, clocks, waits, rest = "BEGIN", 0, 0, 0, 0
     while state != "IDLE":
         blocked = run.needs_values(tick) and not host.ready
         writes = host.writes(not host.ready)
@@ -99,13 +99,13 @@ async def _run(bench: Bench, rng: random.Random, run: _Run, host: _Host) -> tupl
         about = f"tick {tick} of {run}, {state}"
         starts = state == "START"
         bench.check({"room": int(not host.ready), "ticker_start": int(starts), "swap": int(starts and run.needs_values(tick)),
-                     "running": 1, "waiting": int(state == "WAIT"), "ticker_tick": tick % 16, "ticker_clear": 0}, about)
-        if state in ("SETTLE", "RUN"):
-            _check_levels(bench, run, tick - 1)
-        clocks += state != "WAIT"
+                     "running": 1, "waiting": int(state == "WAIT"), "ticker_tick": (tick + starts) % 16, "ticker_clear": 0}, about)
+        if state in ("START", "SETTLE", "RUN"):
+            _check_levels(bench, run, tick - (not starts))
+        clocks += state not in ("BEGIN", "WAIT")
         waits += state == "WAIT"
         onward = "WAIT" if blocked else "START"
-        following = {"START": "SETTLE", "SETTLE": "RUN", "WAIT": onward,
+        following = {"BEGIN": "WAIT", "START": "SETTLE", "SETTLE": "RUN", "WAIT": onward,
                      "RUN": "RUN" if rest > 0 else "IDLE" if tick == run.ticks else onward}[state]
         if starts:
             host.ready = host.ready and not run.needs_values(tick)
