@@ -17,7 +17,7 @@ def up5k() -> FabricConfig:
     return FabricConfig(
         cores=1, core=CoreConfig(lanes=16, sweep_lanes=1, program_depth=128, row_depth=32, weight_depth=16384, state_depth=256,
                                  drive_depth=256, dynamics_depth=2),
-        input=InputConfig(sweep_lanes=1, row_depth=1, state_depth=1024, drive_depth=1, dynamics_depth=1),
+        input=InputConfig(sweep_lanes=2, row_depth=1, state_depth=512, drive_depth=1, dynamics_depth=1),
         state_bits=12, word_bits=16, spike_depth=256, levels=8, queue_depth=3, doubling=0, reads_back=0)
 
 

@@ -49,7 +49,7 @@ def chain_length(config: FabricConfig) -> int:
 
 def access_latency(config: FabricConfig) -> int:
     """Clocks from a write of the ticker's command register to the first in which `running` shows it."""
-    return 3 + chain_length(config)
+    return 4 + chain_length(config)
 
 
 def read_latency(config: FabricConfig) -> int:

@@ -17,11 +17,11 @@ from .signatures import ConfigBus
 from .storage import RamStorage, RegisterStorage, SpramStorage, Storage
 from .technology import Technology, technology_of
 
-__all__ = ["ConfigMemory"]
+__all__ = ["PIECE_BITS", "ConfigMemory"]
 
 #: Bits of a word with slices that are kept together. With two slices of a byte they are as wide as a block RAM of an ECP5 is where
 #: its register can be used.
-_SLICED_PART = 16
+PIECE_BITS = 16
 
 
 class ConfigMemory(Component):
@@ -42,7 +42,7 @@ class ConfigMemory(Component):
     (`bitstream/hard_registers.py`), for nothing else takes what is before it. The answer to the host comes from behind it.
 
     With ``slices`` a late word comes with ``filled``: for each so many bits of it whether any of them is set; and with ``used``: the same
-    for each chunk. That is found out when the word is written, and kept beside it.
+    for each `PIECE_BITS`. That is found out when the word is written, and kept beside it.
 
     One or two words are registers. With ``spram`` the words are in SPRAM; everything else is left to the tool, as far as the
     platform's technology does not say better. What is not ``readable`` answers nothing to the host.
@@ -73,7 +73,7 @@ class ConfigMemory(Component):
             columns = {name: Out(bits) for name, bits in layout.columns}
             columns |= {f"{name}_address": In(address) for name, _ in layout.columns}
         if slices:
-            columns |= {"filled": Out(-(-layout.bits // slices)), "used": Out(layout.chunks)}
+            columns |= {"filled": Out(-(-layout.bits // slices)), "used": Out(-(-layout.bits // PIECE_BITS))}
         super().__init__({
             **columns,
             "enable": In(1, init=1),  # type: ignore[call-arg]  # which the stubs do not know
@@ -113,7 +113,7 @@ class ConfigMemory(Component):
             return given
 
         for address, data, first in self._columns():
-            for low, high in self._parts(first, first + len(data), _SLICED_PART if slices else CHUNK_BITS):
+            for low, high in self._parts(first, first + len(data), PIECE_BITS if slices else CHUNK_BITS):
                 index, shift = divmod(low, CHUNK_BITS)
                 written = writes[index][shift:shift + high - low]
                 filled = Cat(written[n:n + slices].any() for n in range(0, len(written), slices)) if slices else Const(0, 0)
@@ -123,8 +123,9 @@ class ConfigMemory(Component):
                     m.d.comb += self.filled[low // slices:][:len(filled)].eq(given[len(written):])
         if slices:
             for index, chunk in enumerate(writes):
-                used = chunk[:layout.bits - index * CHUNK_BITS].any()
-                m.d.comb += self.used[index].eq(kept(f"used_{index}", used, self.address, index))
+                bits = min(CHUNK_BITS, layout.bits - index * CHUNK_BITS)
+                used = Cat(chunk[n:min(n + PIECE_BITS, bits)].any() for n in range(0, bits, PIECE_BITS))
+                m.d.comb += self.used[index * CHUNK_BITS // PIECE_BITS:][:len(used)].eq(kept(f"used_{index}", used, self.address, index))
         if self._readable:
             for number, bus in enumerate(self.bus):
                 first = number * PART_CHUNKS

@@ -9,8 +9,9 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import CHUNK_BITS, Op, segment_word
+from ranvier.model.layout import Op, segment_word
 
+from .memory import PIECE_BITS
 from .signatures import TickBus, struct
 from .stepper import Stepper
 from .technology import technology_of
@@ -42,7 +43,7 @@ def entry_layout(config: FabricConfig) -> data.StructLayout:
 class Sequencer(Component):
     """One clock for each descriptor and for each spike word, as long as ``credit`` lasts.
 
-    ``spike_data`` is due two clocks after its address, and with it whether each slice of it (``spike_filled``) and each chunk
+    ``spike_data`` is due two clocks after its address, and with it whether each slice of it (``spike_filled``) and each piece
     (``spike_used``) has set bits; the ``entry`` is offered in that clock, one after ``issued``, which ``entry_arrives`` says. Empty words
     are dropped unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
     clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment, and stays
@@ -79,7 +80,7 @@ class Sequencer(Component):
             "spike_address": Out(bits_for(config.spike_depth - 1)),
             "spike_data": In(config.word_bits),
             "spike_filled": In(-(-config.word_bits // SLICE_BITS)),
-            "spike_used": In(-(-config.word_bits // CHUNK_BITS)),
+            "spike_used": In(-(-config.word_bits // PIECE_BITS)),
             "credit": In(1),
             "issued": Out(1),
             "entry_arrives": Out(1),

@@ -51,11 +51,9 @@ class Ticker(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         command = Signal()    # the host writes the command register
-        m.d.comb += [
-            command.eq(self.bus.write & (self.bus.offset[:4] == Control.COMMAND)),
-            self.ticker.clear.eq(command & self.bus.data[1]),
-        ]
-        begin = command & self.bus.data[0] & ~self.running
+        begin = Signal()
+        m.d.comb += command.eq(self.bus.write & (self.bus.offset[:4] == Control.COMMAND))
+        m.d.sync += [begin.eq(command & self.bus.data[0] & ~self.running), self.ticker.clear.eq(command & self.bus.data[1])]
         registers = self._registers(m)
         ready = Signal()      # the bank that the host writes is complete
         with m.If(command & self.bus.data[2]):
@@ -78,7 +76,7 @@ class Ticker(Component):
                 with m.If(begin & (registers[Control.TICKS] != 0)):
                     m.d.sync += left.eq(next_left.next)
                     m.next = "BEGIN"
-            with m.State("BEGIN"):    # the first step is found out
+            with m.State("BEGIN"):    # what the first step is like is found out
                 m.next = "WAIT"
             with m.State("WAIT"):
                 m.d.comb += [self.waiting.eq(1), going.eq(~blocked)]
@@ -127,7 +125,7 @@ class Ticker(Component):
             for which, value in values.items()]))
         return waits, clocks
 
-    def _steps(self, m: Module, registers: dict[Control, Signal], begin: Value, going: Signal) -> Signal:
+    def _steps(self, m: Module, registers: dict[Control, Signal], begin: Signal, going: Signal) -> Signal:
         """Level 0's next step, moved in before each start; whether that step needs new input values."""
         config = self._config
         longest = config.delays
@@ -137,18 +135,15 @@ class Ticker(Component):
         parity = Signal()
         tau = Signal(range(longest + 1))
         first: Any = Signal(step_layout(config))
-        new_values = Signal()
-        more = Signal()             # steps are left; from the second clock after a step is moved in, and no tick begins before
-        last = Signal()             # it is the window's last one; likewise
-        m.d.sync += [more.eq(taken != registers[Control.TOTAL]), last.eq(step + 1 == registers[Control.STEPS])]
-        opened = (pause == 0) & more
-        m.d.comb += [
-            first.open.eq(opened),
-            first.last.eq(last),
-            first.parity.eq(parity),
-            first.tau.eq(tau),
-            new_values.eq(opened & (registers[Control.PER_STEP] | (tau == 0))),
+        # What follows from these is there up to two clocks after a step is moved in, and no tick begins before: steps are left, this
+        # is the window's last one, it is taken in the next tick, and it needs new values.
+        more, last, opened, new_values = Signal(), Signal(), Signal(), Signal()
+        opens = (pause == 0) & more
+        m.d.sync += [
+            more.eq(taken != registers[Control.TOTAL]), last.eq(step + 1 == registers[Control.STEPS]),
+            opened.eq(opens), new_values.eq(opens & (registers[Control.PER_STEP] | (tau == 0))),
         ]
+        m.d.comb += [first.open.eq(opened), first.last.eq(last), first.parity.eq(parity), first.tau.eq(tau)]
         with m.If(going):
             m.d.sync += [
                 self.ticker.tick.eq(self.ticker.tick + 1),

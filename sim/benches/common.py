@@ -14,13 +14,13 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from ranvier.model.config import FabricConfig
-from ranvier.model.layout import CHUNK_BITS
+from ranvier.rtl.memory import PIECE_BITS
 from ranvier.rtl.sequencer import SLICE_BITS
 from ranvier.rtl.signatures import step_layout
 
 from ..bench import TOPS
 
-__all__ = ["Bench", "bits_of", "filled_slices", "random_steps", "seeded", "signed", "steps_word", "unpack", "used_chunks"]
+__all__ = ["Bench", "bits_of", "filled_slices", "random_steps", "seeded", "signed", "steps_word", "unpack", "used_pieces"]
 
 _CLOSED = {"open": 0, "last": 0, "parity": 0, "tau": 0}
 
@@ -105,9 +105,9 @@ def filled_slices(word: int) -> int:
     return sum(1 << n // SLICE_BITS for n in range(0, word.bit_length(), SLICE_BITS) if word >> n & (1 << SLICE_BITS) - 1)
 
 
-def used_chunks(word: int) -> int:
-    """For each chunk of a spike word whether it has set bits, the lowest first."""
-    return sum(1 << n // CHUNK_BITS for n in range(0, word.bit_length(), CHUNK_BITS) if word >> n & (1 << CHUNK_BITS) - 1)
+def used_pieces(word: int) -> int:
+    """For each piece of a spike word whether it has set bits, the lowest first."""
+    return sum(1 << n // PIECE_BITS for n in range(0, word.bit_length(), PIECE_BITS) if word >> n & (1 << PIECE_BITS) - 1)
 
 
 def unpack(layout: data.StructLayout, bits: int) -> dict[str, int]:

@@ -14,7 +14,7 @@ from ranvier.model.timing import DECODE
 from ranvier.rtl.sequencer import SLICE_BITS, entry_layout
 
 from ..bench import BLOCKS
-from .common import Bench, filled_slices, random_steps, seeded, steps_word, unpack, used_chunks
+from .common import Bench, filled_slices, random_steps, seeded, steps_word, unpack, used_pieces
 
 _SEGMENT, _ENTRY = segment_word(BLOCKS), entry_layout(BLOCKS)
 _WEIGHTS = 1 << next(f.bits for f in _SEGMENT.fields if f.name == "weight_base")
@@ -105,7 +105,7 @@ async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]],
             program_data = words[bench.get("program_address")]
         await bench.next()
         bench.set(ticker_start=0, program_data=program_data, spike_data=arriving, spike_filled=filled_slices(arriving),
-                  spike_used=used_chunks(arriving))
+                  spike_used=used_pieces(arriving))
         arriving = spike_data
         clock += 1
 
