@@ -25,7 +25,8 @@ def join_chain(m: Module, platform: object, stages: list[list[tuple[Memory, int]
 
     A stage is registers: of the access, which moves on to the next one, and of the answers so far. So wires go from neighbour to
     neighbour, and each read takes as long as any other. The first registers take the unit's own accesses only, or synthesis would make
-    one chain of all units' first parts. Where registers are dear there are none.
+    one chain of all units' first parts. Where registers are dear there are none. A reset stops no access that is in the chain: its wire
+    would have the longest way of all.
     """
     lean = technology_of(platform).lut_before_register
     domain = m.d.comb if lean else m.d.sync
@@ -33,8 +34,8 @@ def join_chain(m: Module, platform: object, stages: list[list[tuple[Memory, int]
     answer: Value | None = None
     offsets = {}
     for number, parts in enumerate(stages):
-        next_write, next_read, next_memory = Signal(name=f"write_{number}"), Signal(name=f"read_{number}"), Signal(
-            MEMORY_BITS, name=f"memory_{number}", reset_less=True)
+        next_write, next_read = (Signal(name=f"{kind}_{number}", reset_less=True) for kind in ("write", "read"))
+        next_memory = Signal(MEMORY_BITS, name=f"memory_{number}", reset_less=True)
         next_offset = Signal(OFFSET_BITS, name=f"offset_{number}", reset_less=True)
         next_data = Signal(CHUNK_BITS, name=f"data_{number}", reset_less=True)
         domain += [next_write.eq(write), next_read.eq(read)]
@@ -44,7 +45,7 @@ def join_chain(m: Module, platform: object, stages: list[list[tuple[Memory, int]
         for which, part in parts:
             bus = targets[which].bus if which == Memory.COUNTERS else targets[which].bus[part]
             chosen = memory == which
-            writes, reads = (Signal(name=f"{kind}_{which.name.lower()}_{part}") for kind in ("writes", "reads"))
+            writes, reads = (Signal(name=f"{kind}_{which.name.lower()}_{part}", reset_less=True) for kind in ("writes", "reads"))
             domain += [writes.eq(write & chosen), reads.eq(read & chosen)]
             m.d.comb += [bus.offset.eq(next_offset), bus.data.eq(next_data), bus.write.eq(writes), bus.read.eq(reads)]
             offsets[which, part] = next_offset

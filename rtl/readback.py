@@ -22,10 +22,10 @@ def shown(m: Module, platform: object, name: str, value: Value, asked: ValueLike
         chosen = Signal(name=f"{name}_chosen")
         m.d.sync += chosen.eq(asked)
         return value & chosen.replicate(len(value))
-    hidden = Signal(name=f"{name}_hidden", init=1)
+    hidden = Signal(name=f"{name}_hidden", init=1, reset_less=True)
     register = Signal(len(value), name=name, reset_less=True)
     if late:
-        before, asked = Value.cast(asked), Signal(name=f"{name}_asked")
+        before, asked = Value.cast(asked), Signal(name=f"{name}_asked", reset_less=True)
         m.d.sync += asked.eq(before)
     m.d.sync += [hidden.eq(~Value.cast(asked).bool()), register.eq(value)]
     with m.If(hidden):

@@ -36,7 +36,7 @@ class Recorder(Component):
 
     ``head`` counts them since the run began; the host moves ``tail`` after them. While more than half of the ring is
     taken up ``hold`` asks the ticker to wait before the next tick; a word that still finds no place is counted in
-    ``lost``. ``value`` is word ``offset`` of the ring one clock after the offset changes, or where ``identifies`` of ``identity``,
+    ``lost``. ``value`` is word ``offset`` of the ring up to two clocks after the offset changes, or where ``identifies`` of ``identity``,
     which lies in the same memory: words in a block RAM cost no logic, and that one has room.
     """
 
@@ -104,19 +104,24 @@ class Recorder(Component):
             m.d.sync += self.head.eq(self.head + 1)
         with m.Elif(wanted & ~self.lost.all()):
             m.d.sync += self.lost.eq(self.lost + 1)
-        self._show(m, words)
+        self._show(m, words, technology_of(platform).lut_before_register)
         return m
 
-    def _show(self, m: Module, words: RamStorage) -> None:
-        """The chunk of the ring at ``offset``; chunks that fill an entry up to a power of two read as 0."""
+    def _show(self, m: Module, words: RamStorage, lean: bool) -> None:
+        """The chunk of the ring at ``offset``; chunks that fill an entry up to a power of two read as 0.
+
+        A block RAM gives its word late in its clock, so a register keeps it, where registers are not dear.
+        """
+        entry = Signal.like(words.data, reset_less=True)
+        m.d["comb" if lean else "sync"] += entry.eq(words.data)
         chunks = record_chunks(self._config)
         chunk_bits = (chunks - 1).bit_length()
         chunk = self.offset[:chunk_bits] & ~self.identifies.replicate(chunk_bits)
         place = self.offset[chunk_bits:][:bits_for(self._depth - 1)]
         m.d.comb += words.address.eq(Mux(self.identifies, self._identity_start | self.offset[:bits_for(IDENTITY_WORDS - 1)], place))
-        for index in range(-(-len(words.data) // CHUNK_BITS)):
+        for index in range(-(-len(entry) // CHUNK_BITS)):
             with m.If(chunk == index):
-                m.d.comb += self.value.eq(words.data[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])
+                m.d.comb += self.value.eq(entry[index * CHUNK_BITS:(index + 1) * CHUNK_BITS])
 
     @property
     def _identity_start(self) -> int:

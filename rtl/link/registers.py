@@ -19,7 +19,8 @@ _RESET_CLOCKS = 32
 
 
 class LinkRegisters(Component):
-    """``value`` follows ``address`` (memory and offset) at most three clocks later; ``write`` is for one clock.
+    """``value`` follows ``address`` (memory and offset) at most three clocks later, where ``record`` does two clocks later; ``write`` is
+    for one clock.
 
     ``identifies`` says that the record's memory is asked for the identity.
 
@@ -89,9 +90,8 @@ class LinkRegisters(Component):
             for register, value in values.items():
                 with m.Case(register):
                     domain += register_value.eq(value)
-        record = Signal.like(self.record)
         m.d.comb += self.identifies.eq(memory == LinkMemory.IDENTITY)
-        domain += [record.eq(self.record), self.value.eq(Mux(memory == LinkMemory.REGISTERS, register_value, record))]
+        domain += self.value.eq(Mux(memory == LinkMemory.REGISTERS, register_value, self.record))
         return m
 
     def _chosen(self, offset: Value, register: Register) -> Value:
