@@ -16,8 +16,10 @@ __all__ = ["NAME", "SYNTHESIS_SCRIPT", "Plan", "make_plan", "placement_arguments
 NAME = "top"
 SYNTHESIS_SCRIPT = f"{NAME}.ys"
 _KEPT = (".il", ".ys", ".pcf", ".lpf", ".cst")
-#: The static placer leaves room between cells where the chip has it, so that routing ends (docs/decisions/0012).
-_PLACERS: Mapping[str, tuple[str, ...]] = {"ice40": (), "ecp5": ("--placer", "static", "--router", "router2"), "gowin": ()}
+#: The static placer leaves room between cells where the chip has it, so that routing ends, and then wires that come out late are
+#: routed again (docs/decisions/0012).
+_PLACERS: Mapping[str, tuple[str, ...]] = {
+    "ice40": (), "ecp5": ("--placer", "static", "--router", "router2", "--tmg-ripup"), "gowin": ()}
 _ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756"}
 _PACKED = {"ice40": "asc", "ecp5": "config", "gowin": "placed.json"}
 _BITSTREAM = {"ice40": "bin", "ecp5": "bit", "gowin": "fs"}
