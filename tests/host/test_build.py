@@ -327,8 +327,9 @@ def test_forms() -> None:
     network = digits_like()
     # Two rows, hidden and output, can be side by side; a third core would have nothing to do.
     assert form(base, network).cores == choose_cores(network, base).cores == 2
+    # A spike word of the input unit takes as long as a slot of the ring's 17 nodes at least.
     wide = form(BOARDS["icebreaker"].fabric, network, cores=16)
-    assert wide.word_bits == 32 and wide.cores == 16
+    assert wide.word_bits == 64 and wide.cores == 16 and wide.word_bits // wide.input.sweep_lanes >= 17
 
 
 def test_predictions() -> None:
