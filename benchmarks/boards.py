@@ -29,7 +29,7 @@ from ranvier import convert, load_onnx, load_pictures, map_network
 from ranvier.bitstream.command import form, seeds_of
 from ranvier.bitstream.flow import Job, build_bitstream, place_seeds, synthesise, warm_tools
 from ranvier.bitstream.logs import read_placed
-from ranvier.bitstream.plan import NAME, SYNTHESIS_SCRIPT, placement_arguments
+from ranvier.bitstream.plan import NAME, SYNTHESIS_SCRIPT, before_synthesis, placement_arguments
 from ranvier.bitstream.prediction import Prediction, capacity_of, predict
 from ranvier.bitstream.table import build_rows
 from ranvier.bitstream.tools import tools_of
@@ -43,7 +43,7 @@ from ranvier.model.network import Network
 from ranvier.progress import bar
 from ranvier.report import print_rows
 from ranvier.rtl.core import Core
-from ranvier.rtl.technology import ECP5, YOSYS_AFTER_READ
+from ranvier.rtl.technology import ECP5
 
 TICKS, PICTURES = 4, 200
 #: Baud rates for which is said what the link allows: FT231X at its fastest, and the rate of the simulated line.
@@ -179,7 +179,7 @@ def out_of_context(bench: Bench, top: Any, ports: list[Any], key: str, clock_mhz
     warm_tools(tools[:2])
     (folder / f"{NAME}.il").write_text(rtlil.convert(top, name=NAME, ports=ports, platform=ECP5, emit_src=False))
     (folder / SYNTHESIS_SCRIPT).write_text(
-        f"read_rtlil {NAME}.il\n{YOSYS_AFTER_READ}\nsynth_ecp5 {board.synthesis} -top {NAME}\nwrite_json {NAME}.json\n")
+        f"read_rtlil {NAME}.il\n{before_synthesis(board.family)}\nsynth_ecp5 {board.synthesis} -top {NAME}\nwrite_json {NAME}.json\n")
     synthesise(tools[0], folder, f"synthesis of {key}", "ecp5")
     options = ["--85k", "--package", "CABGA381", "--speed", "6", "--out-of-context", "--freq", f"{clock_mhz:g}"]
     seeds = seeds_of(board, bench.seeds)

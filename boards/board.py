@@ -39,8 +39,9 @@ class Board:
     clock, source_hz, clock_on_pad
         Resource and frequency of the oscillator; whether an iCE40's PLL takes it straight from its pad, which it must where
         the pad is the PLL's own.
-    pll, clock_hz, most_hz
-        The PLL; the fabric clock that is tried first; a limit for it.
+    pll, clock_hz, most_hz, overlay_hz
+        The PLL; the fabric clock that is tried first; a limit for it; the clock that is tried first for the overlay, where that is so much
+        larger than what is made for a network that it is slower.
     held_high
         Resources that must be driven high while the design runs.
     uart, uart_note, baud
@@ -87,6 +88,7 @@ class Board:
     sram: tuple[str, ...] | None = ("--write-sram",)
     flash: tuple[str, ...] = ("--write-flash",)
     loader_note: str = ""
+    overlay_hz: int | None = None
 
     def device_config(self, fabric: FabricConfig | None = None, clock_hz: int | None = None) -> DeviceConfig:
         """What is built into a bitstream for this board."""

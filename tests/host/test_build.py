@@ -17,11 +17,12 @@ from click.testing import CliRunner
 
 from ranvier.bitstream import flow
 from ranvier.bitstream.command import build, choose_cores, form
-from ranvier.bitstream.flow import BUILD_FILE, Job, build_bitstream, synthesise
-from ranvier.bitstream.logs import Clock, overfull, phase_of, read_placed, stage_of
+from ranvier.bitstream.flow import BUILD_FILE, Job, build_bitstream, place_seeds, synthesise
+from ranvier.bitstream.logs import Clock, circles, overfull, phase_of, read_placed, stage_of
+from ranvier.bitstream.plan import LATE_WIRES, placement_arguments
 from ranvier.bitstream.prediction import link_bytes, predict
 from ranvier.bitstream.table import build_rows, seed_lines
-from ranvier.bitstream.tools import PROGRAMS, find_tool, tools_of, yowasp_cache
+from ranvier.bitstream.tools import PROGRAMS, Tool, find_tool, tools_of, yowasp_cache
 from ranvier.boards import BOARDS
 from ranvier.cli import cli
 from ranvier.files import save_network, write_json
@@ -292,6 +293,20 @@ def test_logs_of_nextpnr() -> None:
     static = "Info: Running Static placer...\n"
     assert phase_of(static + "Info: iter=100 steplen=1\nInfo: iter=484 steplen=1.820254 a=2\n") == (36, "placing")
     assert phase_of(static)[0] < 36
+
+
+def test_a_router_that_goes_in_circles_is_called_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = "Info:     iter={} wires=639786 overused=0 overuse=0 tmgfail=674 archfail=NA\n"
+    assert not circles("Info: iter=484 steplen=1.820254 a=2\n" + rounds.format(119)) and circles(rounds.format(119) + rounds.format(120))
+    script = tmp_path / "nextpnr"
+    script.write_text("#!/bin/sh\necho \"$@\" >> calls\ncase \"$*\" in *--tmg-ripup*)\n"
+                      "echo 'Info:     iter=120 wires=9 overused=0 overuse=0 tmgfail=9 archfail=NA'\nexec sleep 60;; esac\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr("ranvier.bitstream.tools._LOOK_S", 0.1)
+    tool = Tool(tools_of("ice40")[1].program, (str(script),))
+    place_seeds(tool, tmp_path, lambda seed: placement_arguments("ecp5", [], seed), [1], 1, "place")
+    first, second = (tmp_path / "calls").read_text().splitlines()
+    assert LATE_WIRES in first.split() and second.split() == [word for word in first.split() if word != LATE_WIRES]
 
 
 def test_logs_of_yosys() -> None:

@@ -26,10 +26,10 @@ from ..model.network import Network
 from ..progress import several, waiting
 from .folder import replaced_folder
 from .hard_registers import use_hard_registers
-from .logs import Placed, overfull, phase_of, read_placed, stage_of
-from .plan import NAME, SYNTHESIS_SCRIPT, Plan, make_plan
+from .logs import Placed, circles, overfull, phase_of, read_placed, stage_of
+from .plan import LATE_WIRES, NAME, SYNTHESIS_SCRIPT, Plan, make_plan
 from .prediction import Prediction, capacity_of
-from .tools import Tool, run_tool, tools_of
+from .tools import Hopeless, Tool, run_tool, tools_of
 
 __all__ = ["BUILD_FILE", "Attempt", "Job", "build_bitstream", "place_seeds", "synthesise", "warm_tools"]
 
@@ -115,12 +115,20 @@ def place_seeds(tool: Tool, folder: Path, arguments: Callable[[int], list[str]],
     stop = threading.Event()
     logs = [f"placement-{seed}.log" for seed in seeds]
     with several([f"{title}, seed {seed}" for seed in seeds]) as update, ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(run_tool, tool, arguments(seed), folder, log, stop) for seed, log in zip(seeds, logs, strict=True)]
+        futures = [pool.submit(_place, tool, arguments(seed), folder, log, stop) for seed, log in zip(seeds, logs, strict=True)]
         _watch(futures, [folder / log for log in logs], phase_of, update, stop)
     failures = [future.exception() for future in futures]
     if all(failures):
         assert failures[0] is not None
         raise failures[0]
+
+
+def _place(tool: Tool, arguments: list[str], folder: Path, log: str, stop: threading.Event) -> None:
+    """Run nextpnr; where routing does not end because of late wires, again and without minding them."""
+    try:
+        run_tool(tool, arguments, folder, log, stop, circles)
+    except Hopeless:
+        run_tool(tool, [argument for argument in arguments if argument != LATE_WIRES], folder, log, stop)
 
 
 def _watch(futures: Sequence[Future[None]], logs: Sequence[Path], read: Callable[[str], tuple[int, str]],
@@ -185,7 +193,7 @@ def _clocks(job: Job) -> PllSetting:
     """The clock that is tried first."""
     board = job.board
     if job.clock_hz is None:
-        return board.pll.nearest(board.source_hz, board.clock_hz)
+        return board.pll.nearest(board.source_hz, board.clock_hz if job.network is not None else board.overlay_hz or board.clock_hz)
     if job.clock_hz > board.most_hz:
         raise RanvierError(f"clock: {job.clock_hz / _MHZ:g} MHz is more than the {board.most_hz / _MHZ:g} MHz of {board.title}")
     return board.pll.below(board.source_hz, job.clock_hz)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..model.errors import RanvierError
 
-__all__ = ["Clock", "Path", "Placed", "Resource", "overfull", "phase_of", "read_placed", "stage_of"]
+__all__ = ["Clock", "Path", "Placed", "Resource", "circles", "overfull", "phase_of", "read_placed", "stage_of"]
 
 #: Kinds of cells in nextpnr's report, by family, and what the table calls them.
 _KINDS: Mapping[str, Mapping[str, str]] = {
@@ -22,6 +22,8 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
     "gowin": {"LUT4": "LUT4", "DFF": "flip-flops", "ALU": "carry cells", "RAM16SDP4": "distributed RAMs", "BSRAM": "block RAMs",
               "MULT9X9": "multipliers 9x9", "MULT18X18": "multipliers", "rPLL": "PLLs"},
 }
+#: Rounds of router2 after which nothing comes of late wires any more; where they can come in time it takes 40 to 70.
+_MOST_ROUNDS = 120
 #: Lines of nextpnr's log that begin a phase, the share of the work that is done then, and the phase's name.
 _PHASES = (("Info: Packing", 2, "packing"), ("Info: Placed", 8, "placing"), ("Info: Creating initial", 8, "placing"),
            ("Info: Running main analytical", 12, "placing"), ("Info: Running Static placer", 12, "placing"),
@@ -148,6 +150,12 @@ def phase_of(log: str) -> tuple[int, str]:
         rounds += [int(n) // 20 for n in re.findall(r"^Info: iter=(\d+) steplen", log, re.MULTILINE)]
         share = min(40, share + max(rounds, default=0))
     return share, phase
+
+
+def circles(log: str) -> bool:
+    """Whether nextpnr's router takes up late wires again and again: it does so for ever where they cannot come in time."""
+    rounds = re.findall(r"^Info: +iter=(\d+) wires=", log, re.MULTILINE)
+    return bool(rounds) and int(rounds[-1]) >= _MOST_ROUNDS
 
 
 def stage_of(log: str) -> tuple[int, str]:

@@ -10,16 +10,20 @@ from ..boards import Board, PllSetting
 from ..model.device_config import DeviceConfig
 from ..model.errors import RanvierError
 
-__all__ = ["NAME", "SYNTHESIS_SCRIPT", "Plan", "make_plan", "placement_arguments"]
+__all__ = ["LATE_WIRES", "NAME", "SYNTHESIS_SCRIPT", "Plan", "before_synthesis", "make_plan", "placement_arguments"]
 
 #: Name of the design, and of every file of it.
 NAME = "top"
 SYNTHESIS_SCRIPT = f"{NAME}.ys"
 _KEPT = (".il", ".ys", ".pcf", ".lpf", ".cst")
-#: The static placer leaves room between cells where the chip has it, so that routing ends, and then wires that come out late are
-#: routed again (docs/decisions/0012).
+#: Has router2 route wires again that come out late; it never ends where timing cannot be met.
+LATE_WIRES = "--tmg-ripup"
+#: The static placer leaves room between cells where the chip has it, so that routing ends (docs/decisions/0012).
 _PLACERS: Mapping[str, tuple[str, ...]] = {
-    "ice40": (), "ecp5": ("--placer", "static", "--router", "router2", "--tmg-ripup"), "gowin": ()}
+    "ice40": (), "ecp5": ("--placer", "static", "--router", "router2", LATE_WIRES), "gowin": ()}
+#: Picoseconds that a path may take by the estimate of Yosys's mapper. Left alone it makes each as short as the shortest possible, and
+#: everything as large as that takes.
+_MAPPED_PS: Mapping[str, int] = {"ecp5": 3300}
 _ECP5_PACKAGES = {"BG256": "CABGA256", "MG285": "CSFBGA285", "BG381": "CABGA381", "BG554": "CABGA554", "BG756": "CABGA756"}
 _PACKED = {"ice40": "asc", "ecp5": "config", "gowin": "placed.json"}
 _BITSTREAM = {"ice40": "bin", "ecp5": "bit", "gowin": "fs"}
@@ -67,17 +71,23 @@ def placement_arguments(family: str, options: list[str], seed: int, *, packed: b
             "--report", f"{NAME}-{seed}.report.json", "--timing-allow-fail"]
 
 
+def before_synthesis(family: str) -> str:
+    """Commands of Yosys between reading a design in RTLIL and its synthesis."""
+    from ..rtl.technology import YOSYS_AFTER_READ
+    relaxed = [f"scratchpad -set abc9.D {_MAPPED_PS[family]}"] if family in _MAPPED_PS else []
+    return "\n".join([YOSYS_AFTER_READ, *relaxed])
+
+
 def make_plan(board: Board, config: DeviceConfig, setting: PllSetting, device: Any = None) -> Plan:
     """Elaborate a board's design. ``device`` takes the place of the one that ``config`` describes."""
     from ..boards.top import BoardTop
-    from ..rtl.technology import YOSYS_AFTER_READ
     try:
         platform = board.platform()
     except ModuleNotFoundError as error:
         raise RanvierError(f"{board.name}: the package {error.name} is not installed; pip install 'ranvier[boards]'") from None
     made = platform.prepare(
         BoardTop(board, config, setting, device), NAME, debug_verilog=False, emit_src=False, synth_opts=board.synthesis,
-        script_after_read=YOSYS_AFTER_READ,
+        script_after_read=before_synthesis(board.family),
         script_after_synth=f"tee -q -o {NAME}.stat.json stat -json\nwrite_json {NAME}.json")
     files = {name: content if isinstance(content, str) else content.decode()
              for name, content in made.files.items() if name.endswith(_KEPT)}

@@ -15,18 +15,21 @@ import shutil
 import subprocess
 import sysconfig
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.errors import RanvierError
 
-__all__ = ["PROGRAMS", "Program", "Tool", "find_tool", "run_tool", "tools_of", "yowasp_cache"]
+__all__ = ["PROGRAMS", "Hopeless", "Program", "Tool", "find_tool", "run_tool", "tools_of", "yowasp_cache"]
 
 #: First line of what a YoWASP program says while it compiles itself.
 _COMPILES = "Preparing to run"
 #: Lines of a log that go into an error.
 _TAIL = 12
+# Seconds from one look at the log of a running program to the next.
+_LOOK_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -153,10 +156,16 @@ def tools_of(family: str) -> tuple[Tool, Tool, Tool]:
     return synthesis, placement, packer
 
 
-def run_tool(tool: Tool, arguments: Sequence[str], folder: Path, log: str, stop: threading.Event | None = None) -> None:
+class Hopeless(RanvierError):
+    """A program was ended because nothing would come of it."""
+
+
+def run_tool(tool: Tool, arguments: Sequence[str], folder: Path, log: str, stop: threading.Event | None = None,
+             hopeless: Callable[[str], bool] | None = None) -> None:
     """Run a program in ``folder``; what it prints goes to the file ``log`` there.
 
-    Raises `RanvierError` with the log's error lines where it fails, and where ``stop`` is set meanwhile (it is then ended).
+    Raises `RanvierError` with the log's error lines where it fails, and where ``stop`` is set meanwhile (it is then ended); `Hopeless`
+    where it is ended because ``hopeless`` says so of the log so far, which is asked every few seconds.
     """
     with (folder / log).open("wb") as output:
         try:
@@ -164,6 +173,7 @@ def run_tool(tool: Tool, arguments: Sequence[str], folder: Path, log: str, stop:
                                        stderr=subprocess.STDOUT)
         except OSError as error:
             raise _cannot_start(tool, error) from None
+        look = time.monotonic() + _LOOK_S
         try:
             while True:
                 try:
@@ -172,6 +182,10 @@ def run_tool(tool: Tool, arguments: Sequence[str], folder: Path, log: str, stop:
                 except subprocess.TimeoutExpired:
                     if stop is not None and stop.is_set():
                         raise RanvierError(f"{tool.program.name}: stopped") from None
+                    if hopeless is not None and time.monotonic() >= look:
+                        if hopeless((folder / log).read_text(errors="replace")):
+                            raise Hopeless(f"{tool.program.name}: ended, for nothing would come of it") from None
+                        look = time.monotonic() + _LOOK_S
         finally:
             if process.poll() is None:
                 process.kill()
