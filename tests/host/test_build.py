@@ -296,11 +296,13 @@ def test_logs_of_nextpnr() -> None:
 
 
 def test_a_router_that_goes_in_circles_is_called_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rounds = "Info:     iter={} wires=639786 overused=0 overuse=0 tmgfail=674 archfail=NA\n"
-    assert not circles("Info: iter=484 steplen=1.820254 a=2\n" + rounds.format(119)) and circles(rounds.format(119) + rounds.format(120))
+    late, fine = (f"Info:     iter=1 wires=639786 overused=0 overuse=0 tmgfail={count} archfail=NA\n" for count in (674, 0))
+    placing = "Info: iter=484 steplen=1.820254 a=2\n"
+    assert not circles(placing * 500 + late * 39) and circles(placing + fine + late * 40)
+    assert not circles(late * 40 + fine) and not circles((fine + late) * 199) and circles((fine + late) * 200)
     script = tmp_path / "nextpnr"
     script.write_text("#!/bin/sh\necho \"$@\" >> calls\ncase \"$*\" in *--tmg-ripup*)\n"
-                      "echo 'Info:     iter=120 wires=9 overused=0 overuse=0 tmgfail=9 archfail=NA'\nexec sleep 60;; esac\n")
+                      f"for n in $(seq 40); do echo '{late.strip()}'; done\nexec sleep 60;; esac\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr("ranvier.bitstream.tools._LOOK_S", 0.1)
     tool = Tool(tools_of("ice40")[1].program, (str(script),))

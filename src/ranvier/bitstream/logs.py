@@ -22,8 +22,9 @@ _KINDS: Mapping[str, Mapping[str, str]] = {
     "gowin": {"LUT4": "LUT4", "DFF": "flip-flops", "ALU": "carry cells", "RAM16SDP4": "distributed RAMs", "BSRAM": "block RAMs",
               "MULT9X9": "multipliers 9x9", "MULT18X18": "multipliers", "rPLL": "PLLs"},
 }
-#: Rounds of router2 after which nothing comes of late wires any more; where they can come in time it takes 40 to 70.
-_MOST_ROUNDS = 120
+#: Rounds of router2 in each of which wires came late, after which nothing comes of them any more; and rounds in all. Where they can
+#: come in time there are rounds without late ones, and it takes 40 to 70.
+_LATE_ROUNDS, _MOST_ROUNDS = 40, 400
 #: Lines of nextpnr's log that begin a phase, the share of the work that is done then, and the phase's name.
 _PHASES = (("Info: Packing", 2, "packing"), ("Info: Placed", 8, "placing"), ("Info: Creating initial", 8, "placing"),
            ("Info: Running main analytical", 12, "placing"), ("Info: Running Static placer", 12, "placing"),
@@ -154,8 +155,8 @@ def phase_of(log: str) -> tuple[int, str]:
 
 def circles(log: str) -> bool:
     """Whether nextpnr's router takes up late wires again and again: it does so for ever where they cannot come in time."""
-    rounds = re.findall(r"^Info: +iter=(\d+) wires=", log, re.MULTILINE)
-    return bool(rounds) and int(rounds[-1]) >= _MOST_ROUNDS
+    late = [int(count) for count in re.findall(r"^Info: +iter=\d+ wires=.* tmgfail=(\d+)", log, re.MULTILINE)]
+    return len(late) >= _MOST_ROUNDS or len(late) >= _LATE_ROUNDS and all(late[-_LATE_ROUNDS:])
 
 
 def stage_of(log: str) -> tuple[int, str]:
