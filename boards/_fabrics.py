@@ -27,9 +27,9 @@ def up5k_link() -> LinkConfig:
 
 
 def ecp5_85f() -> FabricConfig:
-    """ECP5 85F: four cores of 64 lanes, each with 27 of the 208 block RAMs; up to 16 words are cheap in LUT RAM.
+    """ECP5 85F: four cores of 64 lanes, each with 29 of the 208 block RAMs; up to 16 words are cheap in LUT RAM.
 
-    Seven fit, but their routing does not end (docs/decisions/0012).
+    Six fit, but their routing does not end (docs/decisions/0012).
     """
     return FabricConfig(
         cores=4, core=CoreConfig(lanes=64, sweep_lanes=2, program_depth=128, row_depth=32, weight_depth=1024, state_depth=512,
