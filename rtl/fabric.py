@@ -84,7 +84,7 @@ class Fabric(Component):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
             m.submodules[f"node_{n}"] = node
             self._attach(m, n, unit, node, nodes[n - 1], ticker)
-        on_the_way = self._configure(m, [*units, ticker], lean)
+        on_the_way = self._configure(m, units, ticker, lean)
         busy = Signal(len(units))
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.d.sync += busy[n].eq(unit.busy | node.busy)
@@ -115,7 +115,7 @@ class Fabric(Component):
         if isinstance(unit, Core):
             m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]
 
-    def _configure(self, m: Module, units: list[Core | InputUnit | Ticker], lean: bool) -> Value:
+    def _configure(self, m: Module, units: list[Core | InputUnit], ticker: Ticker, lean: bool) -> Value:
         """Register an access, send it to its unit; register the units' answers, then all of them joined.
 
         An access takes effect after those before it: the ticker sees it when the longest unit's last memory has. Answers of shorter units
@@ -125,41 +125,47 @@ class Fabric(Component):
         later.
         """
         config = self._config
-        chosen = Signal(len(units))    # one bit for each unit
+        chosen = Signal(len(units) + 1)    # one bit for each unit, the last for the ticker
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
         data, write, read = Signal(CHUNK_BITS, reset_less=True), Signal(), Signal()
         late = Signal(read_latency(config) - 2)
         m.d.sync += [
             write.eq(self.write), memory.eq(self.address >> OFFSET_BITS),
-            chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(units)))),
+            chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(chosen)))),
         ]
         domain = m.d["comb" if lean else "sync"]
         domain += [bus.eq(self.address), data.eq(self.data), read.eq(late[-1] if lean else self.read)]
         m.d.sync += late.eq(Cat(self.read, late))
-        longest = chain_length(config)
+        accesses: list[dict[str, Value]] = []
+        for mine in chosen:
+            accesses.append({"offset": bus, "data": data, "write": write & mine, "read": read & mine})
         answers: list[Value] = []
-        writes: list[Value] = []
-        for n, unit in enumerate(units):
-            access = {"offset": bus, "data": data, "write": write & chosen[n], "read": read & chosen[n]}
-            waits = longest - len(chain_stages(config, "core" if isinstance(unit, Core) else "input"))
-            if isinstance(unit, Ticker):
-                waits = 0
-                for stage in range(longest + 1):
-                    writes.append(access["write"])
-                    access, before = {name: Signal.like(getattr(unit.bus, name), name=f"ticker_{name}_{stage}") for name in access}, access
-                    domain += [access[name].eq(before[name]) for name in access]
-            else:
-                m.d.comb += unit.memory.eq(memory)
+
+        def connect_bus(unit: Core | InputUnit | Ticker, access: dict[str, Value], waits: int) -> None:
+            """Give a unit its accesses; its answer waits so many clocks more than each does."""
             m.d.comb += [getattr(unit.bus, name).eq(value) for name, value in access.items()]
             answer: Value = unit.bus.value
             for stage in range(waits + 1):
-                after = Signal(CHUNK_BITS, name=f"answer_{n}_{stage}", reset_less=True)
-                domain += after.eq(answer)
+                after = Signal(CHUNK_BITS, name=f"answer_{len(answers)}_{stage}", reset_less=True)
+                m.d["comb" if lean else "sync"] += after.eq(answer)
                 answer = after
             answers.append(answer)
+
+        longest = chain_length(config)
+        for unit, access in zip(units, accesses, strict=False):
+            m.d.comb += unit.memory.eq(memory)
+            connect_bus(unit, access, longest - len(chain_stages(config, "core" if isinstance(unit, Core) else "input")))
+        access = accesses[-1]
+        on_the_way = [access["write"]]
+        for stage in range(longest + 1):
+            before = access
+            access = {name: Signal.like(getattr(ticker.bus, name), name=f"ticker_{name}_{stage}") for name in before}
+            domain += [access[name].eq(value) for name, value in before.items()]
+            on_the_way.append(access["write"])
+        connect_bus(ticker, access, 0)
         m.d.sync += self.value.eq(joined(answers))
-        return Cat(*writes, access["write"]).any()
+        return Cat(on_the_way).any()
 
 
 def fabric_verilog(config: FabricConfig, *, shared_core: bool = False, technology: Technology = GENERIC) -> str:

@@ -21,8 +21,8 @@ class ConfigBus(Signature):
     """Configuration accesses to one memory, from the fabric's port.
 
     ``offset`` is the word's number times its chunks (rounded up to a power of two) plus the chunk. ``value``
-    is the chunk that ``read`` asked for three clocks before (a whole unit five; where `shown` has no register one), and 0 in every
-    other clock, so that the values of all memories can be joined by or.
+    is the chunk that ``read`` asked for three clocks before (a whole unit four and one for each stage of its chain; where `shown` has
+    no register one), and 0 in every other clock, so that the values of all memories can be joined by or.
     """
 
     def __init__(self) -> None:

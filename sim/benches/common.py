@@ -14,13 +14,11 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from ranvier.model.config import FabricConfig
-from ranvier.rtl.memory import PIECE_BITS
-from ranvier.rtl.sequencer import SLICE_BITS
 from ranvier.rtl.signatures import step_layout
 
 from ..bench import TOPS
 
-__all__ = ["Bench", "bits_of", "filled_slices", "random_steps", "seeded", "signed", "steps_word", "unpack", "used_pieces"]
+__all__ = ["Bench", "bits_of", "parts_in_use", "random_steps", "seeded", "signed", "steps_word", "unpack"]
 
 _CLOSED = {"open": 0, "last": 0, "parity": 0, "tau": 0}
 
@@ -100,14 +98,9 @@ def bits_of(layout: data.Layout, value: Any) -> int:
     return int(layout.const(value).as_bits())  # type: ignore[attr-defined]
 
 
-def filled_slices(word: int) -> int:
-    """For each slice of a spike word whether it has set bits, the lowest first."""
-    return sum(1 << n // SLICE_BITS for n in range(0, word.bit_length(), SLICE_BITS) if word >> n & (1 << SLICE_BITS) - 1)
-
-
-def used_pieces(word: int) -> int:
-    """For each piece of a spike word whether it has set bits, the lowest first."""
-    return sum(1 << n // PIECE_BITS for n in range(0, word.bit_length(), PIECE_BITS) if word >> n & (1 << PIECE_BITS) - 1)
+def parts_in_use(word: int, bits: int) -> int:
+    """For each so many bits of a spike word, `SLICE_BITS` or `PIECE_BITS`, whether any of them is set, the lowest first."""
+    return sum(1 << n // bits for n in range(0, word.bit_length(), bits) if word >> n & (1 << bits) - 1)
 
 
 def unpack(layout: data.StructLayout, bits: int) -> dict[str, int]:

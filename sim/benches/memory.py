@@ -9,9 +9,11 @@ import cocotb
 
 from ranvier.model.chain import PART_CHUNKS, parts_of
 from ranvier.model.layout import CHUNK_BITS, Memory, MemoryLayout
+from ranvier.rtl.memory import PIECE_BITS
+from ranvier.rtl.sequencer import SLICE_BITS
 
 from ..bench import LATE, MEMORIES
-from .common import Bench, filled_slices, seeded, used_pieces
+from .common import Bench, parts_in_use, seeded
 
 
 class _Words:
@@ -47,7 +49,7 @@ class _Words:
                 self._found[name] = self._words[read] >> first & (1 << bits) - 1
             first += bits
         if self._slices and "data" in self._found:
-            self._found |= {"filled": filled_slices(self._found["data"]), "used": used_pieces(self._found["data"])}
+            self._found |= {"filled": parts_in_use(self._found["data"], SLICE_BITS), "used": parts_in_use(self._found["data"], PIECE_BITS)}
         if written != number or not access["read"]:
             answer = self._words[number] >> low & mask if access["read"] else 0
         self._answers.append((chunk // PART_CHUNKS, answer))

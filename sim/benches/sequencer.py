@@ -11,10 +11,11 @@ import cocotb
 
 from ranvier.model.layout import Op, segment_word
 from ranvier.model.timing import DECODE
+from ranvier.rtl.memory import PIECE_BITS
 from ranvier.rtl.sequencer import SLICE_BITS, entry_layout
 
 from ..bench import BLOCKS
-from .common import Bench, filled_slices, random_steps, seeded, steps_word, unpack, used_pieces
+from .common import Bench, parts_in_use, random_steps, seeded, steps_word, unpack
 
 _SEGMENT, _ENTRY = segment_word(BLOCKS), entry_layout(BLOCKS)
 _WEIGHTS = 1 << next(f.bits for f in _SEGMENT.fields if f.name == "weight_base")
@@ -104,8 +105,8 @@ async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]],
         if bench.get("program_enable"):
             program_data = words[bench.get("program_address")]
         await bench.next()
-        bench.set(ticker_start=0, program_data=program_data, spike_data=arriving, spike_filled=filled_slices(arriving),
-                  spike_used=used_pieces(arriving))
+        bench.set(ticker_start=0, program_data=program_data, spike_data=arriving, spike_filled=parts_in_use(arriving, SLICE_BITS),
+                  spike_used=parts_in_use(arriving, PIECE_BITS))
         arriving = spike_data
         clock += 1
 

@@ -28,7 +28,7 @@ __all__ = ["PROGRAMS", "Hopeless", "Program", "Tool", "find_tool", "run_tool", "
 _COMPILES = "Preparing to run"
 #: Lines of a log that go into an error.
 _TAIL = 12
-# Seconds from one look at the log of a running program to the next.
+#: Seconds from one look at the log of a running program to the next.
 _LOOK_S = 3.0
 
 
