@@ -18,6 +18,7 @@ from .memory import ConfigMemory
 from .signatures import ConfigBus, TickBus, Trace, ring_layout, struct
 from .stepper import Stepper
 from .sweep import Sweep
+from .technology import technology_of
 
 __all__ = ["InputUnit"]
 
@@ -64,34 +65,57 @@ class InputUnit(Component):
             Counter.SPIKE_WORDS: 1, Counter.CLAMPS: bits_for(part.sweep_lanes)})
         offsets = join_chain(m, platform, chain_stages(config, "input"), self, {**memories, Memory.COUNTERS: counters})
         connect_sweep(m, self, sweep, memories, counters)
-        walking = self._walk(m, sweep, memories[Memory.ROWS])
+        walking = self._walk(m, sweep, memories[Memory.ROWS], technology_of(platform).lut_before_register)
         self._values(m, sweep, memories[Memory.INPUTS], offsets)
         m.d.comb += self.busy.eq(walking | sweep.active | sweep.spiking)
         return m
 
-    def _walk(self, m: Module, sweep: Sweep, rows: ConfigMemory) -> Signal:
-        """Load one row after the other; whether rows are left."""
-        row: Any = Signal(struct(row_word(self._config, "input")))
-        number, hold = Signal(len(rows.address)), Signal(len(row.hold))
-        walking, ended = Signal(), Signal()
-        m.d.comb += [row.eq(rows.data), sweep.row.eq(row), rows.address.eq(number)]
+    def _walk(self, m: Module, sweep: Sweep, rows: ConfigMemory, lean: bool) -> Signal:
+        """Load one row after the other; whether rows are left.
+
+        ``rows.data`` is read ahead by a row, and stays until it is taken; what is to be done with it is found out then. Where a register
+        takes a whole logic cell it is the row in hand.
+        """
+        layout = struct(row_word(self._config, "input"))
+        taken: Any = Signal(layout)        # the one that comes in hand next
+        row: Any = taken if lean else Signal(layout, name="in_hand", reset_less=True)
+        number, hold = Signal(len(rows.address), init=1), Signal(len(row.hold))    # of the row after ``taken``
+        walking, advance = Signal(), Signal()
+        last, ends, opens = Signal(), Signal(), Signal()     # a row that is the last one has been in hand; there is none; its level is open
+        m.d.comb += [taken.eq(rows.data), sweep.row.eq(row), rows.address.eq(number), rows.enable.eq(advance)]
+        with m.If(advance):
+            m.d.sync += number.eq(number + 1)
+        found_out = [ends.eq(last | (taken.groups == 0)), opens.eq(self.ticker.steps[taken.level].open)]
+        if lean:
+            with m.If(advance):
+                m.d.sync += last.eq(row.last)
+            m.d.comb += found_out
+        else:
+            m.d.comb += last.eq(walking & row.last)
+            with m.If(advance):
+                m.d.sync += [row.eq(taken), *found_out]
         m.submodules.next_hold = next_hold = Stepper(len(hold), down=True)
         m.d.comb += [next_hold.count.eq(hold), next_hold.value.eq(row.hold), next_hold.load.eq(sweep.load)]
         with m.If(sweep.load | (hold != 0)):
             m.d.sync += hold.eq(next_hold.next)
         with m.FSM():
-            with m.State("IDLE"), m.If(self.ticker.start):
-                m.next = "DECODE"
+            with m.State("IDLE"):
+                m.d.comb += rows.enable.eq(1)
+                with m.If(self.ticker.start):
+                    m.d.comb += advance.eq(not lean)
+                    m.next = "DECODE"
+                with m.If(~advance):
+                    m.d.comb += rows.address.eq(0)
             with m.State("DECODE"):
                 m.d.comb += walking.eq(1)
-                with m.If(ended | (row.groups == 0)):
-                    m.d.comb += rows.address.eq(0)
-                    m.d.sync += [number.eq(0), ended.eq(0)]
+                with m.If(ends):
+                    m.d.sync += number.eq(1)
+                    if lean:
+                        m.d.sync += last.eq(0)
                     m.next = "IDLE"
-                with m.Elif(~self.ticker.steps[row.level].open | (hold == 0)):
-                    m.d.comb += rows.address.eq(number + 1)
-                    m.d.sync += [number.eq(number + 1), ended.eq(row.last)]
-                    with m.If(self.ticker.steps[row.level].open):
+                with m.Elif(~opens | (hold == 0)):
+                    m.d.comb += advance.eq(1)
+                    with m.If(opens):
                         m.d.comb += sweep.load.eq(1)
                         m.next = "SWEEP"
             with m.State("SWEEP"):

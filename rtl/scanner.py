@@ -128,7 +128,7 @@ class Scanner(Component):
         room = Signal()        # the slice in hand is done with this clock
         first, last = Signal(), Signal()    # of the entry's slices
         singles = Signal(len(head.filled))        # its slices with at most one set bit
-        chosen = head.filled & ~_but_lowest(head.filled)
+        chosen = Signal(len(head.filled))         # the one of ``filled`` that comes in hand next
         moves = Signal()
         m.d.comb += [
             queue.w_data.eq(self.entry), queue.w_en.eq(self.entry_valid), queue.w_may.eq(self.entry_arrives),
@@ -142,11 +142,12 @@ class Scanner(Component):
         with m.If(queue.r_en):
             arrived: Any = data.View(layout, queue.r_data)
             m.d.sync += [
-                head.eq(queue.r_data), head_valid.eq(queue.r_rdy), fresh.eq(1),
+                head.eq(queue.r_data), head_valid.eq(queue.r_rdy), fresh.eq(1), chosen.eq(_lowest(arrived.filled)),
                 singles.eq(~Cat(_several(part) for part in _slices(arrived.bits))),
             ]
         with m.Elif(moves):
-            m.d.sync += [head.filled.eq(_but_lowest(head.filled)), fresh.eq(0)]
+            others = head.filled & ~chosen
+            m.d.sync += [head.filled.eq(others), chosen.eq(_lowest(others)), fresh.eq(0)]
         # ``room`` decides in its clock what comes in hand next, so what it depends on is kept in bits of its own.
         rest = _but_lowest(hand.bits)
         with m.If(~self.stalled):
@@ -236,6 +237,11 @@ def _slices(bits: Value) -> list[Value]:
 def _select(bits: Value, chosen: Value) -> Value:
     """The slice whose bit is set in ``chosen``, 0 where none is."""
     return reduce(or_, (part & mask.replicate(len(part)) for part, mask in zip(_slices(bits), chosen, strict=True)))
+
+
+def _lowest(bits: Value) -> Value:
+    """The lowest set bit of ``bits`` alone, for a few bits."""
+    return Cat(bits[n] & ~bits[:n].any() for n in range(len(bits)))
 
 
 def _but_lowest(bits: Value) -> Value:

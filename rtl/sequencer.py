@@ -46,8 +46,9 @@ class Sequencer(Component):
     ``spike_data`` is due two clocks after its address, and with it whether each slice of it (``spike_filled``) and each piece
     (``spike_used``) has set bits; the ``entry`` is offered in that clock, one after ``issued``, which ``entry_arrives`` says. Empty words
     are dropped unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
-    clock. ``issued`` tells the queue that an entry may arrive in the next clock. ``program_data`` is read ahead by a segment, and stays
-    while ``program_enable`` is low; so its address comes from a register, whatever the segment in hand turns out to be.
+    clock. ``issued`` tells the queue that an entry may arrive in the next clock. The program is read
+    ahead by two segments: one is on ``program_data``, which stays while ``program_enable`` is low, and one waits in a register, so that
+    no decision waits for the memory. The first two are read when a run begins, and again when the program has ended.
 
     Where a register alone takes a whole logic cell, entries and segments are not kept: ``spike_data`` is due one clock after its
     address, the ``entry`` is offered in the clock of ``issued``, with all of its ``bits`` meant, and ``program_data`` is the segment
@@ -93,7 +94,8 @@ class Sequencer(Component):
         m = Module()
         config = self._config
         lean = technology_of(platform).lut_before_register
-        segment: Any = self.program_data if lean else Signal(self._segment, reset_less=True)       # the one in hand
+        segment: Any = self.program_data if lean else Signal(self._segment, reset_less=True)    # the one in hand
+        taken: Any = self.program_data if lean else Signal(self._segment, reset_less=True)      # the one that comes in hand next
         pc = Signal(len(self.program_address), init=1)     # of the segment after ``program_data``
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
         base = Signal(len(segment.weight_base))
@@ -101,7 +103,6 @@ class Sequencer(Component):
 
         # What the segment asks for in this tick, found out when it is taken: the ticker's steps hold through the tick.
         scans, rests, ends = (Signal(name=name, reset_less=True) for name in ("scans", "rests", "ends"))
-        taken: Any = self.program_data
         step = self.ticker.steps[taken.level]
         found_out = [
             scans.eq((taken.op == Op.SCAN) & (taken.words != 0) & step.open & (step.tau >= taken.source_delay)),
@@ -118,24 +119,34 @@ class Sequencer(Component):
         with m.If(advance):
             m.d.sync += pc.eq(pc + 1)
             if not lean:
-                m.d.sync += [segment.eq(taken), *found_out]
+                m.d.sync += [segment.eq(taken), taken.eq(self.program_data), *found_out]
         if lean:
             m.d.comb += found_out
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += self.program_enable.eq(1)
+                if lean:
+                    m.d.comb += [self.program_enable.eq(1), self.program_address.eq(0)]
                 with m.If(self.ticker.start):
                     m.d.comb += advance.eq(not lean)
                     m.next = "DECODE"
-                with m.If(~advance):
-                    m.d.comb += self.program_address.eq(0)
+                if not lean:
+                    with m.Elif(self.ticker.begin):
+                        m.d.sync += pc.eq(0)
+                        m.next = "FIRST"
+            if not lean:
+                with m.State("FIRST"):     # is on ``program_data`` in the next clock
+                    m.d.comb += advance.eq(1)
+                    m.next = "SECOND"
+                with m.State("SECOND"):
+                    m.d.comb += advance.eq(1)
+                    m.next = "IDLE"
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
                 m.d.sync += [address.eq(segment.base + slot), remaining.eq(next_remaining.next), base.eq(segment.weight_base)]
                 with m.If(ends):
-                    m.d.sync += pc.eq(1)
-                    m.next = "IDLE"
+                    m.d.sync += pc.eq(1 if lean else 0)
+                    m.next = "IDLE" if lean else "FIRST"
                 with m.Elif(scans):
                     m.next = "SCAN"
                 with m.Else():

@@ -46,10 +46,14 @@ def step_layout(config: FabricConfig) -> data.StructLayout:
 
 
 class TickBus(Signature):
-    """What the ticker tells every unit; ``steps`` and ``tick`` change with ``start`` and hold through the tick."""
+    """What the ticker tells every unit; ``steps`` and ``tick`` change with ``start`` and hold through the tick.
+
+    ``begin`` comes once a run, three clocks or more before its first ``start``: what the host may have changed can be read again.
+    """
 
     def __init__(self, config: FabricConfig) -> None:
         super().__init__({
+            "begin": Out(1),
             "start": Out(1),
             "tick": Out(bits_for(config.delays)),
             "steps": Out(data.ArrayLayout(step_layout(config), config.levels)),

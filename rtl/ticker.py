@@ -65,9 +65,11 @@ class Ticker(Component):
         left = Signal(RUN_BITS)
         waits, clocks = self._readable(m, platform)
         blocked = new_values & ~ready | self.hold
+        over = Signal()       # no tick is left; a start is two clocks ago when that is asked for
+        m.d.sync += over.eq(left == 0)
         m.submodules.next_left = next_left = Stepper(RUN_BITS, down=True)
         m.d.comb += [
-            self.running.eq(1),
+            self.running.eq(1), self.ticker.begin.eq(begin),
             next_left.count.eq(left), next_left.value.eq(registers[Control.TICKS]), next_left.load.eq(~self.running),
         ]
         with m.FSM():
@@ -95,7 +97,7 @@ class Ticker(Component):
             with m.State("RUN"):
                 m.d.sync += clocks.eq(clocks + 1)
                 with m.If(self.idle):
-                    with m.If(left == 0):
+                    with m.If(over):
                         m.next = "IDLE"
                     with m.Elif(blocked):
                         m.next = "WAIT"

@@ -10,7 +10,7 @@ from typing import Any
 import cocotb
 
 from ranvier.model.layout import Op, segment_word
-from ranvier.model.timing import DECODE
+from ranvier.model.timing import DECODE, TICK_OVERHEAD
 from ranvier.rtl.memory import PIECE_BITS
 from ranvier.rtl.sequencer import SLICE_BITS, entry_layout
 
@@ -82,15 +82,41 @@ def _check_entry(bench: Bench, about: str, issued: bool, entry: dict[str, int] |
                     f"sequencer: {about}, clock {bench.clock}: {name} expected {value:#x}, found {found[name]:#x}")
 
 
-async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]], spikes: list[int], number: int) -> None:
+class _Memories:
+    """Program and spike buffer beside the sequencer: a word a clock, spike words in the clock after that."""
+
+    def __init__(self, bench: Bench, program: list[dict[str, int]], spikes: list[int]) -> None:
+        self._bench, self._spikes = bench, spikes
+        self._words = [_SEGMENT.pack(**segment) for segment in program] + [0] * (BLOCKS.core.program_depth - len(program))
+        self._arriving = 0
+
+    async def next(self, **values: int) -> None:
+        """The next clock, with these inputs beside what was read."""
+        bench, arriving = self._bench, self._arriving
+        self._arriving = self._spikes[bench.get("spike_address")]
+        if bench.get("program_enable"):
+            values["program_data"] = self._words[bench.get("program_address")]
+        await bench.next()
+        bench.set(spike_data=arriving, spike_filled=parts_in_use(arriving, SLICE_BITS), spike_used=parts_in_use(arriving, PIECE_BITS),
+                  **values)
+
+    async def pass_by(self, clocks: int) -> None:
+        """Clocks in which the sequencer is idle for everybody else."""
+        for _ in range(clocks):
+            await self._bench.settle()
+            self._bench.check({"busy": 0, "issued": 0, "entry_valid": 0}, "between ticks")
+            await self.next(ticker_begin=0)
+
+
+async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]], spikes: list[int], memories: _Memories,
+                number: int) -> None:
     steps, tick = random_steps(rng, BLOCKS), rng.randrange(16)
-    words = [_SEGMENT.pack(**segment) for segment in program] + [0] * (BLOCKS.core.program_depth - len(program))
     actions, generous = list(_actions(program, spikes, steps, tick)), rng.choice([1.0, 0.7, 0.2])
     bench.set(ticker_start=1, ticker_steps=steps_word(BLOCKS, steps), ticker_tick=tick)
     issued, entry, offered, done = False, None, None, 0
-    clock, program_data = 0, words[0]    # since the start
-    arriving = 0                         # of the address one clock before
-    while done < len(actions) or issued or offered:
+    clock = 0    # since the start
+    idle = 0     # clocks since the last action
+    while idle < TICK_OVERHEAD or issued or offered:
         credit = rng.random() < generous
         bench.set(credit=int(credit))
         await bench.settle()
@@ -98,30 +124,29 @@ async def _tick(bench: Bench, rng: random.Random, program: list[dict[str, int]],
         _check_entry(bench, about, issued, offered)
         bench.check({"busy": int(clock >= DECODE and done < len(actions))}, about)
         issued, entry, offered = False, None, entry
+        idle += done == len(actions)
         if clock >= DECODE and done < len(actions) and (credit or not actions[done].issues):
             issued, entry = actions[done].issues, actions[done].entry
             done += 1
-        spike_data = spikes[bench.get("spike_address")]
-        if bench.get("program_enable"):
-            program_data = words[bench.get("program_address")]
-        await bench.next()
-        bench.set(ticker_start=0, program_data=program_data, spike_data=arriving, spike_filled=parts_in_use(arriving, SLICE_BITS),
-                  spike_used=parts_in_use(arriving, PIECE_BITS))
-        arriving = spike_data
+        await memories.next(ticker_start=0)
         clock += 1
 
 
 @cocotb.test()
 async def programs(dut: Any) -> None:
-    """Random programs: skipped levels and delays, slots that wrap with the tick, and credit that comes and goes."""
+    """Random programs: skipped levels and delays, slots that wrap with the tick, and credit that comes and goes.
+
+    Each runs for some ticks, the next one as early as the ticker may start it, and is then exchanged for another.
+    """
     rng = seeded("sequencer")
     bench = Bench(dut, "sequencer")
     await bench.reset()
-    for number in range(80):
+    for number in range(60):
         program = _program(rng)
         spikes = [rng.choice([0, rng.getrandbits(BLOCKS.word_bits)]) for _ in range(BLOCKS.spike_depth)]
-        # The memories show their first words before the tick begins.
-        bench.set(program_data=_SEGMENT.pack(**program[0]) if program else 0, spike_data=0, spike_filled=0, spike_used=0)
-        await bench.settle()
-        await bench.next()
-        await _tick(bench, rng, program, spikes, number)
+        memories = _Memories(bench, program, spikes)
+        bench.set(ticker_begin=1)
+        await memories.pass_by(3 + rng.randrange(3))
+        for _ in range(rng.randint(1, 3)):
+            await _tick(bench, rng, program, spikes, memories, number)
+            await memories.pass_by(rng.choice([0, 0, 1, 5]))

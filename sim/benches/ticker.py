@@ -99,7 +99,8 @@ async def _run(bench: Bench, rng: random.Random, run: _Run, host: _Host, clear: 
         about = f"tick {tick} of {run}, {state}"
         starts = state == "START"
         bench.check({"room": int(not host.ready), "ticker_start": int(starts), "swap": int(starts and run.needs_values(tick)),
-                     "running": int(state != "COMMAND"), "waiting": int(state == "WAIT"), "ticker_clear": int(clear and state == "COMMAND"),
+                     "running": int(state != "COMMAND"), "waiting": int(state == "WAIT"),
+                     "ticker_begin": int(state == "COMMAND"), "ticker_clear": int(clear and state == "COMMAND"),
                      **({} if state == "COMMAND" else {"ticker_tick": (tick + starts) % 16})}, about)
         if state in ("START", "SETTLE", "RUN"):
             _check_levels(bench, run, tick - (not starts))
@@ -117,7 +118,7 @@ async def _run(bench: Bench, rng: random.Random, run: _Run, host: _Host, clear: 
         await bench.next()
     bench.set(bus_write=0)
     await bench.settle()
-    bench.check({"running": 0, "ticker_start": 0}, f"after {run}")
+    bench.check({"running": 0, "ticker_begin": 0, "ticker_start": 0}, f"after {run}")
     await bench.next()
     return clocks, waits
 
