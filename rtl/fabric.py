@@ -32,7 +32,7 @@ class Fabric(Component):
     a register, address and data of a write must stay for a clock more, and a read's address until its value is there. ``tick`` is high
     in the first clock of each tick; none begins while ``hold`` is high. ``spike_valid``, ``spike_address`` and ``spike_bits`` show
     every spike word once; ``trace_u`` every membrane group that unit u stores. With ``shared_core`` the cores are references to one
-    module, which
+    module, which `shared_core_module` gives.
     """
 
     address: Signal
@@ -129,14 +129,18 @@ class Fabric(Component):
         memory = Signal(MEMORY_BITS)
         bus = Signal(OFFSET_BITS, reset_less=True)
         data, write, read = Signal(CHUNK_BITS, reset_less=True), Signal(), Signal()
-        late = Signal(read_latency(config) - 2)
         m.d.sync += [
             write.eq(self.write), memory.eq(self.address >> OFFSET_BITS),
             chosen.eq(Cat(self.address[OFFSET_BITS + MEMORY_BITS:] == n for n in range(len(chosen)))),
         ]
         domain = m.d["comb" if lean else "sync"]
-        domain += [bus.eq(self.address), data.eq(self.data), read.eq(late[-1] if lean else self.read)]
-        m.d.sync += late.eq(Cat(self.read, late))
+        domain += [bus.eq(self.address), data.eq(self.data)]
+        if lean:
+            late = Signal(read_latency(config) - 2)
+            m.d.sync += late.eq(Cat(self.read, late))
+            m.d.comb += read.eq(late[-1])
+        else:
+            m.d.sync += read.eq(self.read)
         accesses: list[dict[str, Value]] = []
         for mine in chosen:
             accesses.append({"offset": bus, "data": data, "write": write & mine, "read": read & mine})
