@@ -79,39 +79,43 @@ class InputUnit(Component):
         layout = struct(row_word(self._config, "input"))
         taken: Any = Signal(layout)        # the one that comes in hand next
         row: Any = taken if lean else Signal(layout, name="in_hand", reset_less=True)
-        number, hold = Signal(len(rows.address), init=1), Signal(len(row.hold))    # of the row after ``taken``
+        begins = 0 if lean else 1
+        number, hold = Signal(len(rows.address), init=begins), Signal(len(row.hold))    # number of ``row``, or of the one after ``taken``
         walking, advance = Signal(), Signal()
-        last, ends, opens = Signal(), Signal(), Signal()     # a row that is the last one has been in hand; there is none; its level is open
-        m.d.comb += [taken.eq(rows.data), sweep.row.eq(row), rows.address.eq(number), rows.enable.eq(advance)]
+        last = Signal()        # the row before was the last one
+        ends, opens = Signal(), Signal()    # there is no row any more; the row's level is open
+        m.d.comb += [taken.eq(rows.data), sweep.row.eq(row), rows.address.eq(number)]
+        found_out = [ends.eq(last | (taken.groups == 0)), opens.eq(self.ticker.steps[taken.level].open)]
         with m.If(advance):
             m.d.sync += number.eq(number + 1)
-        found_out = [ends.eq(last | (taken.groups == 0)), opens.eq(self.ticker.steps[taken.level].open)]
-        if lean:
-            with m.If(advance):
+            if lean:
                 m.d.sync += last.eq(row.last)
+                m.d.comb += rows.address.eq(number + 1)
+            else:
+                m.d.sync += [row.eq(taken), *found_out]
+        if lean:
             m.d.comb += found_out
         else:
-            m.d.comb += last.eq(walking & row.last)
-            with m.If(advance):
-                m.d.sync += [row.eq(taken), *found_out]
+            m.d.comb += [last.eq(walking & row.last), rows.enable.eq(advance)]
         m.submodules.next_hold = next_hold = Stepper(len(hold), down=True)
         m.d.comb += [next_hold.count.eq(hold), next_hold.value.eq(row.hold), next_hold.load.eq(sweep.load)]
         with m.If(sweep.load | (hold != 0)):
             m.d.sync += hold.eq(next_hold.next)
         with m.FSM():
             with m.State("IDLE"):
-                m.d.comb += rows.enable.eq(1)
                 with m.If(self.ticker.start):
                     m.d.comb += advance.eq(not lean)
                     m.next = "DECODE"
-                with m.If(~advance):
-                    m.d.comb += rows.address.eq(0)
+                if not lean:
+                    with m.Else():    # the first row, which the host may have changed
+                        m.d.comb += [rows.address.eq(0), rows.enable.eq(1)]
             with m.State("DECODE"):
                 m.d.comb += walking.eq(1)
                 with m.If(ends):
-                    m.d.sync += number.eq(1)
+                    m.d.sync += number.eq(begins)
                     if lean:
                         m.d.sync += last.eq(0)
+                        m.d.comb += rows.address.eq(0)
                     m.next = "IDLE"
                 with m.Elif(~opens | (hold == 0)):
                     m.d.comb += advance.eq(1)

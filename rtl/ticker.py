@@ -13,6 +13,7 @@ from ranvier.model.layout import CHUNK_BITS, RUN_BITS, Control
 from .readback import joined, shown
 from .signatures import ConfigBus, TickBus, step_layout
 from .stepper import Stepper
+from .technology import technology_of
 
 __all__ = ["Ticker"]
 
@@ -66,7 +67,7 @@ class Ticker(Component):
         waits, clocks = self._readable(m, platform)
         blocked = new_values & ~ready | self.hold
         over = Signal()       # no tick is left; a start is two clocks ago when that is asked for
-        m.d.sync += over.eq(left == 0)
+        m.d["comb" if technology_of(platform).lut_before_register else "sync"] += over.eq(left == 0)
         m.submodules.next_left = next_left = Stepper(RUN_BITS, down=True)
         m.d.comb += [
             self.running.eq(1), self.ticker.begin.eq(begin),
