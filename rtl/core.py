@@ -27,7 +27,7 @@ __all__ = ["CORE_MODULE", "LATE_MEMORIES", "Core", "CoreInstance", "connect_swee
 CORE_MODULE = "ranvier_core"
 
 #: Memories whose words are needed two clocks after their address at the earliest.
-LATE_MEMORIES = (Memory.SPIKES, Memory.WEIGHTS, Memory.STATE, Memory.DRIVE, Memory.DYNAMICS, Memory.INPUTS)
+LATE_MEMORIES = (Memory.PROGRAM, Memory.SPIKES, Memory.WEIGHTS, Memory.STATE, Memory.DRIVE, Memory.DYNAMICS, Memory.INPUTS)
 _CORE_WRITES = (Memory.STATE, Memory.SPIKES, Memory.READOUT)
 
 
@@ -89,7 +89,8 @@ class Core(Component):
         spram = weights_in_spram(config, technology_of(platform))
         memories = {number: ConfigMemory(layout, core_writes=number in _CORE_WRITES,
                                          host_writes=number != Memory.READOUT, spram=spram and number == Memory.WEIGHTS,
-                                         late=number in LATE_MEMORIES, slices=SLICE_BITS if number == Memory.SPIKES else 0,
+                                         late=number in LATE_MEMORIES, narrow=number == Memory.PROGRAM,
+                                         slices=SLICE_BITS if number == Memory.SPIKES else 0,
                                          readable=bool(config.reads_back) or number == Memory.READOUT)
                     for number, layout in memory_map(config, "core").items()}
         for number, store in memories.items():

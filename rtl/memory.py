@@ -38,8 +38,10 @@ class ConfigMemory(Component):
 
     A memory with columns has an address and data for each of them, ``theta_address`` and ``theta`` for example.
 
-    With ``late`` (`is_late`) ``data`` passes a register and comes a clock later. In an ECP5 that register is the block RAM's own
-    (`bitstream/hard_registers.py`), for nothing else takes what is before it. The answer to the host comes from behind it.
+    With ``late`` (`is_late`) ``data`` passes a register and comes a clock later; it stays too while ``enable`` is low. In an ECP5 that
+    register is the block RAM's own (`bitstream/hard_registers.py`), for nothing else takes what is before it, and both have the same
+    enable. The answer to the host comes from behind it, so a host read takes the block RAM for two clocks. ``narrow`` keeps the word in
+    pieces of `PIECE_BITS`, for only so narrow a block RAM's register can be used; what is shallow and wide takes more block RAMs then.
 
     With ``slices`` a late word comes with ``filled``: for each so many bits of it whether any of them is set; and with ``used``: the same
     for each `PIECE_BITS`. That is found out when the word is written, and kept beside it.
@@ -59,12 +61,13 @@ class ConfigMemory(Component):
     bus: Any
 
     def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, host_writes: bool = True, spram: bool = False,
-                 late: bool = False, slices: int = 0, readable: bool = True) -> None:
+                 late: bool = False, narrow: bool = False, slices: int = 0, readable: bool = True) -> None:
         self._layout = layout
         self._core_writes = core_writes
         self._host_writes = host_writes
         self._spram = spram
         self._late = late
+        self._narrow = narrow or bool(slices)
         self._slices = slices
         self._readable = readable
         address = bits_for(layout.depth - 1)
@@ -95,6 +98,9 @@ class ConfigMemory(Component):
         late = self.is_late(platform)
         slices = self._slices if late else 0
         values = [Signal(CHUNK_BITS, name=f"value_{index}") for index in range(layout.chunks)]
+        was_read = [Signal(name=f"was_read_{part}", reset_less=True) for part in range(len(self.bus))]
+        if late and self._readable:
+            m.d.sync += [after.eq(bus.read) for after, bus in zip(was_read, self.bus, strict=True)]
         writes = [Signal(CHUNK_BITS, name=f"written_{index}") for index in range(layout.chunks)]
         for index, chunk in enumerate(writes):
             if self._host_writes:
@@ -104,16 +110,17 @@ class ConfigMemory(Component):
                     m.d.comb += chunk.eq(self.write_data[index * CHUNK_BITS:])
 
         def kept(name: str, stored: Value, address: Value, index: int) -> Value:
-            part = self._keep(m, name, kind(len(stored), layout.depth), address, index)
+            part = self._keep(m, name, kind(len(stored), layout.depth), address, index, was_read[index // PART_CHUNKS])
             m.d.comb += part.write_data.eq(stored)
             if not late:
                 return part.data
             given = Signal(len(part.data), name=f"late_{name}", reset_less=True)
-            m.d.sync += given.eq(part.data)
+            with m.If(part.enable):
+                m.d.sync += given.eq(part.data)
             return given
 
         for address, data, first in self._columns():
-            for low, high in self._parts(first, first + len(data), PIECE_BITS if slices else CHUNK_BITS):
+            for low, high in self._parts(first, first + len(data), PIECE_BITS if late and self._narrow else CHUNK_BITS):
                 index, shift = divmod(low, CHUNK_BITS)
                 written = writes[index][shift:shift + high - low]
                 filled = Cat(written[n:n + slices].any() for n in range(0, len(written), slices)) if slices else Const(0, 0)
@@ -134,12 +141,12 @@ class ConfigMemory(Component):
                     for index, value in enumerate(values[first:first + PART_CHUNKS], first)]))
         return m
 
-    def _keep(self, m: Module, name: str, part: Storage, address: Value, index: int) -> Storage:
-        """A storage for bits of one chunk, connected to everything but what is written."""
+    def _keep(self, m: Module, name: str, part: Storage, address: Value, index: int, was_read: Signal) -> Storage:
+        """A storage for bits of one chunk, connected to everything but what is written. The host ``was_read`` it a clock ago."""
         bus = self.bus[index // PART_CHUNKS]
         word = bus.offset[self._layout.chunk_step.bit_length() - 1:][:len(self.write_address)]
         m.submodules[name] = part
-        m.d.comb += [part.address.eq(address), part.enable.eq(self.enable)]
+        m.d.comb += [part.address.eq(address), part.enable.eq(self.enable | was_read)]
         if self._host_writes:
             m.d.comb += [part.write_address.eq(word), part.write_enable.eq(bus.write & self._means(bus, index))]
         if self._core_writes:

@@ -47,8 +47,8 @@ class Sequencer(Component):
     (``spike_used``) has set bits; the ``entry`` is offered in that clock, one after ``issued``, which ``entry_arrives`` says. Empty words
     are dropped unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
     clock. ``issued`` tells the queue that an entry may arrive in the next clock. The program is read
-    ahead by two segments: one is on ``program_data``, which stays while ``program_enable`` is low, and one waits in a register, so that
-    no decision waits for the memory. The first two are read when a run begins, and again when the program has ended.
+    ahead by two segments, so that no decision waits for the memory: one is on ``program_data``, and the next one is before the register
+    of the late memory; both stay while ``program_enable`` is low. They are read when a run begins, and again when the program has ended.
 
     Where a register alone takes a whole logic cell, entries and segments are not kept: ``spike_data`` is due one clock after its
     address, the ``entry`` is offered in the clock of ``issued``, with all of its ``bits`` meant, and ``program_data`` is the segment
@@ -95,8 +95,8 @@ class Sequencer(Component):
         config = self._config
         lean = technology_of(platform).lut_before_register
         segment: Any = self.program_data if lean else Signal(self._segment, reset_less=True)    # the one in hand
-        taken: Any = self.program_data if lean else Signal(self._segment, reset_less=True)      # the one that comes in hand next
-        pc = Signal(len(self.program_address), init=1)     # of the segment after ``program_data``
+        taken: Any = self.program_data    # the one that comes in hand next
+        pc = Signal(len(self.program_address), init=1)     # of the segment to be read next
         address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
         base = Signal(len(segment.weight_base))
         advance, pushes, reads = Signal(), Signal(), Signal()
@@ -119,7 +119,7 @@ class Sequencer(Component):
         with m.If(advance):
             m.d.sync += pc.eq(pc + 1)
             if not lean:
-                m.d.sync += [segment.eq(taken), taken.eq(self.program_data), *found_out]
+                m.d.sync += [segment.eq(taken), *found_out]
         if lean:
             m.d.comb += found_out
 
@@ -135,7 +135,7 @@ class Sequencer(Component):
                         m.d.sync += pc.eq(0)
                         m.next = "FIRST"
             if not lean:
-                with m.State("FIRST"):     # is on ``program_data`` in the next clock
+                with m.State("FIRST"):     # is read in this clock
                     m.d.comb += advance.eq(1)
                     m.next = "SECOND"
                 with m.State("SECOND"):

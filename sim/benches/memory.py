@@ -27,6 +27,8 @@ class _Words:
         self._columns = layout.columns or (("data", layout.bits),)
         self._answers: list[tuple[int, int | None]] = [(0, 0)] * 2    # of which part, or None for anything
         self._found: dict[str, int] = {}
+        self._given: dict[str, int] = {}      # what the register of a late memory holds
+        self._was_read = False
         self.expected: dict[str, int] = {}
 
     def clock(self, blocks: list[int], enable: int, access: dict[str, int], write: tuple[int, int] | None) -> None:
@@ -37,12 +39,15 @@ class _Words:
         low = chunk * CHUNK_BITS
         mask = (1 << min(CHUNK_BITS, self._layout.bits - low)) - 1
         written = write[0] if write is not None else number if access["write"] else None
+        # A host read has a late memory enabled for two clocks: the second one moves the word into the register.
+        enabled = bool(enable or access["read"] or self._late and self._was_read)
+        self._was_read = bool(access["read"])
         before, first = self._found, 0
         self._found = {}
         answer: int | None = None
         for (name, bits), block in zip(self._columns, blocks, strict=True):
             read = number if access["read"] else block
-            if not enable and not access["read"]:
+            if not enabled:
                 if name in before and written is None and not self._spram:
                     self._found[name] = before[name]
             elif written is None or written != read and not self._spram:
@@ -55,7 +60,9 @@ class _Words:
         self._answers.append((chunk // PART_CHUNKS, answer))
         part, shown = self._answers.pop(0)     # of the read two clocks before this one
         values = {f"bus_{n}_value": shown if n == part else 0 for n in range(parts_of(self._layout))}
-        self.expected = (before if self._late else self._found) | {name: v for name, v in values.items() if v is not None}
+        if enabled:
+            self._given = before
+        self.expected = (self._given if self._late else self._found) | {name: v for name, v in values.items() if v is not None}
         if write is not None:
             self._words[write[0]] = write[1]
         elif access["write"]:

@@ -83,19 +83,19 @@ def _check_entry(bench: Bench, about: str, issued: bool, entry: dict[str, int] |
 
 
 class _Memories:
-    """Program and spike buffer beside the sequencer: a word a clock, spike words in the clock after that."""
+    """Program and spike buffer beside the sequencer: both late, and the program with an enable."""
 
     def __init__(self, bench: Bench, program: list[dict[str, int]], spikes: list[int]) -> None:
         self._bench, self._spikes = bench, spikes
         self._words = [_SEGMENT.pack(**segment) for segment in program] + [0] * (BLOCKS.core.program_depth - len(program))
-        self._arriving = 0
+        self._arriving = self._segment = 0
 
     async def next(self, **values: int) -> None:
         """The next clock, with these inputs beside what was read."""
         bench, arriving = self._bench, self._arriving
         self._arriving = self._spikes[bench.get("spike_address")]
         if bench.get("program_enable"):
-            values["program_data"] = self._words[bench.get("program_address")]
+            values["program_data"], self._segment = self._segment, self._words[bench.get("program_address")]
         await bench.next()
         bench.set(spike_data=arriving, spike_filled=parts_in_use(arriving, SLICE_BITS), spike_used=parts_in_use(arriving, PIECE_BITS),
                   **values)

@@ -2,7 +2,7 @@
 
 Synthesis leaves those registers unused. Without them a word comes 5.6 ns after the clock's edge before any wire
 (docs/decisions/0012). The netlist's function stays: a flip-flop that takes an output, and is the only cell to do so, becomes that
-output's register.
+output's register. It may have an enable if the block RAM has the same one.
 """
 
 from __future__ import annotations
@@ -49,19 +49,21 @@ def move_registers(cells: dict[str, Any]) -> dict[str, int]:
             registers = _registers(cells, cell, outputs, takers)
             if not registers:
                 continue
-            turn_on(cells[next(iter(registers.values()))]["connections"]["CLK"])
+            first = cells[next(iter(registers.values()))]
+            if not turn_on(first["connections"]["CLK"], _enable(first)):
+                continue
             for port, register in registers.items():
                 cell["connections"][port] = cells.pop(register)["connections"]["Q"]
             moved[cell["type"]] = moved.get(cell["type"], 0) + len(registers)
     return moved
 
 
-def _groups(cell: dict[str, Any]) -> list[tuple[list[str], Callable[[Any], None]]]:
-    """Outputs that share a register, and what turns it on, given its clock."""
+def _groups(cell: dict[str, Any]) -> list[tuple[list[str], Callable[[Any, Any], bool]]]:
+    """Outputs that share a register, and what turns it on, given its clock and enable, if that can be."""
     connections, parameters = cell["connections"], cell["parameters"]
-    groups: list[tuple[list[str], Callable[[Any], None]]] = []
+    groups: list[tuple[list[str], Callable[[Any, Any], bool]]] = []
     if cell["type"] == "DP16KD":
-        # A side's register runs with the side's clock, without enable or reset as synthesis leaves them. Words of more than 18 bits
+        # A side's register runs with the side's clock, always and without reset as synthesis leaves it. Words of more than 18 bits
         # take the outputs of both sides, and whose registers these are then nobody has written down.
         wide = any(int(str(parameters[f"DATA_WIDTH_{side}"]), 2) > _WIDEST for side in "AB")
         for side in "AB":
@@ -73,15 +75,23 @@ def _groups(cell: dict[str, Any]) -> list[tuple[list[str], Callable[[Any], None]
     return groups
 
 
-def _turn_on_block_ram(cell: dict[str, Any], side: str, clock: Any) -> None:
-    assert cell["connections"][f"CLK{side}"] == clock
-    cell["parameters"][f"REGMODE_{side}"] = "OUTREG"
+def _turn_on_block_ram(cell: dict[str, Any], side: str, clock: Any, enable: Any) -> bool:
+    """An enable of the register's own is not used: whether it could go without the memory's nobody has written down."""
+    connections = cell["connections"]
+    assert connections[f"CLK{side}"] == clock
+    if enable not in (["1"], connections.get(f"CE{side}")):
+        return False
+    cell["parameters"][f"REGMODE_{side}"], connections[f"OCE{side}"] = "OUTREG", enable
+    return True
 
 
-def _turn_on_multiplier(cell: dict[str, Any], clock: Any) -> None:
+def _turn_on_multiplier(cell: dict[str, Any], clock: Any, enable: Any) -> bool:
+    if enable != ["1"]:
+        return False
     cell["parameters"] |= {"REG_OUTPUT_CLK": "CLK0", "REG_OUTPUT_CE": "CE0", "REG_OUTPUT_RST": "RST0"}
     for port, bits in {"CLK0": clock, "CE0": ["1"], "RST0": ["0"]}.items():
         cell["connections"][port], cell["port_directions"][port] = bits, "input"
+    return True
 
 
 def _named(connections: Mapping[str, Any], name: str) -> list[str]:
@@ -97,13 +107,20 @@ def _registers(cells: dict[str, Any], cell: dict[str, Any], outputs: list[str], 
             return {}
         if behind:
             found[port] = behind[0]
+    if len({str(_enable(cells[name])) for name in found.values()}) > 1:
+        return {}
     clocks = {str(cells[name]["connections"]["CLK"]) for name in found.values()}
     own = {str(bits) for port, bits in cell["connections"].items() if port.startswith("CLK")}
     return found if len(clocks | own) == 1 else {}
 
 
+def _enable(register: dict[str, Any]) -> Any:
+    """What enables a flip-flop: a net, or 1."""
+    return register["connections"]["CE"] if str(register["parameters"].get("CEMUX")).strip() == "CE" else ["1"]
+
+
 def _is_plain(cell: dict[str, Any]) -> bool:
-    """Whether a cell is a flip-flop that takes its input at every rising edge, and begins with 0."""
+    """Whether a cell is a flip-flop that takes its input at rising edges, has no reset, and begins with 0."""
     parameters = {name: str(value).strip() for name, value in cell["parameters"].items()}
-    return (cell["type"] == "TRELLIS_FF" and cell["connections"].get("LSR", ["0"]) == ["0"] and parameters.get("CEMUX") == "1"
+    return (cell["type"] == "TRELLIS_FF" and cell["connections"].get("LSR", ["0"]) == ["0"] and parameters.get("CEMUX") in ("1", "CE")
             and parameters.get("CLKMUX") == "CLK" and parameters.get("REGSET") == "RESET")
