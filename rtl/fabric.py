@@ -18,6 +18,7 @@ from .readback import joined
 from .ring import RingNode
 from .signatures import Trace
 from .technology import GENERIC, Technology, technology_of
+from .tick_copy import TickCopy
 from .ticker import Ticker
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
@@ -83,7 +84,11 @@ class Fabric(Component):
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
             m.submodules[f"core_{n}" if n < config.cores else "input"] = unit
             m.submodules[f"node_{n}"] = node
-            self._attach(m, n, unit, node, nodes[n - 1], ticker)
+            ticks: Ticker | TickCopy = ticker
+            if not lean:
+                m.submodules[f"ticks_{n}"] = ticks = TickCopy(config)
+                m.d.comb += [getattr(ticks.upcoming, name).eq(getattr(ticker.upcoming, name)) for name in ticker.upcoming.signature.members]
+            self._attach(m, n, unit, node, nodes[n - 1], ticks)
         on_the_way = self._configure(m, units, ticker, lean)
         busy = Signal(len(units))
         for n, (unit, node) in enumerate(zip(units, nodes, strict=True)):
@@ -102,15 +107,15 @@ class Fabric(Component):
         ]
         return m
 
-    def _attach(self, m: Module, n: int, unit: Core | InputUnit, node: RingNode, before: RingNode, ticker: Ticker) -> None:
+    def _attach(self, m: Module, n: int, unit: Core | InputUnit, node: RingNode, before: RingNode, ticks: Ticker | TickCopy) -> None:
         """Unit n, its node, and the node before it on the ring."""
         trace = getattr(self, f"trace_{n}")
         m.d.comb += [
-            node.start.eq(ticker.ticker.start),
+            node.start.eq(ticks.ticker.start),
             node.word_valid.eq(unit.word_valid), node.word.eq(unit.word),
             node.i_valid.eq(before.o_valid), node.i.eq(before.o),
             *(getattr(trace, name).eq(getattr(unit.trace, name)) for name in trace.signature.members),
-            *(getattr(unit.ticker, name).eq(getattr(ticker.ticker, name)) for name in ticker.ticker.signature.members),
+            *(getattr(unit.ticker, name).eq(getattr(ticks.ticker, name)) for name in ticks.ticker.signature.members),
         ]
         if isinstance(unit, Core):
             m.d.comb += [unit.ring_valid.eq(node.o_valid), unit.ring.eq(node.o)]

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, Signature
 from ranvier.model.config import FabricConfig, bits_for
 from ranvier.model.layout import CHUNK_BITS, OFFSET_BITS, Word
 
-__all__ = ["ConfigBus", "TickBus", "Trace", "ring_layout", "step_layout", "struct"]
+__all__ = ["ConfigBus", "NextTick", "TickBus", "Trace", "ring_layout", "step_layout", "struct"]
 
 
 def struct(word: Word) -> data.StructLayout:
@@ -59,6 +59,16 @@ class TickBus(Signature):
             "steps": Out(data.ArrayLayout(step_layout(config), config.levels)),
             "clear": Out(1),
         })
+
+
+class NextTick(Signature):
+    """What the ticker knows of the next tick: with ``going`` it starts in the next clock, and ``first`` is level 0's step in it.
+
+    ``begin`` and ``clear`` are those of `TickBus`.
+    """
+
+    def __init__(self, config: FabricConfig) -> None:
+        super().__init__({"begin": Out(1), "clear": Out(1), "going": Out(1), "first": Out(step_layout(config))})
 
 
 def ring_layout(config: FabricConfig) -> data.StructLayout:

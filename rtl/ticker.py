@@ -11,9 +11,10 @@ from ranvier.model.config import FabricConfig
 from ranvier.model.layout import CHUNK_BITS, RUN_BITS, Control
 
 from .readback import joined, shown
-from .signatures import ConfigBus, TickBus, step_layout
+from .signatures import ConfigBus, NextTick, TickBus, step_layout
 from .stepper import Stepper
 from .technology import technology_of
+from .tick_copy import move_steps
 
 __all__ = ["Ticker"]
 
@@ -29,6 +30,7 @@ class Ticker(Component):
 
     bus: Any
     ticker: Any
+    upcoming: Any
     idle: Signal
     hold: Signal
     swap: Signal
@@ -41,6 +43,7 @@ class Ticker(Component):
         super().__init__({
             "bus": In(ConfigBus()),
             "ticker": Out(TickBus(config)),
+            "upcoming": Out(NextTick(config)),
             "idle": In(1),
             "hold": In(1),
             "swap": Out(1),
@@ -146,20 +149,18 @@ class Ticker(Component):
             more.eq(taken != registers[Control.TOTAL]), last.eq(step + 1 == registers[Control.STEPS]),
             opened.eq(opens), new_values.eq(opens & (registers[Control.PER_STEP] | (tau == 0))),
         ]
-        m.d.comb += [first.open.eq(opened), first.last.eq(last), first.parity.eq(parity), first.tau.eq(tau)]
+        m.d.comb += [
+            first.open.eq(opened), first.last.eq(last), first.parity.eq(parity), first.tau.eq(tau),
+            self.upcoming.begin.eq(begin), self.upcoming.clear.eq(self.ticker.clear), self.upcoming.going.eq(going),
+            self.upcoming.first.eq(first),
+        ]
+        move_steps(m, self.ticker, going, begin, first)
         with m.If(going):
-            m.d.sync += [
-                self.ticker.tick.eq(self.ticker.tick + 1),
-                self.ticker.steps[0].eq(first),
-                pause.eq(Mux(pause == 0, registers[Control.PERIOD] - 1, pause - 1)),
-            ]
-            for level in range(1, config.levels):
-                m.d.sync += self.ticker.steps[level].eq(self.ticker.steps[level - 1])
+            m.d.sync += pause.eq(Mux(pause == 0, registers[Control.PERIOD] - 1, pause - 1))
             with m.If(opened):
                 m.d.sync += [step.eq(step + 1), taken.eq(taken + 1), tau.eq(Mux(tau == longest, longest, tau + 1))]
                 with m.If(last):
                     m.d.sync += [step.eq(0), tau.eq(0), parity.eq(~parity)]
         with m.If(begin):
-            m.d.sync += [more.eq(1), pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0), self.ticker.tick.eq(0)]
-            m.d.sync += [place.eq(0) for place in self.ticker.steps]
+            m.d.sync += [more.eq(1), pause.eq(0), step.eq(0), tau.eq(0), taken.eq(0), parity.eq(0)]
         return new_values

@@ -134,7 +134,8 @@ def _no_output_enable(cells: Cells) -> None:
     cells["ram"]["connections"]["OCEB"] = ["0"]
 
 
-@pytest.mark.parametrize("change", [_second_taker, _another_enable, _one_enabled, _reset, _set, _falling_edge, _another_clock, _wide, _no_output_enable])
+@pytest.mark.parametrize("change", [_second_taker, _another_enable, _one_enabled, _reset, _set, _falling_edge, _another_clock, _wide,
+                                    _no_output_enable])
 def test_what_does_not_move(change: Callable[[Cells], None]) -> None:
     """One flip-flop that cannot move keeps all of its side's, for they share the register."""
     cells = _cells()
