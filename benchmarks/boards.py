@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -210,20 +210,18 @@ def core_figures(bench: Bench) -> list[Figure]:
 
 
 def overlay_figures(bench: Bench) -> list[Figure]:
-    """The board's overlay, at the fastest clock that it meets."""
+    """The board's overlay, at the clock that is wanted."""
     goal = (f"ULX3S, overlay at {OVERLAY_MHZ:g} MHz: synaptic operations a second", ">= 40 G/s")
-    board = BOARDS["ulx3s"]
+    fabric = BOARDS["ulx3s"].fabric
     try:
-        report = bench.build("ulx3s", board.fabric, None, "ulx3s-overlay")
+        report = bench.build("ulx3s", fabric, None, "ulx3s-overlay", OVERLAY_MHZ * 1e6)
     except RanvierError as error:
         return failed([goal], error)
-    operations = capacity_of(board.fabric, report["clock_hz"]).operations / 1e9
-    note = (f" ({board.fabric.cores} x {board.fabric.core.lanes} lanes at {mhz(report['clock_hz'] / 1e6)}, "
+    operations = capacity_of(fabric, report["clock_hz"]).operations / 1e9
+    note = (f" ({fabric.cores} x {fabric.core.lanes} lanes at {mhz(report['clock_hz'] / 1e6)}, "
             f"Fmax {mhz(report['clocks'][0]['achieved'])}, seed {report['seed']})")
-    figure = at_least(goal[0], 40, operations, lambda value: f"{value:.1f} G/s", note)
-    if report["clock_hz"] < OVERLAY_MHZ * 1e6:
-        figure = replace(figure, met=False)
-    return [figure, only("  time to build", report["seconds"]["total"], seconds),
+    return [at_least(goal[0], 40, operations, lambda value: f"{value:.1f} G/s", note),
+            only("  time to build", report["seconds"]["total"], seconds),
             *(resource_figure("overlay", report, name) for name in ("LUT4", "block RAMs", "multipliers"))]
 
 

@@ -27,12 +27,12 @@ def up5k_link() -> LinkConfig:
 
 
 def ecp5_85f() -> FabricConfig:
-    """ECP5 85F: four cores of 64 lanes, each with 29 of the 208 block RAMs; up to 16 words are cheap in LUT RAM.
+    """ECP5 85F: three cores of 64 lanes, each with 35 of the 208 block RAMs; up to 16 words are cheap in LUT RAM.
 
-    Six fit, but their routing does not end (docs/decisions/0012).
+    More fit, but not at 100 MHz (docs/decisions/0012).
     """
     return FabricConfig(
-        cores=4, core=CoreConfig(lanes=64, sweep_lanes=2, program_depth=128, row_depth=32, weight_depth=1024, state_depth=512,
+        cores=3, core=CoreConfig(lanes=64, sweep_lanes=2, program_depth=128, row_depth=32, weight_depth=1024, state_depth=512,
                                  drive_depth=512, dynamics_depth=16, readout_depth=32),
         input=InputConfig(sweep_lanes=8, row_depth=16, state_depth=256, drive_depth=16, dynamics_depth=16),
         word_bits=64, spike_depth=256, levels=8)

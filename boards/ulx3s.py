@@ -25,8 +25,8 @@ def _platform() -> Any:
 
 ulx3s = Board(
     name="ulx3s", title="ULX3S 85F", family="ecp5", device="LFE5U-85F-6BG381C", platform=_platform,
-    clock="clk25", source_hz=25_000_000, pll=ecp5_pll, clock_hz=110_000_000, most_hz=200_000_000, overlay_hz=70_000_000,
+    clock="clk25", source_hz=25_000_000, pll=ecp5_pll, clock_hz=110_000_000, most_hz=200_000_000, overlay_hz=100_000_000,
     held_high=("wifi_gpio0",),
-    fabric=ecp5_85f(), seeds=(3, 4), uart_note="FT231X, connector US1; up to 3 Mbaud",
+    fabric=ecp5_85f(), uart_note="FT231X, connector US1; up to 3 Mbaud",
     heartbeat=Pin("led", 0, "D0"), busy=Pin("led", 1, "D1"), error=Pin("led", 2, "D2"), reset=Pin("button_fire", 0, "FIRE1 (B1)"),
     packing=("--compress",), loader=("--board", "ulx3s"))
