@@ -27,7 +27,7 @@ def up5k_link() -> LinkConfig:
 
 
 def ecp5_85f() -> FabricConfig:
-    """ECP5 85F: three cores of 64 lanes, each with 35 of the 208 block RAMs; up to 16 words are cheap in LUT RAM.
+    """ECP5 85F: three cores of 64 lanes, each with 33 of the 208 block RAMs; up to 16 words are cheap in LUT RAM.
 
     More fit, but not at 100 MHz (docs/decisions/0012).
     """

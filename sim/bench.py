@@ -34,6 +34,7 @@ from ranvier.rtl.scanner import Scanner
 from ranvier.rtl.sequencer import SLICE_BITS, Sequencer
 from ranvier.rtl.sweep import Sweep
 from ranvier.rtl.technology import CHECKED
+from ranvier.rtl.tick_copy import TickCopy
 from ranvier.rtl.ticker import Ticker
 
 from .cells import cell_model
@@ -58,14 +59,15 @@ FABRIC = FabricConfig(
     input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=32, drive_depth=32, dynamics_depth=32))
 
 #: Memories with an odd number of chunks that the block writes too, and of one chunk that only the host writes; registers, of
-#: two words and of one; SPRAM, not a whole number of them; columns that begin and end within chunks.
+#: two words and of one; SPRAM, not a whole number of them; pieces; columns that begin and end within chunks.
 MEMORIES = {
     "wide_memory": MemoryLayout(Memory.STATE, 70, 12, ""), "narrow_memory": MemoryLayout(Memory.ROWS, 20, 8, ""),
     "pair_memory": MemoryLayout(Memory.STATE, 40, 2, ""), "single_memory": MemoryLayout(Memory.ROWS, 33, 1, ""),
     "spram_memory": MemoryLayout(Memory.WEIGHTS, 56, 40, ""), "spike_memory": MemoryLayout(Memory.SPIKES, 44, 12, ""),
+    "program_memory": MemoryLayout(Memory.PROGRAM, 61, 12, ""),
     "column_memory": MemoryLayout(Memory.DRIVE, 97, 9, "", (("theta", 16), ("bias", 40), ("v_init", 41)))}
 #: Those of them that give their words a clock later.
-LATE = (Memory.DRIVE, Memory.SPIKES, Memory.WEIGHTS)
+LATE = (Memory.DRIVE, Memory.PROGRAM, Memory.SPIKES, Memory.WEIGHTS)
 #: Widths of the counters; one is so wide that it wraps.
 COUNTERS = {Counter.SCAN: 1, Counter.SYNOPS: 4, Counter.SPIKES: 32}
 
@@ -107,6 +109,27 @@ class Ring(Component):
         return m
 
 
+class TickerWithCopy(Component):
+    """A ticker, with a `TickCopy` beside it whose ports begin with ``copy``."""
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._ticker, self._copy = Ticker(config), TickCopy(config)
+        super().__init__({**self._ticker.signature.members, "copy": self._copy.signature.members["ticker"]})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.ticker, m.submodules.copy = self._ticker, self._copy
+        for path, member, mine in self.signature.flatten(self):
+            block, name = (self._copy, "ticker") if path[0] == "copy" else (self._ticker, path[0])
+            its = getattr(block, str(name))
+            for part in path[1:]:
+                its = getattr(its, str(part))
+            m.d.comb += its.eq(mine) if member.flow is Flow.In else mine.eq(its)
+        for name in self._copy.upcoming.signature.members:
+            m.d.comb += getattr(self._copy.upcoming, name).eq(getattr(self._ticker.upcoming, name))
+        return m
+
+
 class BenchTop(Component):
     """Blocks side by side; the port ``a.b`` of block ``x`` is the top's plain port ``x_a_b``."""
 
@@ -131,10 +154,11 @@ class BenchTop(Component):
 def _blocks() -> BenchTop:
     return BenchTop({
         **{name: ConfigMemory(layout, core_writes=layout.memory == Memory.STATE, spram=layout.memory == Memory.WEIGHTS,
-                              late=layout.memory in LATE, slices=SLICE_BITS if layout.memory == Memory.SPIKES else 0)
+                              late=layout.memory in LATE, narrow=layout.memory == Memory.PROGRAM,
+                              slices=SLICE_BITS if layout.memory == Memory.SPIKES else 0)
            for name, layout in MEMORIES.items()},
         "counters": Counters(COUNTERS), "sequencer": Sequencer(BLOCKS), "scanner": Scanner(BLOCKS), "lanes": Lanes(BLOCKS),
-        "sweep": Sweep(BLOCKS, "core"), "ring": Ring(RING), "ticker": Ticker(BLOCKS), "input": InputUnit(BLOCKS),
+        "sweep": Sweep(BLOCKS, "core"), "ring": Ring(RING), "ticker": TickerWithCopy(BLOCKS), "input": InputUnit(BLOCKS),
     })
 
 

@@ -102,6 +102,7 @@ async def _run(bench: Bench, rng: random.Random, run: _Run, host: _Host, clear: 
                      "running": int(state != "COMMAND"), "waiting": int(state == "WAIT"),
                      "ticker_begin": int(state == "COMMAND"), "ticker_clear": int(clear and state == "COMMAND"),
                      **({} if state == "COMMAND" else {"ticker_tick": (tick + starts) % 16})}, about)
+        bench.check({f"copy_{name}": bench.get(f"ticker_{name}") for name in ("begin", "clear", "start", "tick", "steps")}, about)
         if state in ("START", "SETTLE", "RUN"):
             _check_levels(bench, run, tick - (not starts))
         clocks += state not in ("COMMAND", "BEGIN", "WAIT")
