@@ -262,7 +262,7 @@ def link_figures(bench: Bench) -> list[Figure]:
         device.run(bench.pictures[:SIMULATED_PICTURES], TICKS, progress=lambda done, total: update(done))
         clocks = port.simulator.clocks - before
     rate = SIMULATED_PICTURES / (clocks / config.clock_hz)
-    limit = SIMULATED_BAUD / 10 / bench.network.input_size
+    limit = SIMULATED_BAUD / 10 / bench.pictures[0].size
     return [at_least(f"share of a simulated line of {SIMULATED_BAUD:,} baud", 0.9, rate / limit, lambda value: f"{value:.1%}",
                      f" ({rate:.1f} pictures a second of {limit:.1f}; {SIMULATED_PICTURES} pictures, values of 8 bits)")]
 
