@@ -24,10 +24,10 @@ def _platform() -> Any:
 
 icebreaker = Board(
     name="icebreaker", title="iCEBreaker", family="ice40", device="iCE40UP5K-SG48", platform=_platform,
-    clock="clk12", source_hz=12_000_000, clock_on_pad=True, pll=ice40_pll, clock_hz=37_500_000, most_hz=48_000_000,
+    clock="clk12", source_hz=12_000_000, clock_on_pad=True, pll=ice40_pll, clock_hz=36_000_000, most_hz=48_000_000,
     fabric=up5k(), link=up5k_link(), uart_note="FT2232H, channel B: the second of its two serial ports",
     heartbeat=Pin("led_g", 0, "green LED"), busy=Pin("led_g", 1, "LED 1 of the break-off section"),
     error=Pin("led_r", 0, "red LED"), reset=Pin("button", 0, "UBUTTON"),
-    synthesis="-device u -dsp", seeds=(1, 2),
+    synthesis="-device u -dsp", seeds=(3, 4),
     loader=("--board", "ice40_generic"), sram=None, flash=("--write-flash",),
     loader_note="its FT2232H can write the flash only, unless the board's SRAM jumpers are set; --flash is implied")
