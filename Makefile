@@ -32,7 +32,7 @@ bitstreams: $(VENV)/boards.stamp
 	$(BIN)/python examples/patterns/make.py -o build/patterns --state-bits 16
 	$(BIN)/ranvier build build/patterns/patterns.ranvier --board ulx3s --tailor --cores 1 --lanes 4 --clock 60 -o build/bitstreams/ulx3s
 
-# From half an hour to hours, by the machine; benchmarks/boards.py --only takes a part.
+# From twenty minutes to hours, by the machine; benchmarks/boards.py --only takes a part.
 bench-boards: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/boards.py -o build/bench
 

@@ -2,7 +2,7 @@
 
 Builds bitstreams with the open tools, prints one table and writes ``boards.json``: figures with target, measured value and
 whether it was met, beside the seeds, the tools' versions and the load of the machine. A missed figure is called missed and
-does not fail the run. It takes from half an hour to hours, by the machine; ``--only`` takes a part:
+does not fail the run. It takes from twenty minutes to hours, by the machine; ``--only`` takes a part:
 
     python benchmarks/boards.py --only core --only icebreaker
 """
