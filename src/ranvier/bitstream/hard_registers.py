@@ -21,6 +21,8 @@ __all__ = ["move_registers", "use_hard_registers"]
 
 #: Bits of a block RAM's words up to which each side gives its own.
 _WIDEST = 18
+#: The enable of what is never held.
+_ALWAYS = ["1"]
 
 
 def use_hard_registers(path: Path, top: str) -> dict[str, int]:
@@ -45,23 +47,25 @@ def move_registers(cells: dict[str, Any]) -> dict[str, int]:
                     takers[bit].append(name)
     moved: dict[str, int] = {}
     for cell in list(cells.values()):
-        for outputs, turn_on in _groups(cell):
-            registers = _registers(cells, cell, outputs, takers)
+        for outputs, enables, turn_on in _groups(cell):
+            registers = _registers(cells, cell, outputs, enables, takers)
             if not registers:
                 continue
             first = cells[next(iter(registers.values()))]
-            if not turn_on(first["connections"]["CLK"], _enable(first)):
-                continue
+            turn_on(first["connections"]["CLK"], _enable(first))
             for port, register in registers.items():
                 cell["connections"][port] = cells.pop(register)["connections"]["Q"]
             moved[cell["type"]] = moved.get(cell["type"], 0) + len(registers)
     return moved
 
 
-def _groups(cell: dict[str, Any]) -> list[tuple[list[str], Callable[[Any, Any], bool]]]:
-    """Outputs that share a register, and what turns it on, given its clock and enable, if that can be."""
+def _groups(cell: dict[str, Any]) -> list[tuple[list[str], list[Any], Callable[[Any, Any], None]]]:
+    """Outputs that share a register, the enables that it can have, and what turns it on, given its clock and enable.
+
+    A block RAM's register has the block RAM's enable or none: whether it could go without it nobody has written down.
+    """
     connections, parameters = cell["connections"], cell["parameters"]
-    groups: list[tuple[list[str], Callable[[Any, Any], bool]]] = []
+    groups: list[tuple[list[str], list[Any], Callable[[Any, Any], None]]] = []
     if cell["type"] == "DP16KD":
         # A side's register runs with the side's clock, always and without reset as synthesis leaves it. Words of more than 18 bits
         # take the outputs of both sides, and whose registers these are then nobody has written down.
@@ -69,37 +73,31 @@ def _groups(cell: dict[str, Any]) -> list[tuple[list[str], Callable[[Any, Any], 
         for side in "AB":
             free = parameters[f"REGMODE_{side}"] == "NOREG" and connections[f"OCE{side}"] == ["1"] and connections[f"RST{side}"] == ["0"]
             if free and not wide:
-                groups.append((_named(connections, f"DO{side}"), partial(_turn_on_block_ram, cell, side)))
+                enables = [_ALWAYS, connections.get(f"CE{side}")]
+                groups.append((_named(connections, f"DO{side}"), enables, partial(_turn_on_block_ram, cell, side)))
     elif cell["type"] == "MULT18X18D" and "REG_OUTPUT_CLK" not in parameters and "CLK0" not in connections:
-        groups.append((_named(connections, "P"), partial(_turn_on_multiplier, cell)))
+        groups.append((_named(connections, "P"), [_ALWAYS], partial(_turn_on_multiplier, cell)))
     return groups
 
 
-def _turn_on_block_ram(cell: dict[str, Any], side: str, clock: Any, enable: Any) -> bool:
-    """An enable of the register's own is not used: whether it could go without the memory's nobody has written down."""
-    connections = cell["connections"]
-    assert connections[f"CLK{side}"] == clock
-    if enable not in (["1"], connections.get(f"CE{side}")):
-        return False
-    cell["parameters"][f"REGMODE_{side}"], connections[f"OCE{side}"] = "OUTREG", enable
-    return True
+def _turn_on_block_ram(cell: dict[str, Any], side: str, clock: Any, enable: Any) -> None:
+    assert cell["connections"][f"CLK{side}"] == clock
+    cell["parameters"][f"REGMODE_{side}"], cell["connections"][f"OCE{side}"] = "OUTREG", enable
 
 
-def _turn_on_multiplier(cell: dict[str, Any], clock: Any, enable: Any) -> bool:
-    if enable != ["1"]:
-        return False
+def _turn_on_multiplier(cell: dict[str, Any], clock: Any, enable: Any) -> None:
     cell["parameters"] |= {"REG_OUTPUT_CLK": "CLK0", "REG_OUTPUT_CE": "CE0", "REG_OUTPUT_RST": "RST0"}
-    for port, bits in {"CLK0": clock, "CE0": ["1"], "RST0": ["0"]}.items():
+    for port, bits in {"CLK0": clock, "CE0": enable, "RST0": ["0"]}.items():
         cell["connections"][port], cell["port_directions"][port] = bits, "input"
-    return True
 
 
 def _named(connections: Mapping[str, Any], name: str) -> list[str]:
     return [port for port in connections if port.startswith(name) and port[len(name):].isdigit()]
 
 
-def _registers(cells: dict[str, Any], cell: dict[str, Any], outputs: list[str], takers: Mapping[int | str, list[str]]) -> dict[str, str]:
-    """The flip-flop behind each output that is used; none where an output has anything else behind it."""
+def _registers(cells: dict[str, Any], cell: dict[str, Any], outputs: list[str], enables: list[Any],
+               takers: Mapping[int | str, list[str]]) -> dict[str, str]:
+    """The flip-flop behind each output that is used; none where an output has anything else behind it, or their enable is another."""
     found: dict[str, str] = {}
     for port in outputs:
         behind = takers.get(cell["connections"][port][0], [])
@@ -107,16 +105,15 @@ def _registers(cells: dict[str, Any], cell: dict[str, Any], outputs: list[str], 
             return {}
         if behind:
             found[port] = behind[0]
-    if len({str(_enable(cells[name])) for name in found.values()}) > 1:
-        return {}
+    common = [enable for enable in enables if all(_enable(cells[name]) == enable for name in found.values())]
     clocks = {str(cells[name]["connections"]["CLK"]) for name in found.values()}
     own = {str(bits) for port, bits in cell["connections"].items() if port.startswith("CLK")}
-    return found if len(clocks | own) == 1 else {}
+    return found if common and len(clocks | own) == 1 else {}
 
 
 def _enable(register: dict[str, Any]) -> Any:
     """What enables a flip-flop: a net, or 1."""
-    return register["connections"]["CE"] if str(register["parameters"].get("CEMUX")).strip() == "CE" else ["1"]
+    return register["connections"]["CE"] if str(register["parameters"].get("CEMUX")).strip() == "CE" else _ALWAYS
 
 
 def _is_plain(cell: dict[str, Any]) -> bool:
