@@ -30,16 +30,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ranvier import convert, load_network, load_onnx, load_pictures, map_network, save_network
-from ranvier.demo import find_digits
-from ranvier.files import write_json
-from ranvier.model.cycles import predict_cycles
-from ranvier.model.golden import GoldenRun, run_golden
-from ranvier.model.layout import Counter
-from ranvier.model.network import Network
-from ranvier.model.placement import Placement
+from ranvier.commands.demo import find_digits
+from ranvier.files.safe import write_json
+from ranvier.mapping.choose import choose_fabric
+from ranvier.model.fabric.cycles import predict_cycles
+from ranvier.model.fabric.layout import Counter
+from ranvier.model.fabric.placement import Placement
+from ranvier.model.network.network import Network
+from ranvier.model.run.golden import GoldenRun, run_golden
 from ranvier.progress import bar, waiting
-from ranvier.report import print_rows
-from ranvier.runs import choose_fabric, run_golden_set, run_rtl_set, weight_limit_share
+from ranvier.reports.tables import print_rows
+from ranvier.runs import run_golden_set, run_rtl_set, weight_limit_share
 from ranvier.sim.simulator import Simulator
 from ranvier.sim.verilate import build_library
 

@@ -26,24 +26,24 @@ from amaranth.hdl import Elaboratable, Module, Value
 from bench import Figure, at_least, at_most, only
 
 from ranvier import convert, load_onnx, load_pictures, map_network
-from ranvier.bitstream.command import form, seeds_of
 from ranvier.bitstream.flow import Job, build_bitstream, place_seeds, synthesise, warm_tools
 from ranvier.bitstream.logs import read_placed
 from ranvier.bitstream.plan import NAME, SYNTHESIS_SCRIPT, before_synthesis, placement_arguments
 from ranvier.bitstream.prediction import Prediction, capacity_of, predict
-from ranvier.bitstream.table import build_rows
 from ranvier.bitstream.tools import tools_of
 from ranvier.boards import BOARDS
-from ranvier.demo import find_digits
-from ranvier.files import write_json
-from ranvier.model.config import FabricConfig
-from ranvier.model.device_config import DeviceConfig
+from ranvier.commands.build import form, seeds_of
+from ranvier.commands.demo import find_digits
+from ranvier.files.safe import write_json
 from ranvier.model.errors import RanvierError
-from ranvier.model.network import Network
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.device_config import DeviceConfig
+from ranvier.model.network.network import Network
 from ranvier.progress import bar
-from ranvier.report import print_rows
+from ranvier.reports.build_table import build_rows
+from ranvier.reports.tables import print_rows
 from ranvier.rtl.core import Core
-from ranvier.rtl.technology import ECP5
+from ranvier.rtl.forms.technology import ECP5
 
 TICKS, PICTURES = 4, 200
 #: Baud rates for which is said what the link allows: FT231X at its fastest, and the rate of the simulated line.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
-from ranvier.model.device_config import LinkConfig
+from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
+from ranvier.model.fabric.device_config import LinkConfig
 
 __all__ = ["ecp5_25f", "ecp5_85f", "gw1n_9", "up5k", "up5k_link"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ranvier.model.config import FabricConfig
-from ranvier.model.device_config import DeviceConfig, LinkConfig
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.device_config import DeviceConfig, LinkConfig
 
 from .pll import Pll
 

@@ -8,7 +8,7 @@ from amaranth.hdl import ClockDomain, ClockSignal, Const, Elaboratable, Instance
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
-from ranvier.model.device_config import DeviceConfig
+from ranvier.model.fabric.device_config import DeviceConfig
 
 from .board import Board, Pin
 from .pll import PllSetting

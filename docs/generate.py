@@ -16,17 +16,16 @@ from pathlib import Path
 import click
 
 from ranvier.cli import cli
-from ranvier.model.chain import access_latency, read_latency
-from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
-from ranvier.model.layout import (
+from ranvier.model.fabric.chain import access_latency, read_latency
+from ranvier.model.fabric.config import FabricConfig, bits_for
+from ranvier.model.fabric.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
+from ranvier.model.fabric.layout import (
     CHUNK_BITS,
     MEMORY_BITS,
     OFFSET_BITS,
     UNIT_BITS,
     Control,
     Counter,
-    Field,
     Memory,
     Op,
     bank_words,
@@ -36,13 +35,13 @@ from ranvier.model.layout import (
     row_word,
     segment_word,
 )
-from ranvier.model.link import (
+from ranvier.model.link.identity import IDENTITY_WORDS, identity_fields
+from ranvier.model.link.protocol import (
     BREAK_BITS,
     CRC_BYTES,
     ESCAPE,
     ESCAPE_XOR,
     FLAG,
-    IDENTITY_WORDS,
     MAGIC,
     MOST_PAYLOAD,
     MOST_READ,
@@ -53,11 +52,11 @@ from ranvier.model.link import (
     Status,
     encode,
     frame,
-    identity_fields,
     link_unit,
     record_chunks,
     values_per_write,
 )
+from ranvier.model.words import Field
 
 __all__ = ["PAGES", "command_page", "link_page", "memory_page"]
 
@@ -138,7 +137,7 @@ def memory_page(config: FabricConfig) -> str:
     return f"""{_NOTE}
 # Memory map and word formats
 
-This page is made from [`model/layout.py`](../model/layout.py) for the standard fabric. Another configuration has other widths
+This page is made from [`model/fabric/layout.py`](../model/fabric/layout.py) for the standard fabric. Another configuration has other widths
 and depths. Fields are listed from the lowest bit.
 
 {_form(config)}
@@ -241,7 +240,7 @@ def link_page(config: DeviceConfig) -> str:
     return f"""{_NOTE}
 # The host link
 
-This page is made from [`model/link.py`](../model/link.py), from which the driver and the hardware are made too. Figures that
+This page is made from [`model/link/protocol.py`](../model/link/protocol.py), from which the driver and the hardware are made too. Figures that
 depend on the configuration are those of the standard fabric. Protocol version {PROTOCOL}.
 
 ## The line

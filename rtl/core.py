@@ -7,19 +7,19 @@ from typing import Any
 from amaranth.hdl import Cat, ClockSignal, Instance, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from ranvier.model.chain import chain_stages
-from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import Counter, Memory, memory_map
+from ranvier.model.fabric.chain import chain_stages
+from ranvier.model.fabric.config import FabricConfig, bits_for
+from ranvier.model.fabric.layout import Counter, Memory, memory_map
 
-from .chain import join_chain
-from .counters import Counters
+from .forms.technology import technology_of, weights_in_spram
 from .lanes import Lanes
-from .memory import ConfigMemory
-from .scanner import Scanner
-from .sequencer import SLICE_BITS, Sequencer
+from .memory.chain import join_chain
+from .memory.config_memory import ConfigMemory
+from .memory.counters import Counters
+from .scan.scanner import Scanner
+from .scan.sequencer import SLICE_BITS, Sequencer
 from .signatures import ConfigBus, TickBus, Trace, ring_layout
-from .sweep import Sweep
-from .technology import technology_of, weights_in_spram
+from .sweep.sweep import Sweep
 
 __all__ = ["CORE_MODULE", "LATE_MEMORIES", "Core", "CoreInstance", "connect_sweep"]
 

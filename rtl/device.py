@@ -10,9 +10,10 @@ from amaranth.lib import stream
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from ranvier.model.device_config import DIVISOR_BITS, DeviceConfig
-from ranvier.model.layout import MEMORY_BITS, OFFSET_BITS
-from ranvier.model.link import identity_words, link_unit
+from ranvier.model.fabric.device_config import DIVISOR_BITS, DeviceConfig
+from ranvier.model.fabric.layout import MEMORY_BITS, OFFSET_BITS
+from ranvier.model.link.identity import identity_words
+from ranvier.model.link.protocol import link_unit
 
 from .fabric import Fabric, shared_core_module
 from .link.buffer import FrameBuffer

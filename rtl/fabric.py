@@ -8,17 +8,17 @@ from amaranth.back import verilog
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.chain import chain_length, chain_stages, read_latency
-from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
+from ranvier.model.fabric.chain import chain_length, chain_stages, read_latency
+from ranvier.model.fabric.config import FabricConfig, bits_for
+from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
 
 from .core import CORE_MODULE, Core, CoreInstance
+from .forms.technology import GENERIC, Technology, technology_of
+from .forms.tick_copy import TickCopy
 from .input_unit import InputUnit
-from .readback import joined
+from .memory.readback import joined
 from .ring import RingNode
 from .signatures import Trace
-from .technology import GENERIC, Technology, technology_of
-from .tick_copy import TickCopy
 from .ticker import Ticker
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]

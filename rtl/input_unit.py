@@ -7,18 +7,18 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.chain import chain_stages
-from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import Counter, Memory, memory_map, row_word
+from ranvier.model.fabric.chain import chain_stages
+from ranvier.model.fabric.config import FabricConfig, bits_for
+from ranvier.model.fabric.layout import Counter, Memory, memory_map, row_word
 
-from .chain import join_chain
 from .core import LATE_MEMORIES, connect_sweep
-from .counters import Counters
-from .memory import ConfigMemory
+from .forms.stepper import Stepper
+from .forms.technology import technology_of
+from .memory.chain import join_chain
+from .memory.config_memory import ConfigMemory
+from .memory.counters import Counters
 from .signatures import ConfigBus, TickBus, Trace, ring_layout, struct
-from .stepper import Stepper
-from .sweep import Sweep
-from .technology import technology_of
+from .sweep.sweep import Sweep
 
 __all__ = ["InputUnit"]
 

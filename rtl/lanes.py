@@ -8,11 +8,11 @@ from operator import or_
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.config import FabricConfig
+from ranvier.model.fabric.config import FabricConfig
 
-from .accumulator import Accumulator
-from .selector import WORDS, Selector
-from .technology import technology_of
+from .forms.accumulator import Accumulator
+from .forms.selector import WORDS, Selector
+from .forms.technology import technology_of
 
 __all__ = ["Lanes"]
 

@@ -7,10 +7,10 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.config import FabricConfig
-from ranvier.model.timing import outbox_depth, trip
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.timing import outbox_depth, trip
 
-from .queue import Queue
+from .scan.queue import Queue
 from .signatures import ring_layout
 
 __all__ = ["RingNode"]

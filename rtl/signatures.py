@@ -6,14 +6,15 @@ from amaranth.hdl import unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
-from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.layout import CHUNK_BITS, OFFSET_BITS, Word
+from ranvier.model.fabric.config import FabricConfig, bits_for
+from ranvier.model.fabric.layout import CHUNK_BITS, OFFSET_BITS
+from ranvier.model.words import Word
 
 __all__ = ["ConfigBus", "NextTick", "TickBus", "Trace", "ring_layout", "step_layout", "struct"]
 
 
 def struct(word: Word) -> data.StructLayout:
-    """A descriptor's structure from its definition in `model/layout.py`."""
+    """A descriptor's structure from its definition in `model/fabric/layout.py`."""
     return data.StructLayout({f.name: unsigned(f.bits) for f in word.fields})
 
 

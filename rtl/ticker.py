@@ -7,14 +7,14 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.config import FabricConfig
-from ranvier.model.layout import CHUNK_BITS, RUN_BITS, Control
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.layout import CHUNK_BITS, RUN_BITS, Control
 
-from .readback import joined, shown
+from .forms.stepper import Stepper
+from .forms.technology import technology_of
+from .forms.tick_copy import move_steps
+from .memory.readback import joined, shown
 from .signatures import ConfigBus, NextTick, TickBus, step_layout
-from .stepper import Stepper
-from .technology import technology_of
-from .tick_copy import move_steps
 
 __all__ = ["Ticker"]
 

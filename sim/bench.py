@@ -21,20 +21,20 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, Flow, In, Out
 from cocotb_tools.runner import get_runner
 
-from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.errors import RanvierError
-from ranvier.model.layout import Counter, Memory, MemoryLayout
-from ranvier.rtl.counters import Counters
+from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
+from ranvier.model.fabric.layout import Counter, Memory, MemoryLayout
 from ranvier.rtl.fabric import Fabric
+from ranvier.rtl.forms.technology import CHECKED
+from ranvier.rtl.forms.tick_copy import TickCopy
 from ranvier.rtl.input_unit import InputUnit
 from ranvier.rtl.lanes import Lanes
-from ranvier.rtl.memory import ConfigMemory
+from ranvier.rtl.memory.config_memory import ConfigMemory
+from ranvier.rtl.memory.counters import Counters
 from ranvier.rtl.ring import RingNode
-from ranvier.rtl.scanner import Scanner
-from ranvier.rtl.sequencer import SLICE_BITS, Sequencer
-from ranvier.rtl.sweep import Sweep
-from ranvier.rtl.technology import CHECKED
-from ranvier.rtl.tick_copy import TickCopy
+from ranvier.rtl.scan.scanner import Scanner
+from ranvier.rtl.scan.sequencer import SLICE_BITS, Sequencer
+from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 
 from .cells import cell_model

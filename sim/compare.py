@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ranvier.model.cycles import Cycles
-from ranvier.model.golden import GoldenRun
-from ranvier.model.image import unpack_lanes
-from ranvier.model.layout import Counter
-from ranvier.model.placement import Placement, Row
+from ranvier.model.fabric.cycles import Cycles
+from ranvier.model.fabric.image import unpack_lanes
+from ranvier.model.fabric.layout import Counter
+from ranvier.model.fabric.placement import Placement, Row
+from ranvier.model.run.golden import GoldenRun
 
 from .simulator import Recording
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ranvier.model.device_config import DeviceConfig
 from ranvier.model.errors import RanvierError
+from ranvier.model.fabric.device_config import DeviceConfig
 
 from .verilate import build_device_library
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ranvier.model.config import FabricConfig
-from ranvier.model.counters import Counts, empty
 from ranvier.model.errors import RanvierError
-from ranvier.model.image import address, control_address, memory_image, pack_inputs, run_registers, unpack_lanes
-from ranvier.model.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
-from ranvier.model.placement import Placement
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.counters import Counts, empty
+from ranvier.model.fabric.image import address, control_address, memory_image, pack_inputs, run_registers, unpack_lanes
+from ranvier.model.fabric.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
+from ranvier.model.fabric.placement import Placement
 
 from .verilate import build_library, chunk_words
 
 if TYPE_CHECKING:
-    from ranvier.rtl.technology import Technology
+    from ranvier.rtl.forms.technology import Technology
 
 __all__ = ["Recording", "Simulator"]
 

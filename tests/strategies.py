@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from ranvier.random_networks import Inputs, random_inputs, random_network
+from ranvier.verify.random_networks import Inputs, random_inputs, random_network
 
 __all__ = ["Inputs", "random_inputs", "random_network", "seeds"]
 

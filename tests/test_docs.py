@@ -17,7 +17,7 @@ import pytest
 
 import ranvier
 from ranvier.cli import cli
-from ranvier.report import demo_rows
+from ranvier.reports.tables import demo_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ROOT / "examples" / "digits"

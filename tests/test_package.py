@@ -21,7 +21,7 @@ for module in pkgutil.walk_packages(ranvier.__path__, "ranvier."):
         importlib.import_module(module.name)
 wrong = {"rtl", "model", "sim", "boards"} & {name.split(".")[0] for name in sys.modules}
 assert not wrong, wrong
-for name in ("rtl.fabric", "model.golden", "sim.simulator", "boards"):
+for name in ("rtl.fabric", "model.run.golden", "sim.simulator", "boards"):
     assert f"ranvier.{name}" in sys.modules, name
 print(ranvier.__file__)
 """

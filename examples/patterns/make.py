@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ranvier import Network, Population, Projection, Semantics, save_network
-from ranvier.files import write_atomic
+from ranvier.files.safe import write_atomic
 
 SEED, PICTURES = 1, 200
 

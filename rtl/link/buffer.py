@@ -5,8 +5,8 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ..storage import RamStorage
-from ..technology import technology_of
+from ..forms.technology import technology_of
+from ..memory.storage import RamStorage
 
 __all__ = ["FrameBuffer"]
 

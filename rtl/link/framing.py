@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.link import CRC_BYTES, ESCAPE, ESCAPE_XOR, FLAG, HEADER_BYTES, MOST_PAYLOAD
+from ranvier.model.link.protocol import CRC_BYTES, ESCAPE, ESCAPE_XOR, FLAG, HEADER_BYTES, MOST_PAYLOAD
 
 from .crc import SerialCrc
 

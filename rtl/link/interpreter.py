@@ -8,14 +8,15 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.chain import read_latency
-from ranvier.model.config import bits_for
-from ranvier.model.device_config import DeviceConfig
-from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS, Control, Memory
-from ranvier.model.link import (
+from ranvier.model.fabric.chain import read_latency
+from ranvier.model.fabric.config import bits_for
+from ranvier.model.fabric.device_config import DeviceConfig
+from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS, Control, Memory
+from ranvier.model.fabric.timing import drain
+from ranvier.model.link.identity import IDENTITY_WORDS
+from ranvier.model.link.protocol import (
     CRC_BYTES,
     HEADER_BYTES,
-    IDENTITY_WORDS,
     MOST_PAYLOAD,
     MOST_READ,
     Command,
@@ -25,7 +26,6 @@ from ranvier.model.link import (
     link_unit,
     values_per_write,
 )
-from ranvier.model.timing import drain
 
 from .framing import reply_layout
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.config import FabricConfig, bits_for
-from ranvier.model.device_config import LinkConfig
-from ranvier.model.layout import CHUNK_BITS
-from ranvier.model.link import IDENTITY_WORDS, record_chunks
+from ranvier.model.fabric.config import FabricConfig, bits_for
+from ranvier.model.fabric.device_config import LinkConfig
+from ranvier.model.fabric.layout import CHUNK_BITS
+from ranvier.model.link.identity import IDENTITY_WORDS
+from ranvier.model.link.protocol import record_chunks
 
-from ..storage import RamStorage
-from ..technology import technology_of
+from ..forms.technology import technology_of
+from ..memory.storage import RamStorage
 
 __all__ = ["LOST_BITS", "Recorder", "address_bits", "pointer_bits"]
 

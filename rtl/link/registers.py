@@ -5,11 +5,11 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
-from ranvier.model.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
-from ranvier.model.link import LinkMemory, Register
+from ranvier.model.fabric.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
+from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
+from ranvier.model.link.protocol import LinkMemory, Register
 
-from ..technology import technology_of
+from ..forms.technology import technology_of
 from .recorder import LOST_BITS, address_bits, pointer_bits
 
 __all__ = ["LinkRegisters"]

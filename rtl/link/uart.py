@@ -9,10 +9,10 @@ from amaranth.lib import stream
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.device_config import DIVISOR_BITS
-from ranvier.model.link import BREAK_BITS
+from ranvier.model.fabric.device_config import DIVISOR_BITS
+from ranvier.model.link.protocol import BREAK_BITS
 
-from ..stepper import Stepper
+from ..forms.stepper import Stepper
 
 __all__ = ["UartReceiver", "UartTransmitter"]
 

@@ -13,7 +13,7 @@ from amaranth.lib.wiring import Flow
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
-from ranvier.model.config import FabricConfig
+from ranvier.model.fabric.config import FabricConfig
 from ranvier.rtl.signatures import step_layout
 
 from ..bench import TOPS

@@ -6,8 +6,8 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.layout import CHUNK_BITS, Counter
-from ranvier.model.timing import COUNTER_LATENCY
+from ranvier.model.fabric.layout import CHUNK_BITS, Counter
+from ranvier.model.fabric.timing import COUNTER_LATENCY
 
 from ..bench import COUNTERS
 from .common import Bench, seeded

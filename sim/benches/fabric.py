@@ -11,15 +11,15 @@ import cocotb
 import numpy as np
 import numpy.typing as npt
 
-from ranvier.files import load_network
-from ranvier.mapper import map_network
-from ranvier.model.chain import access_latency, read_latency
-from ranvier.model.cycles import predict_cycles
-from ranvier.model.golden import run_golden
-from ranvier.model.image import address, control_address, memory_image, pack_inputs, run_registers
-from ranvier.model.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
-from ranvier.model.placement import Placement
-from ranvier.model.timing import drain
+from ranvier.files.network import load_network
+from ranvier.mapping.mapper import map_network
+from ranvier.model.fabric.chain import access_latency, read_latency
+from ranvier.model.fabric.cycles import predict_cycles
+from ranvier.model.fabric.image import address, control_address, memory_image, pack_inputs, run_registers
+from ranvier.model.fabric.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
+from ranvier.model.fabric.placement import Placement
+from ranvier.model.fabric.timing import drain
+from ranvier.model.run.golden import run_golden
 
 from ..bench import FABRIC
 from ..compare import compare_run

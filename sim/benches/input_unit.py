@@ -7,10 +7,10 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.chain import chain_stages
+from ranvier.model.fabric.chain import chain_stages
+from ranvier.model.fabric.layout import CHUNK_BITS, Memory, memory_map, row_word
+from ranvier.model.fabric.timing import DECODE, WORD_LATENCY
 from ranvier.model.fixed import NO_LEAK
-from ranvier.model.layout import CHUNK_BITS, Memory, memory_map, row_word
-from ranvier.model.timing import DECODE, WORD_LATENCY
 from ranvier.rtl.signatures import ring_layout
 
 from ..bench import BLOCKS

@@ -7,10 +7,10 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.chain import PART_CHUNKS, parts_of
-from ranvier.model.layout import CHUNK_BITS, Memory, MemoryLayout
-from ranvier.rtl.memory import PIECE_BITS
-from ranvier.rtl.sequencer import SLICE_BITS
+from ranvier.model.fabric.chain import PART_CHUNKS, parts_of
+from ranvier.model.fabric.layout import CHUNK_BITS, Memory, MemoryLayout
+from ranvier.rtl.memory.config_memory import PIECE_BITS
+from ranvier.rtl.scan.sequencer import SLICE_BITS
 
 from ..bench import LATE, MEMORIES
 from .common import Bench, parts_in_use, seeded

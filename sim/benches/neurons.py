@@ -6,10 +6,11 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ranvier.model.config import FabricConfig
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.layout import drive_fields, dynamics_fields
 from ranvier.model.fixed import NO_LEAK, clamp, decay, reset, spike_count
-from ranvier.model.layout import Field, drive_fields, dynamics_fields, pack
-from ranvier.model.semantics import RESETS
+from ranvier.model.network.semantics import RESETS
+from ranvier.model.words import Field, pack
 
 __all__ = ["Neuron", "Result", "column_bits", "drive_word", "dynamics_word", "group_bits", "random_neuron"]
 

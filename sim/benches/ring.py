@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.timing import outbox_depth, trip
+from ranvier.model.fabric.timing import outbox_depth, trip
 from ranvier.rtl.signatures import ring_layout
 
 from ..bench import RING

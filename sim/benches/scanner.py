@@ -8,9 +8,9 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.timing import QUEUE_LATENCY
-from ranvier.rtl.scanner import token_layout
-from ranvier.rtl.sequencer import SLICE_BITS, entry_layout
+from ranvier.model.fabric.timing import QUEUE_LATENCY
+from ranvier.rtl.scan.scanner import token_layout
+from ranvier.rtl.scan.sequencer import SLICE_BITS, entry_layout
 
 from ..bench import BLOCKS
 from .common import Bench, bits_of, seeded, unpack

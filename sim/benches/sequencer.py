@@ -9,10 +9,10 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.layout import Op, segment_word
-from ranvier.model.timing import DECODE, TICK_OVERHEAD
-from ranvier.rtl.memory import PIECE_BITS
-from ranvier.rtl.sequencer import SLICE_BITS, entry_layout
+from ranvier.model.fabric.layout import Op, segment_word
+from ranvier.model.fabric.timing import DECODE, TICK_OVERHEAD
+from ranvier.rtl.memory.config_memory import PIECE_BITS
+from ranvier.rtl.scan.sequencer import SLICE_BITS, entry_layout
 
 from ..bench import BLOCKS
 from .common import Bench, parts_in_use, random_steps, seeded, steps_word, unpack

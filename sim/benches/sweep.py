@@ -8,8 +8,8 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.layout import drive_fields, dynamics_fields, row_word
-from ranvier.model.timing import COLUMN_DELAY, WRITE_LATENCY
+from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
+from ranvier.model.fabric.timing import COLUMN_DELAY, WRITE_LATENCY
 from ranvier.rtl.signatures import ring_layout
 
 from ..bench import BLOCKS

@@ -8,7 +8,7 @@ from typing import Any
 
 import cocotb
 
-from ranvier.model.layout import Control
+from ranvier.model.fabric.layout import Control
 from ranvier.rtl.signatures import step_layout
 
 from ..bench import BLOCKS

@@ -12,16 +12,20 @@
     print((ranvier.classify(model.readouts) == labels).mean(), rtl.clocks / rtl.pictures)
 """
 
-from .convert import convert
+from .convert.convert import convert
 from .device import Device, Result
-from .files import load_network, load_pictures, save_network
-from .mapper import map_network, tailor
-from .model.config import CoreConfig, FabricConfig, InputConfig
+from .files.network import load_network, save_network
+from .files.samples import load_pictures
+from .frontends.onnx import load_onnx
+from .mapping.choose import choose_fabric
+from .mapping.mapper import map_network, tailor
 from .model.errors import RanvierError
-from .model.network import Network, Population, Projection
-from .model.semantics import Semantics
-from .onnx_import import load_onnx
-from .runs import choose_fabric, classify, run_golden_set, run_rtl_set
+from .model.fabric.config import CoreConfig, FabricConfig, InputConfig
+from .model.network.network import Network
+from .model.network.population import Population
+from .model.network.projection import Projection
+from .model.network.semantics import Semantics
+from .runs import classify, run_golden_set, run_rtl_set
 
 __version__ = "0.1.0"
 

@@ -87,11 +87,12 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
     Example:
       ranvier convert examples/digits/digits.onnx --calibrate examples/digits/calibration.npz --ticks 4 -o digits.ranvier
     """
-    from .convert import ConversionReport, convert
-    from .files import load_pictures, save_network
-    from .onnx_import import load_onnx
+    from .convert.convert import ConversionReport, convert
+    from .files.network import save_network
+    from .files.samples import load_pictures
+    from .frontends.onnx import load_onnx
     from .progress import share
-    from .report import print_rows
+    from .reports.tables import print_rows
     conventional = load_onnx(model)
     calibration = load_pictures(calibrate, conventional.input_size)[0] if calibrate else None
     try:
@@ -145,14 +146,14 @@ def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, 
       ranvier run digits.ranvier --on rtl: --input test.npz --limit 20 --compare golden: -o out
       ranvier run digits.ranvier --on serial:/dev/ttyUSB1 --input test.npz --compare golden:
     """
-    from .commands import run_pictures
+    from .commands.run import run_pictures
     _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None, baud=baud is not None)
     report = run_pictures(network, backend, pictures, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
                           pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output)
     if as_json:
         _show(report)
     else:
-        from .report import print_rows, run_rows, semantics_lines
+        from .reports.tables import print_rows, run_rows, semantics_lines
         print_rows(f"{network} on {backend}", ("figure", "value"), run_rows(report))
         click.echo("\n".join(semantics_lines(report)))
     if "mismatch" in report:
@@ -192,8 +193,8 @@ def info_command(target: str | None, baud: int | None, as_json: bool) -> None:
       ranvier info
       ranvier info serial:/dev/ttyUSB1
     """
-    from .device.command import device_info, info_rows
-    from .report import print_rows
+    from .commands.device import device_info, info_rows
+    from .reports.tables import print_rows
     info = device_info(target, baud)
     if as_json:
         _show(info)
@@ -216,7 +217,7 @@ def report_command(folder: Path, as_json: bool) -> None:
     Example:
       ranvier report build/demo
     """
-    from .report import demo_rows, load_report, print_rows, run_rows, semantics_lines
+    from .reports.tables import demo_rows, load_report, print_rows, run_rows, semantics_lines
     if (folder / "build.json").is_file():
         _report_build(folder, as_json)
         return
@@ -234,9 +235,9 @@ def report_command(folder: Path, as_json: bool) -> None:
 
 
 def _report_build(folder: Path, as_json: bool) -> None:
-    from .bitstream.table import build_rows, seed_lines
-    from .program import load_build
-    from .report import print_rows
+    from .bitstream.program import load_build
+    from .reports.build_table import build_rows, seed_lines
+    from .reports.tables import print_rows
     report = load_build(folder)
     if as_json:
         _show(report)
@@ -265,8 +266,8 @@ def demo_command(output: Path, digits: Path | None, pictures: int, cores: int, l
     Example:
       ranvier demo -o build/demo
     """
-    from .demo import run_demo
-    from .report import demo_rows, print_rows, semantics_lines
+    from .commands.demo import run_demo
+    from .reports.tables import demo_rows, print_rows, semantics_lines
     report = run_demo(output, digits=digits, pictures=pictures, cores=cores, lanes=int(lanes), fault=inject_fault)
     if as_json:
         _show(report)
@@ -295,8 +296,8 @@ def verify_command(networks: int, line_faults: int, seed: int, output: Path, as_
       ranvier verify --networks 2000 --seed 1000
       ranvier verify --networks 0 --line-faults 10000
     """
-    from .commands import verify_line, verify_networks
-    from .report import print_rows
+    from .commands.run import verify_line, verify_networks
+    from .reports.tables import print_rows
     found: dict[str, Any] = {}
     failures: list[str] = []
     if networks:
@@ -337,7 +338,7 @@ def boards_command(as_json: bool) -> None:
     if as_json:
         _show(found)
         return
-    from .report import print_rows
+    from .reports.tables import print_rows
     rows = []
     for board in BOARDS.values():
         capacity = capacity_of(board.fabric, board.clock_hz)
@@ -377,9 +378,9 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
       ranvier build --board ulx3s -o build/ulx3s
       ranvier build digits.ranvier --board icebreaker --tailor --seeds 8 -o build/digits
     """
-    from .bitstream.command import build
-    from .bitstream.table import build_rows, seed_lines
-    from .report import print_rows
+    from .commands.build import build
+    from .reports.build_table import build_rows, seed_lines
+    from .reports.tables import print_rows
     report = build(network, board, output, tailored=tailored, cores=cores, lanes=None if lanes is None else int(lanes), clock_mhz=clock,
                    seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures)
     if as_json:
@@ -404,7 +405,7 @@ def program_command(folder: Path | None, flash: bool, udev_rule: bool, as_json: 
       ranvier program build/digits --flash
       ranvier program --udev-rule
     """
-    from .program import UDEV_RULE, program_board
+    from .bitstream.program import UDEV_RULE, program_board
     from .progress import waiting
     if udev_rule:
         if as_json:
@@ -445,9 +446,9 @@ def generate_command(network: Path | None, verilog: bool, output: Path, board: s
       ranvier generate --verilog -o build/verilog
       ranvier generate digits.ranvier --cores 2 --uart -o build/digits-verilog
     """
-    from .commands import generate
+    from .commands.run import generate
     from .progress import waiting
-    from .report import print_rows
+    from .reports.tables import print_rows
     with waiting("generate Verilog"):
         made = generate(network, output, board, cores, None if lanes is None else int(lanes), clock, baud, uart)
     if as_json:
@@ -469,8 +470,8 @@ def doctor_command(as_json: bool) -> None:
     Example:
       ranvier doctor
     """
-    from .doctor import examine
-    from .report import print_rows
+    from .commands.doctor import examine
+    from .reports.tables import print_rows
     found = examine()
     if as_json:
         _show([finding.to_json() for finding in found])

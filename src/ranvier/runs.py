@@ -10,20 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .evidence import check_batch, one_flipped_bit, save_reproducer
-from .mapper import map_network, tailor
-from .model.config import CoreConfig, FabricConfig, InputConfig
-from .model.counters import Counts, empty
-from .model.cycles import Cycles, predict_cycles
 from .model.errors import RanvierError
-from .model.golden import GoldenRun, run_golden
-from .model.layout import Counter
-from .model.network import Network
-from .model.placement import Placement
+from .model.fabric.counters import Counts, empty
+from .model.fabric.cycles import Cycles, predict_cycles
+from .model.fabric.layout import Counter
+from .model.fabric.placement import Placement
+from .model.network.network import Network
+from .model.run.golden import GoldenRun, run_golden
 from .sim.compare import Mismatch
 from .sim.simulator import Simulator
+from .verify.evidence import check_batch, one_flipped_bit, save_reproducer
 
-__all__ = ["GoldenResult", "RtlResult", "choose_fabric", "classify", "run_golden_set", "run_rtl_set", "weight_limit_share"]
+__all__ = ["GoldenResult", "RtlResult", "classify", "run_golden_set", "run_rtl_set", "weight_limit_share"]
 
 Pictures = npt.NDArray[Any]
 Progress = Callable[[int], None]
@@ -60,20 +58,6 @@ class RtlResult:
             return {}
         return {"mismatch": {**self.mismatch.to_json(), "message": str(self.mismatch),
                              "reproducer": [str(path) for path in self.reproducer]}}
-
-
-def choose_fabric(network: Network, cores: int = 2, lanes: int = 64) -> FabricConfig:
-    """The standard fabric of ``cores`` x ``lanes`` if the network fits it, otherwise one tailored to the network."""
-    sweep = min(8, lanes)
-    inputs = 16 if cores <= 15 else 8    # fewer would make the encoder, not the weights, the limit
-    word = 1 << ((cores + 1) * max(sweep, inputs) - 1).bit_length()
-    standard = FabricConfig(cores=cores, core=CoreConfig(lanes=lanes, sweep_lanes=sweep), input=InputConfig(sweep_lanes=inputs),
-                            word_bits=max(64, word))
-    try:
-        map_network(network, standard)
-    except RanvierError:
-        return tailor(network, standard)
-    return standard
 
 
 def semantics_of(network: Network) -> dict[str, Any]:

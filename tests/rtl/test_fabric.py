@@ -10,8 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from ranvier.files import save_network
-from ranvier.mapper import map_network
+from ranvier.files.network import save_network
+from ranvier.mapping.mapper import map_network
 from ranvier.model.errors import RanvierError
 from ranvier.sim.bench import FABRIC, iverilog_version, run_bench, tool_environment, verilator_binary
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from ranvier.campaign import draw_case
-from ranvier.evidence import check_batch, one_flipped_bit
-from ranvier.mapper import map_network
-from ranvier.model.config import CoreConfig, FabricConfig, InputConfig
-from ranvier.model.image import control_address, memory_image
-from ranvier.model.layout import Control, Counter, Memory
-from ranvier.model.network import Network
-from ranvier.random_networks import random_inputs, random_network
-from ranvier.rtl.technology import CHECKED_UP5K
+from ranvier.mapping.mapper import map_network
+from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
+from ranvier.model.fabric.image import control_address, memory_image
+from ranvier.model.fabric.layout import Control, Counter, Memory
+from ranvier.model.network.network import Network
+from ranvier.rtl.forms.technology import CHECKED_UP5K
 from ranvier.sim.simulator import Simulator
+from ranvier.verify.campaign import draw_case
+from ranvier.verify.evidence import check_batch, one_flipped_bit
+from ranvier.verify.random_networks import random_inputs, random_network
 
 DEEP = {"program_depth": 1024, "row_depth": 128, "weight_depth": 8192, "state_depth": 512, "drive_depth": 512,
         "dynamics_depth": 512, "readout_depth": 128}

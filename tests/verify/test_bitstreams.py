@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ranvier.bitstream.command import build
-from ranvier.bitstream.table import build_rows
 from ranvier.boards import find_board
-from ranvier.convert import convert
-from ranvier.demo import find_digits
-from ranvier.files import save_network
-from ranvier.onnx_import import load_onnx
+from ranvier.commands.build import build
+from ranvier.commands.demo import find_digits
+from ranvier.convert.convert import convert
+from ranvier.files.network import save_network
+from ranvier.frontends.onnx import load_onnx
+from ranvier.reports.build_table import build_rows
 
 pytestmark = pytest.mark.verify
 pytest.importorskip("amaranth_boards", reason="pip install 'ranvier[boards]'")

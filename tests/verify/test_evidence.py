@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ranvier.campaign import CHOICES, covering_fabrics, run_campaign
-from ranvier.convert import convert
-from ranvier.demo import find_digits
-from ranvier.files import load_pictures
-from ranvier.host_faults import run_host_faults
-from ranvier.line_faults import run_line_faults
-from ranvier.mapper import map_network
-from ranvier.onnx_import import load_onnx
+from ranvier.commands.demo import find_digits
+from ranvier.convert.convert import convert
+from ranvier.files.samples import load_pictures
+from ranvier.frontends.onnx import load_onnx
+from ranvier.mapping.choose import choose_fabric
+from ranvier.mapping.mapper import map_network
 from ranvier.progress import bar
-from ranvier.runs import choose_fabric, classify, run_rtl_set
+from ranvier.runs import classify, run_rtl_set
+from ranvier.verify.campaign import CHOICES, covering_fabrics, run_campaign
+from ranvier.verify.host_faults import run_host_faults
+from ranvier.verify.line_faults import run_line_faults
 
 pytestmark = pytest.mark.verify
 

@@ -18,11 +18,12 @@ import click
 
 from .. import __version__
 from ..boards import Board, PllSetting
-from ..files import save_network, shown, write_atomic, write_json
-from ..model.config import FabricConfig
-from ..model.device_config import DeviceConfig
+from ..files.network import save_network
+from ..files.safe import shown, write_atomic, write_json
 from ..model.errors import RanvierError
-from ..model.network import Network
+from ..model.fabric.config import FabricConfig
+from ..model.fabric.device_config import DeviceConfig
+from ..model.network.network import Network
 from ..progress import several, waiting
 from .folder import replaced_folder
 from .hard_registers import use_hard_registers

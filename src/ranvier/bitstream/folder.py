@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..files import shown
+from ..files.safe import shown
 from ..model.errors import RanvierError
 
 __all__ = ["check_output", "replaced_folder"]

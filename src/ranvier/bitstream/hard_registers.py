@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomic
+from ..files.safe import write_atomic
 from ..model.errors import RanvierError
 
 __all__ = ["move_registers", "use_hard_registers"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..boards import Board, PllSetting
-from ..model.device_config import DeviceConfig
 from ..model.errors import RanvierError
+from ..model.fabric.device_config import DeviceConfig
 
 __all__ = ["LATE_WIRES", "NAME", "SYNTHESIS_SCRIPT", "Plan", "before_synthesis", "make_plan", "placement_arguments"]
 
@@ -73,7 +73,7 @@ def placement_arguments(family: str, options: list[str], seed: int, *, packed: b
 
 def before_synthesis(family: str) -> str:
     """Commands of Yosys between reading a design in RTLIL and its synthesis."""
-    from ..rtl.technology import YOSYS_AFTER_READ
+    from ..rtl.forms.technology import YOSYS_AFTER_READ
     relaxed = [f"scratchpad -set abc9.D {_MAPPED_PS[family]}"] if family in _MAPPED_PS else []
     return "\n".join([YOSYS_AFTER_READ, *relaxed])
 

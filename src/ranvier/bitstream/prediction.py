@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model.config import FabricConfig
-from ..model.cycles import predict_cycles
-from ..model.device_config import DeviceConfig
-from ..model.golden import run_golden
-from ..model.layout import CHUNK_BITS
-from ..model.link import CRC_BYTES, HEADER_BYTES, MOST_WRITE
-from ..model.placement import Placement
+from ..model.fabric.config import FabricConfig
+from ..model.fabric.cycles import predict_cycles
+from ..model.fabric.device_config import DeviceConfig
+from ..model.fabric.layout import CHUNK_BITS
+from ..model.fabric.placement import Placement
+from ..model.link.protocol import CRC_BYTES, HEADER_BYTES, MOST_WRITE
+from ..model.run.golden import run_golden
 from ..runs import inputs_of
 
 __all__ = ["Capacity", "Prediction", "capacity_of", "link_bytes", "predict"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..model.link import Identity
-from ..model.placement import Placement
+from ..model.fabric.placement import Placement
+from ..model.link.identity import Identity
 from .result import Job, Result
 
 __all__ = ["Backend", "Progress"]

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..mapper import map_network
-from ..model.config import FabricConfig
-from ..model.device_config import DeviceConfig
+from ..mapping.mapper import map_network
 from ..model.errors import RanvierError
-from ..model.link import FLAG, Identity
-from ..model.network import Network
-from ..model.placement import Placement
+from ..model.fabric.config import FabricConfig
+from ..model.fabric.device_config import DeviceConfig
+from ..model.fabric.placement import Placement
+from ..model.link.identity import Identity
+from ..model.link.protocol import FLAG
+from ..model.network.network import Network
 from .backend import Backend, Progress
 from .golden import GoldenBackend
 from .port import Port

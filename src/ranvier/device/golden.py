@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..model.counters import empty
-from ..model.cycles import predict_cycles
-from ..model.device_config import DeviceConfig
 from ..model.errors import RanvierError
-from ..model.golden import run_golden
-from ..model.image import memory_image
-from ..model.layout import CHUNK_BITS
-from ..model.link import Identity, identity_words, parse_identity
-from ..model.placement import Placement
+from ..model.fabric.counters import empty
+from ..model.fabric.cycles import predict_cycles
+from ..model.fabric.device_config import DeviceConfig
+from ..model.fabric.image import memory_image
+from ..model.fabric.layout import CHUNK_BITS
+from ..model.fabric.placement import Placement
+from ..model.link.identity import Identity, identity_words, parse_identity
+from ..model.run.golden import run_golden
 from .backend import Progress
 from .result import Job, Result
 

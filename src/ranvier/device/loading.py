@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ..model.image import pack_inputs
-from ..model.layout import CHUNK_BITS
-from ..model.link import MOST_PAYLOAD, Command, values_per_write
+from ..model.fabric.image import pack_inputs
+from ..model.fabric.layout import CHUNK_BITS
+from ..model.link.protocol import MOST_PAYLOAD, Command, values_per_write
 from .result import Job
 from .session import Request, Words, write_requests
 

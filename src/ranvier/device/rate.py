@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..model.device_config import DIVISOR_BITS, LEAST_DIVISOR
 from ..model.errors import RanvierError
-from ..model.link import Identity, LinkMemory, Register, link_address
+from ..model.fabric.device_config import DIVISOR_BITS, LEAST_DIVISOR
+from ..model.link.identity import Identity
+from ..model.link.protocol import LinkMemory, Register, link_address
 from .session import NoAnswer, Session
 
 __all__ = ["BREAK_SECONDS", "RATES", "TOLERANCE", "divisor_for", "first_rate", "raise_rate"]

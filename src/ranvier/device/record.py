@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..model.config import FabricConfig
 from ..model.errors import RanvierError
-from ..model.layout import CHUNK_BITS
-from ..model.link import record_chunks
-from ..model.placement import Part
+from ..model.fabric.config import FabricConfig
+from ..model.fabric.layout import CHUNK_BITS
+from ..model.fabric.placement import Part
+from ..model.link.protocol import record_chunks
 from .result import Job
 from .session import Words
 

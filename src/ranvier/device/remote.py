@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model.counters import Counts, empty
 from ..model.errors import RanvierError
-from ..model.image import address, control_address, memory_image, run_registers, state_writes, unpack_lanes
-from ..model.layout import Control, Counter, Memory, memory_map
-from ..model.link import MOST_READ, Identity, LinkMemory, Register, link_address
-from ..model.placement import Placement
+from ..model.fabric.counters import Counts, empty
+from ..model.fabric.image import address, control_address, memory_image, run_registers, state_writes, unpack_lanes
+from ..model.fabric.layout import Control, Counter, Memory, memory_map
+from ..model.fabric.placement import Placement
+from ..model.link.identity import Identity
+from ..model.link.protocol import MOST_READ, LinkMemory, Register, link_address
 from .backend import Progress
 from .loading import InputLoader
 from .port import Port

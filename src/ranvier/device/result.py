@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..model.counters import Counts
 from ..model.errors import RanvierError
-from ..model.golden import check_inputs
-from ..model.layout import Counter
-from ..model.network import Network
-from ..model.placement import Placement
+from ..model.fabric.counters import Counts
+from ..model.fabric.layout import Counter
+from ..model.fabric.placement import Placement
+from ..model.network.network import Network
+from ..model.run.golden import check_inputs
 
 __all__ = ["MOST_TICKS", "Difference", "Job", "Result", "make_job", "quantised", "recorded_by_default"]
 

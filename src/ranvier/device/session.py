@@ -11,21 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from ..model.errors import RanvierError
-from ..model.image import split_address
-from ..model.link import (
+from ..model.fabric.image import split_address
+from ..model.link.identity import IDENTITY_WORDS, Identity, parse_identity
+from ..model.link.protocol import (
     CRC_BYTES,
     FLAG,
     HEADER_BYTES,
-    IDENTITY_WORDS,
     MOST_PAYLOAD,
     MOST_READ,
     MOST_WRITE,
     Command,
-    Identity,
     Status,
     encode,
     frame,
-    parse_identity,
     unescape,
 )
 from .port import Port

@@ -1,0 +1,1 @@
+"""The fabric's description: configuration, word formats, images, cycles."""

@@ -1,0 +1,185 @@
+"""The memory image: what the host writes into a fabric so that it becomes a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RanvierError
+from ..network.semantics import RESETS
+from ..words import Word
+from .config import FabricConfig
+from .layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, RUN_BITS, Control, Memory, memory_map, row_word, segment_word
+from .parameters import drive_words, dynamics_words, initial_words
+from .placement import Part, Placement, Row, Segment
+
+__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "run_registers", "split_address",
+           "state_writes", "unpack_lanes"]
+
+Writes = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Configuration writes: uint32 of shape (writes, 2), address and data, in the order to be written."""
+
+    writes: Writes
+
+
+def address(unit: int, memory: int, offset: int) -> int:
+    """Configuration address of a chunk."""
+    return (unit << OFFSET_BITS + MEMORY_BITS) | (memory << OFFSET_BITS) | offset
+
+
+def split_address(where: int) -> tuple[int, int, int]:
+    """Unit, memory and offset of a configuration address."""
+    return where >> OFFSET_BITS + MEMORY_BITS, where >> OFFSET_BITS & (1 << MEMORY_BITS) - 1, where & (1 << OFFSET_BITS) - 1
+
+
+def control_address(config: FabricConfig, register: Control) -> int:
+    """Configuration address of a register of the ticker."""
+    return address(config.nodes, 0, register)
+
+
+def memory_image(placement: Placement) -> Image:
+    """Everything but the input values and the run registers."""
+    config = placement.config
+    writes: list[Writes] = []
+    for unit, rows in enumerate(placement.units):
+        kind = "core" if unit < config.cores else "input"
+        layouts = memory_map(config, kind)
+        drive, dynamics = drive_words(placement, unit), dynamics_words(placement, unit)
+        contents: dict[Memory, Sequence[int]] = {Memory.DRIVE: drive.words, Memory.DYNAMICS: dynamics.words}
+        contents[Memory.ROWS] = [_row(placement, row, kind, *places)
+                                 for row, *places in zip(rows, drive.places, dynamics.places, strict=True)]
+        if kind == "core":
+            contents[Memory.PROGRAM] = _program(config, rows)
+            writes.append(_weights(placement, unit, rows))
+        else:
+            contents[Memory.ROWS] = contents[Memory.ROWS] or [0]
+        for memory, words in contents.items():
+            writes.append(_chunks(unit, memory, words, layouts[memory].chunks, layouts[memory].chunk_step))
+    return Image(np.concatenate([state_writes(placement), *writes]))
+
+
+def state_writes(placement: Placement) -> Writes:
+    """The part of the image that puts every membrane at its beginning: writes as in `Image`."""
+    found = []
+    for unit in range(len(placement.units)):
+        layout = memory_map(placement.config, "core" if unit < placement.config.cores else "input")[Memory.STATE]
+        found.append(_chunks(unit, Memory.STATE, initial_words(placement, unit), layout.chunks, layout.chunk_step))
+    return np.concatenate(found)
+
+
+def run_registers(placement: Placement, steps: int, windows: int, *, per_step: bool = False, endless: bool = False) -> Writes:
+    """Writes that prepare a run of ``windows`` windows of ``steps`` steps (one without end, if ``endless``)."""
+    if not 1 <= steps < 1 << 16 or not 1 <= windows < 1 << 24:
+        raise RanvierError(f"run: {steps} steps and {windows} windows; a window has 1 to 65535 steps, a run up to 2**24 windows")
+    plan, config = placement.schedule, placement.config
+    ticks = plan.ticks(steps, windows)
+    if ticks >= 1 << RUN_BITS or steps * windows >= 1 << RUN_BITS:
+        raise RanvierError(f"run: {windows} windows of {steps} steps take {ticks} ticks; a run has up to {(1 << RUN_BITS) - 1}: split it")
+    values = {Control.TICKS: ticks, Control.STEPS: 0 if endless else steps, Control.TOTAL: steps * windows,
+              Control.PERIOD: plan.period, Control.PER_STEP: int(per_step)}
+    return np.array([(control_address(config, which), value) for which, value in values.items()], np.uint32)
+
+
+def pack_inputs(placement: Placement, values: Mapping[str, npt.NDArray[np.integer]]) -> npt.NDArray[np.uint32]:
+    """Chunks that write input values: uint32 of shape (batch, writes, 2).
+
+    ``values`` holds, for every input population, unsigned integers of shape (batch, neurons) below 2**input_bits.
+    """
+    config = placement.config
+    lanes, bits = config.input.sweep_lanes, config.input_bits
+    layout = memory_map(config, "input")[Memory.INPUTS]
+    rows = placement.units[-1]
+    batch = len(next(iter(values.values()))) if values else 0
+    groups = sum(row.groups for row in rows)
+    padded = np.zeros((batch, groups * lanes), np.uint64)
+    for row in rows:
+        padded[:, row.state_base * lanes:row.state_base * lanes + row.neurons] = values[row.part.population]
+    per_group = np.zeros((batch, groups, layout.chunks * CHUNK_BITS), np.uint8)
+    each = (padded.reshape(batch, groups, lanes, 1) >> np.arange(bits, dtype=np.uint64)) & 1
+    per_group[:, :, :lanes * bits] = each.reshape(batch, groups, lanes * bits)
+    chunks = np.packbits(per_group, axis=-1, bitorder="little").view("<u4")
+    writes = np.empty((batch, groups * layout.chunks, 2), np.uint32)
+    offsets = (np.arange(groups)[:, None] * layout.chunk_step + np.arange(layout.chunks)).reshape(-1)
+    writes[:, :, 0] = address(config.cores, Memory.INPUTS, 0) + offsets
+    writes[:, :, 1] = chunks.reshape(batch, -1)
+    return writes
+
+
+def unpack_lanes(data: Writes, lanes: int, bits: int) -> npt.NDArray[np.int64]:
+    """Membranes from memory words: uint32 (groups, chunks) as int64 (groups, lanes), ``bits`` of each signed."""
+    spread = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=1, bitorder="little")[:, :lanes * bits]
+    padded = np.zeros((len(data), lanes, 64), np.uint8)
+    padded[:, :, :bits] = spread.reshape(len(data), lanes, bits)
+    values = np.packbits(padded, axis=-1, bitorder="little").view("<i8").reshape(len(data), lanes)
+    return np.where(values >= 1 << bits - 1, values - (1 << bits), values)
+
+
+def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: int, first: int = 0) -> Writes:
+    mask = (1 << CHUNK_BITS) - 1
+    found = [(address(unit, memory, (first + n) * step + c), word >> c * CHUNK_BITS & mask)
+             for n, word in enumerate(words) for c in range(chunks)]
+    return np.array(found, np.uint32).reshape(-1, 2)
+
+
+def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dynamics: tuple[int, int]) -> int:
+    config, population, part = placement.config, placement.population(row), row.part
+    lanes = (config.core if kind == "core" else config.input).sweep_lanes
+    offset = row.start - part.start
+    values = {
+        "groups": row.groups, "level": row.level, "state_base": row.state_base,
+        "drive_base": drive[0], "drive_step": drive[1], "dynamics_base": dynamics[0], "dynamics_step": dynamics[1],
+        "word_address": part.base + (offset // config.word_bits << part.slots_log2), "slots_log2": part.slots_log2,
+        "position": offset % config.word_bits // lanes, "flush": int(row.stop == part.stop), "spiking": int(row.spiking),
+        "strict": int(population.semantics.strict),
+        "reset": RESETS.index(population.semantics.reset) if row.spiking else 0, "readout": int(population.kind == "li"),
+    }
+    if kind == "input":
+        values |= {"last": int(row is placement.units[-1][-1]), "hold": row.hold}
+    return row_word(config, kind).pack(**values)
+
+
+def _program(config: FabricConfig, rows: tuple[Row, ...]) -> list[int]:
+    word = segment_word(config)
+    found = [_segment(word, segment, row, n) for n, row in enumerate(rows) for segment in row.segments]
+    return [*found, 0]
+
+
+def _segment(word: Word, segment: Segment, row: Row, number: int) -> int:
+    source: Part | None = segment.source
+    return word.pack(
+        op=int(segment.op), row_last=int(segment.row_last), level=row.level, source_delay=segment.source_delay,
+        delay=segment.delay, slots_log2=source.slots_log2 if source else 0, base=source.base if source else 0,
+        words=source.words if source else 0, weight_base=segment.weight_base, row=number, hold=row.hold, neurons=row.neurons)
+
+
+def _weights(placement: Placement, unit: int, rows: tuple[Row, ...]) -> Writes:
+    """Weight words of one core; a word holds the weights from one source neuron to the neurons of one row."""
+    config, network = placement.config, placement.network
+    layout = memory_map(config, "core")[Memory.WEIGHTS]
+    found = [np.zeros((0, 2), np.uint32)]
+    for row in rows:
+        for segment in row.segments:
+            if segment.source is None:
+                continue
+            matrix = network.projections[segment.projection].matrix[segment.source.start:segment.source.stop, row.start:row.stop]
+            data = _pack_weights(matrix, config, layout.chunks)
+            offsets = (np.arange(len(matrix))[:, None] + segment.weight_base) * layout.chunk_step + np.arange(layout.chunks)
+            block = np.stack([address(unit, Memory.WEIGHTS, 0) + offsets, data], axis=-1)
+            found.append(block.reshape(-1, 2).astype(np.uint32))
+    return np.concatenate(found)
+
+
+def _pack_weights(matrix: npt.NDArray[np.int64], config: FabricConfig, chunks: int) -> npt.NDArray[np.int64]:
+    """(sources, neurons) signed weights as (sources, chunks) of `CHUNK_BITS`."""
+    per_chunk = CHUNK_BITS // config.weight_bits
+    padded = np.zeros((len(matrix), chunks * per_chunk), np.int64)
+    padded[:, :matrix.shape[1]] = matrix & (1 << config.weight_bits) - 1
+    shifted = padded.reshape(len(matrix), chunks, per_chunk) << (np.arange(per_chunk) * config.weight_bits)
+    return np.asarray(shifted.sum(axis=-1))

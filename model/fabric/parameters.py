@@ -1,0 +1,86 @@
+"""Parameter words: what the drive and dynamics memories of a unit hold, equal rows stored once.
+
+The mapper counts these words, and the image writer writes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..fixed import NO_LEAK, decay
+from ..network.population import PARAMETERS
+from ..words import Field, pack
+from .layout import drive_fields, dynamics_fields
+from .placement import Placement, Row
+
+__all__ = ["Parameters", "dynamics_words", "drive_words", "initial_words"]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The words of one memory, and each row's place in it: its first word, and whether each of its groups has its own."""
+
+    words: tuple[int, ...]
+    places: tuple[tuple[int, int], ...]
+
+
+def drive_words(placement: Placement, unit: int) -> Parameters:
+    """What differs from neuron to neuron as a rule."""
+    return _shared(placement, unit, drive_fields(placement.config))
+
+
+def dynamics_words(placement: Placement, unit: int) -> Parameters:
+    """What is equal in a whole population as a rule."""
+    return _shared(placement, unit, dynamics_fields(placement.config, "core" if unit < placement.config.cores else "input"))
+
+
+def initial_words(placement: Placement, unit: int) -> list[int]:
+    """Words of the state memory: every membrane at v_init, as after a window's end."""
+    s = placement.config.state_bits
+    fields = (Field("v_init", s, "", True),)
+    rows = sorted(placement.units[unit], key=lambda row: row.state_base)
+    return [word for row in rows for word in _row_words(placement, unit, row, fields)]
+
+
+def _shared(placement: Placement, unit: int, fields: tuple[Field, ...]) -> Parameters:
+    memory: list[int] = []
+    known: dict[tuple[int, ...], int] = {}
+    places = []
+    for row in placement.units[unit]:
+        words = _row_words(placement, unit, row, fields)
+        step = int(len(set(words)) > 1)
+        words = words if step else words[:1]
+        if words not in known:
+            known[words] = len(memory)
+            memory += words
+        places.append((known[words], step))
+    return Parameters(tuple(memory), tuple(places))
+
+
+def _row_words(placement: Placement, unit: int, row: Row, fields: tuple[Field, ...]) -> tuple[int, ...]:
+    """One word for each group of a row."""
+    config = placement.config
+    lanes = (config.core if unit < config.cores else config.input).sweep_lanes
+    padding = _padding(placement, row)
+    columns = []
+    for f in fields:
+        values = placement.network.parameter(placement.population(row), f.name)[row.start:row.stop].tolist()
+        columns.append(values + [padding[f.name]] * (row.groups * lanes - len(values)))
+    return tuple(pack([(f.name, value, f.bits, f.signed) for f, values in zip(fields, columns, strict=True)
+                       for value in values[g * lanes:(g + 1) * lanes]]) for g in range(row.groups))
+
+
+def _padding(placement: Placement, row: Row) -> dict[str, int]:
+    """Parameters of a lane without a neuron, which gets no input. It neither spikes, nor moves, nor is ever clamped.
+
+    As far as that allows, they are those of the row's last neuron, so that a row of equal neurons still has equal words.
+    """
+    network, population = placement.network, placement.population(row)
+    last = {name: int(network.parameter(population, name)[row.stop - 1]) for name in PARAMETERS}
+    rests = decay(last["v_init"], last["k"], network.rounding) + last["bias"] == last["v_init"]
+    if rests and last["v_init"] < last["theta"]:
+        return last
+    if last["v_min"] <= 0 <= last["v_max"]:
+        return {**last, "bias": 0, "v_init": 0}
+    low, high = -(1 << network.state_bits - 1), (1 << network.state_bits - 1) - 1
+    return {**last, "bias": 0, "k": NO_LEAK, "v_min": low, "v_max": high, "v_init": 0}

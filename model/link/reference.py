@@ -1,0 +1,203 @@
+"""The link's rules in plain Python: what a device answers to frames, without line, fabric and time.
+
+A reference for the RTL, and a fake for tests of the driver. Memories are words that read as they were written.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from ranvier.model.fabric.device_config import DeviceConfig
+from ranvier.model.fabric.image import split_address
+from ranvier.model.fabric.layout import OFFSET_BITS
+from ranvier.model.link.identity import identity_words
+from ranvier.model.link.protocol import (
+    FLAG,
+    MOST_READ,
+    Command,
+    LinkMemory,
+    Register,
+    Status,
+    encode,
+    frame,
+    link_address,
+    link_unit,
+    unescape,
+    values_per_write,
+)
+
+__all__ = ["LinkModel"]
+
+_OFFSETS = (1 << OFFSET_BITS) - 1
+_MOST_FRAME = 512
+
+
+class LinkModel:
+    """A device's link as a serial port: `write` gives it bytes, `read` has it execute frames and takes what it answers.
+
+    lose_frame, lose_reply
+        Called with the number of a frame or of a reply, from 0; where they are true it never arrives.
+    refuse
+        Called with command and address of a frame that could be executed; a status other than None is answered instead.
+
+    ``executed`` lists command and address of what was executed, repeats of reads too; ``stale`` what was only acknowledged again.
+    """
+
+    def __init__(self, config: DeviceConfig, *, lose_frame: Callable[[int], bool] = lambda n: False,
+                 lose_reply: Callable[[int], bool] = lambda n: False,
+                 refuse: Callable[[Command, int], Status | None] = lambda command, address: None) -> None:
+        self._config = config
+        self._unit = link_unit(config.fabric)
+        self._lose_frame, self._lose_reply, self._refuse = lose_frame, lose_reply, refuse
+        self.timeout: float | None = None
+        self.baudrate = round(config.clock_hz / config.divisor)
+        self.memory: dict[int, int] = {link_address(config.fabric, LinkMemory.IDENTITY, n): word
+                                       for n, word in enumerate(identity_words(config))}
+        self.memory[self._register(Register.DIVISOR)] = config.divisor
+        self.executed: list[tuple[Command, int]] = []
+        self.stale: list[tuple[Command, int]] = []
+        self.most_held = 0
+        self.breaks = 0
+        self._due, self._open = 0, False
+        self._piece = bytearray()
+        self._waiting: deque[tuple[int, int, bytes]] = deque()
+        self._answers = bytearray()
+        self._frames = self._replies = 0
+
+    # The port
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes of answers."""
+        return len(self._answers)
+
+    def write(self, data: bytes, /) -> int:
+        """Take bytes from the host. Frames that no longer fit are dropped, and counted."""
+        for byte in data:
+            if byte != FLAG:
+                self._piece.append(byte)
+                continue
+            if self._piece:
+                self._take(bytes(self._piece))
+            self._piece.clear()
+        return len(data)
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Execute frames until there is something to read; nothing where there is none left, as after a time-out."""
+        while not self._answers and self._waiting:
+            self._execute(*self._waiting.popleft())
+        found = bytes(self._answers[:size])
+        del self._answers[:size]
+        return found
+
+    def reset_input_buffer(self) -> None:
+        """Forget the answers."""
+        self._answers.clear()
+
+    def send_break(self, duration: float = 0.25) -> None:
+        """Back to the first rate."""
+        self.breaks += 1
+        self.memory[self._register(Register.DIVISOR)] = self._config.divisor
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def reset(self) -> None:
+        """What the reset pin does."""
+        self._open, self._due = False, 0
+        self._waiting.clear()
+
+    # The link
+
+    def _register(self, register: Register) -> int:
+        return link_address(self._config.fabric, LinkMemory.REGISTERS, register)
+
+    def _count(self, register: Register) -> None:
+        self.memory[self._register(register)] = (self.memory.get(self._register(register), 0) + 1) & 0xFF
+
+    def _take(self, piece: bytes) -> None:
+        found = unescape(piece)
+        if found is None:
+            self._count(Register.BAD_FRAMES)
+            return
+        self._frames += 1
+        if self._lose_frame(self._frames - 1):
+            self._count(Register.BAD_FRAMES)
+            return
+        held = sum(8 + len(payload) for _, _, payload in self._waiting) + 8 + len(found[2])
+        if held > self._config.link.buffer_bytes:
+            self._count(Register.OVERRUNS)
+            return
+        self.most_held = max(self.most_held, held)
+        self._waiting.append(found)
+
+    def _execute(self, sequence: int, code: int, payload: bytes) -> None:
+        status, answer = self._answer(sequence, code, payload)
+        self._replies += 1
+        if not self._lose_reply(self._replies - 1):
+            self._answers += encode(frame(sequence, status, answer))
+
+    def _answer(self, sequence: int, code: int, payload: bytes) -> tuple[Status, bytes]:
+        if code == Command.HELLO:
+            if payload:
+                return Status.COMMAND, b""
+            self._open, self._due = True, (sequence + 1) & 0xFF
+            return Status.OK, struct.pack(f"<{len(identity_words(self._config))}I", *identity_words(self._config))
+        repeated = sequence == (self._due - 1) & 0xFF
+        if not self._open or sequence != self._due and not repeated:
+            return Status.SEQUENCE, bytes([self._due, self._open])
+        if not _well_formed(code, payload):
+            return Status.COMMAND, b""
+        command, (address,) = Command(code), struct.unpack_from("<I", payload)
+        if split_address(address)[0] > self._unit:
+            return Status.ADDRESS, b""
+        if repeated and command != Command.READ:
+            self.stale.append((command, address))
+            return Status.OK, b""
+        refusal = self._refuse(command, address)
+        if refusal is not None:
+            return refusal, b""
+        self.executed.append((command, address))
+        if not repeated:
+            self._due = (self._due + 1) & 0xFF
+        if command == Command.READ:
+            return Status.OK, self._read(address, payload)
+        self._write(command, address, payload[4:])
+        return Status.OK, b""
+
+    def _read(self, address: int, payload: bytes) -> bytes:
+        (count,) = struct.unpack_from("<H", payload, 4)
+        return b"".join(struct.pack("<I", self.memory.get(_next(address, n), 0)) for n in range(count))
+
+    def _write(self, command: Command, address: int, data: bytes) -> None:
+        for n, word in enumerate(_words(command, data, values_per_write(self._config.fabric))):
+            self.memory[_next(address, n)] = word
+
+
+def _next(address: int, n: int) -> int:
+    """Only the offset counts on."""
+    return address & ~_OFFSETS | (address + n) & _OFFSETS
+
+
+def _well_formed(code: int, payload: bytes) -> bool:
+    if code == Command.READ:
+        return len(payload) == 6 and 1 <= struct.unpack_from("<H", payload, 4)[0] <= MOST_READ
+    if code == Command.WRITE:
+        return len(payload) >= 8 and len(payload) % 4 == 0
+    return code in (Command.WRITE_8, Command.WRITE_4, Command.WRITE_1) and len(payload) > 4
+
+
+def _words(command: Command, data: bytes, each: int) -> list[int]:
+    """What a write puts at its addresses."""
+    if command == Command.WRITE:
+        return [int(word) for word in np.frombuffer(data, "<u4")]
+    values = list(data)
+    if command == Command.WRITE_4:
+        values = [17 * nibble for byte in data for nibble in (byte & 15, byte >> 4)]
+    elif command == Command.WRITE_1:
+        values = [byte >> bit & 1 for byte in data for bit in range(8)]
+    return [int.from_bytes(bytes(values[n:n + each]), "little") for n in range(0, len(values) // each * each, each)]

@@ -1,0 +1,1 @@
+"""The network's mathematics: populations, projections, levels, headroom."""

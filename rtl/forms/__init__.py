@@ -1,0 +1,1 @@
+"""What a technology changes in the hardware."""

@@ -1,0 +1,1 @@
+"""Memories, the configuration chain, counters."""

@@ -1,0 +1,1 @@
+"""From the program to weights: sequencer, scanner, queue."""

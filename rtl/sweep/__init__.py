@@ -1,0 +1,1 @@
+"""The sweep over the neurons at the end of a row."""

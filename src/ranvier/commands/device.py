@@ -1,0 +1,147 @@
+"""`ranvier run` on devices, and `ranvier info`: files and targets in, reports out."""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..device.device import Device, simulation_config
+from ..device.result import Difference, Result
+from ..device.serial_port import known_ports
+from ..files.network import save_network
+from ..files.safe import write_atomic, write_json
+from ..model.fabric.config import FabricConfig
+from ..model.fabric.counters import Counts
+from ..model.fabric.layout import Counter
+from ..model.network.network import Network
+from ..progress import bar, share, waiting
+from ..runs import classify, weight_limit_share
+
+__all__ = ["DeviceRun", "device_info", "figures", "info_rows", "run_on_device", "save_answers"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceRun:
+    """What `ranvier run` does on a device. ``fabric`` is for a simulated one, ``folder`` for what shows a difference again."""
+
+    network: Network
+    pictures: Array
+    ticks: int
+    pixel_bits: int | None
+    fabric: FabricConfig | None
+    baud: int | None
+    compare: bool
+    folder: Path
+
+
+def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
+    """Load, run, and compare with the model if wanted: the report's figures, and the answers by which pictures are classified.
+
+    Those are the network's readout, or the spike counts of the one population that nothing else reads; else there are none.
+    """
+    with _opened(target, run) as device:
+        with share(f"load into {target}") as update:
+            device.load(run.network, progress=update)
+        started = time.monotonic()
+        with bar(f"pictures on {target}", len(run.pictures)) as done:
+            found = device.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+        seconds = time.monotonic() - started
+        info = device.info()
+    report: dict[str, Any] = {
+        "board": info["board"], "configuration": info["configuration"], "clock_hz": info["clock_hz"], "fabric": info["fabric"],
+        **figures(found.counters), "clocks_per_picture": float(found.cycles.mean()), "link": info["link"]}
+    if target.startswith("serial:"):
+        report["pictures_per_second"] = len(run.pictures) / max(seconds, 1e-9)
+    if run.compare:
+        report |= _compared(device, run, found)
+    return report, _answers(found)
+
+
+def _opened(target: str, run: DeviceRun) -> Device:
+    if run.fabric is None:
+        return Device.open(target, baud=run.baud)
+    with waiting("compile the device (kept for the next run)"):
+        return Device.open(target, config=simulation_config(run.fabric), baud=run.baud)
+
+
+def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
+    """The same run in the model."""
+    with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.pictures)) as done:
+        golden.load(run.network)
+        expected = golden.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+    difference = expected.difference(found)
+    report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if difference is None else difference.total}
+    if difference is not None:
+        report["mismatch"] = {**difference.to_json(), "reproducer": [str(path) for path in _kept(device, run, difference)]}
+    return report
+
+
+def _kept(device: Device, run: DeviceRun, difference: Difference) -> list[Path]:
+    """Network, input, fabric and difference, as files."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    written = [run.folder / name for name in ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")]
+    save_network(run.network, written[0])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, pictures=run.pictures)
+    write_atomic(written[1], buffer.getvalue())
+    write_json(written[2], device.identity.fabric.to_json())
+    write_json(written[3], {**difference.to_json(), "steps": run.ticks, "pixel_bits": run.pixel_bits, "board": device.identity.board})
+    return written
+
+
+def _answers(found: Result) -> Array:
+    for answers in (found.readouts, found.counts):
+        if len(answers) == 1:
+            return next(iter(answers.values()))
+    return np.zeros((0, 0), np.int64)
+
+
+def figures(counters: Counts) -> dict[str, Any]:
+    """Counters of all units together, and the share of the weight memory's limit."""
+    total = counters.sum(axis=0)
+    return {"weight_limit_share": weight_limit_share(counters),
+            "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
+
+
+def save_answers(folder: Path, answers: Array) -> None:
+    """``readouts.npz``: what the pictures were classified by, and the classes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, readouts=answers, classes=classify(answers) if len(answers) else np.zeros(0, np.int64))
+    write_atomic(folder / "readouts.npz", buffer.getvalue())
+
+
+def device_info(target: str | None, baud: int | None) -> dict[str, Any]:
+    """What a device says of itself; without a target, the serial ports there are."""
+    if target is None:
+        return {"ports": [port.to_json() for port in known_ports()]}
+    with Device.open(target, baud=baud) as device:
+        return {"target": target, **device.info()}
+
+
+def info_rows(info: dict[str, Any]) -> list[tuple[str, str]]:
+    """The table of `ranvier info`."""
+    fabric, core, link = info["fabric"], info["fabric"]["core"], info["link"]
+    rows = [
+        ("board", info["board"]), ("configuration hash", info["configuration"]), ("clock", f"{info['clock_hz'] / 1e6:g} MHz"),
+        ("fabric", f"{fabric['cores']} cores x {core['lanes']} lanes"),
+        ("bits of a membrane, weight, input value", f"{fabric['state_bits']}, {fabric['weight_bits']}, {fabric['input_bits']}"),
+        ("weight words of a core", f"{core['weight_depth']:,}"),
+        ("membranes of a core, of the input unit",
+         f"{core['state_depth'] * core['sweep_lanes']:,}, {fabric['input']['state_depth'] * fabric['input']['sweep_lanes']:,}"),
+        ("spike words, levels", f"{fabric['spike_depth']:,}, {fabric['levels']}"),
+        ("link's buffer, record", f"{info['buffer_bytes']:,} bytes, {info['record_depth']:,} spike words")]
+    if link:
+        state = [name for bit, name in enumerate(("runs", "waits for the host", "takes input values")) if link["state"] >> bit & 1]
+        rows += [("baud rate", f"{link['baud']:,} ({link['divisor']} clocks a bit)"), ("fabric's state", ", ".join(state) or "busy"),
+                 ("frames dropped: damaged, no room", f"{link['bad_frames']:,}, {link['overruns']:,}"),
+                 ("spike words lost in the last run", f"{link['record_lost']:,}"),
+                 ("in this session: sent again, replies lost", f"{link['sent_again']:,}, {link['replies_lost']:,}")]
+    return rows

@@ -1,0 +1,126 @@
+"""`ranvier run` and `ranvier generate`: files in, figures or files out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..device.result import quantised
+from ..files.network import load_network
+from ..files.safe import write_json
+from ..files.samples import load_pictures
+from ..mapping.choose import choose_fabric
+from ..mapping.mapper import map_network
+from ..model.errors import RanvierError
+from ..model.fabric.config import FabricConfig
+from ..model.fabric.counters import Counts
+from ..model.fabric.device_config import DeviceConfig
+from ..model.fabric.placement import Placement
+from ..progress import bar, waiting
+from ..runs import classify, run_golden_set, run_rtl_set, semantics_of
+from ..sim.verilate import build_library
+from .device import DeviceRun, figures, run_on_device, save_answers
+
+__all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
+
+_DEFAULT_STEPS = 4
+
+
+def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
+                 cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
+                 output: Path | None = None) -> dict[str, Any]:
+    """Run pictures from a file through a network from a file; the report, which also goes into ``output``.
+
+    ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
+    ``serial:PORT``.
+    """
+    network = load_network(path)
+    if len(network.inputs) != 1:
+        raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; pictures can drive exactly one")
+    loaded, labels = load_pictures(pictures_path, network)
+    pictures, labels = quantised(network, loaded[:limit], pixel_bits), None if labels is None else labels[:limit]
+    suggested = network.info.get("steps")
+    steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)    # before the work, so that a folder that cannot be made costs nothing
+    report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
+                              "semantics": semantics_of(network)}
+    folder = output / "mismatch" if output else Path("ranvier-mismatch")
+    if backend.startswith("serial:"):
+        found, answers = run_on_device(backend, DeviceRun(network, pictures, steps, pixel_bits, None, baud, compare, folder))
+    else:
+        try:
+            placement = map_network(network, choose_fabric(network, cores, lanes))
+        except RanvierError as error:
+            raise RanvierError(f"{path}: {error}") from error
+        if backend == "golden:":
+            found, answers = _on_model(placement, pictures, steps)
+        elif backend == "fabric:":
+            found, answers = _on_fabric(placement, pictures, steps, compare, fault, folder)
+        else:
+            found, answers = run_on_device(
+                backend, DeviceRun(network, pictures, steps, pixel_bits, placement.config, baud, compare, folder))
+    report |= found
+    if labels is not None and len(answers) == len(labels):
+        report["accuracy"] = float(np.mean(classify(answers) == labels))
+    if output is not None:
+        save_answers(output, answers)
+        write_json(output / "report.json", report)
+    return report
+
+
+def _on_model(placement: Placement, pictures: Any, steps: int) -> tuple[dict[str, Any], Any]:
+    with bar("golden model", len(pictures)) as update:
+        golden = run_golden_set(placement, pictures, steps, update)
+    return _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures)), golden.readouts
+
+
+def _on_fabric(placement: Placement, pictures: Any, steps: int, compare: bool, fault: bool, folder: Path) -> tuple[dict[str, Any], Any]:
+    with waiting("compile the RTL (kept for the next run)"):
+        build_library(placement.config)
+    with bar("RTL against model" if compare else "RTL", len(pictures)) as update:
+        rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update)
+    report = {"rtl_pictures": rtl.pictures, **_stream_figures(placement, rtl.counters, rtl.clocks, rtl.pictures)}
+    if compare:
+        report["rtl_mismatches"] = rtl.mismatches
+    return report | rtl.mismatch_report(), rtl.readouts
+
+
+def _stream_figures(placement: Placement, counters: Counts, clocks: int, pictures: int) -> dict[str, Any]:
+    return {"fabric": placement.config.to_json(), "clocks_per_picture_stream": clocks / max(1, pictures), **figures(counters)}
+
+
+def verify_networks(count: int, seed: int, folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Random networks, model against RTL: the figures, and a line for each mismatch."""
+    from ..verify.campaign import covering_fabrics, run_campaign
+    fabrics = covering_fabrics()
+    with bar("random networks, model against RTL", count) as update:
+        outcome = run_campaign(count, fabrics, seed=seed, folder=folder, progress=update)
+    return outcome.to_json(), [f"seed {case}: {mismatch}; kept in {folder / f'seed-{case}'}" for case, mismatch in outcome.mismatches]
+
+
+def verify_line(count: int, seed: int) -> dict[str, Any]:
+    """Faults on the line of a simulated device: the tally."""
+    from ..sim.verilate import build_device_library
+    from ..verify.line_faults import FAULT_DEVICE, run_line_faults
+    with waiting("compile the device (kept for the next run)"):
+        build_device_library(FAULT_DEVICE)
+    with bar("faults on the line", count) as update:
+        return run_line_faults(count, seed=seed, progress=update).to_json()
+
+
+def generate(path: Path | None, output: Path, board: str | None, cores: int | None, lanes: int | None, clock_mhz: float, baud: int,
+             uart: bool) -> dict[str, Any]:
+    """Write a device as Verilog; what was written."""
+    from ..bitstream.verilog import generate_verilog
+    from ..boards import find_board
+    from .build import form
+    network = None if path is None else load_network(path)
+    base = FabricConfig() if board is None else find_board(board).fabric
+    try:
+        fabric = form(base, network, cores, lanes)
+    except RanvierError as error:
+        raise RanvierError(f"{path or 'generate'}: {error}") from error
+    return generate_verilog(DeviceConfig(fabric, clock_hz=round(clock_mhz * 1e6), baud=baud, board="verilog"), output, uart=uart)

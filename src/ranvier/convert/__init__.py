@@ -1,0 +1,1 @@
+"""Conversion: conventional networks to spiking networks of integers."""

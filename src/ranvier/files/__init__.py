@@ -1,0 +1,1 @@
+"""Files: networks, samples, and writing without half-written output."""

@@ -1,0 +1,183 @@
+"""Networks as files (`.ranvier`), equal bytes for equal networks.
+
+A `.ranvier` file is a zip of uncompressed entries with fixed dates, so equal networks give equal bytes:
+
+- ``network.json``: format, version, number format, populations, projections, info;
+- ``projection-0000.npy``: the kernel of projection 0, int8 or int16, four dimensions;
+- ``population-0000.theta.npy``: a parameter of population 0 that differs from neuron to neuron, int32.
+
+Readers trust nothing: every size is bounded before anything is read (`files.archive`), and there is no pickle.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from ..model.errors import RanvierError
+from ..model.network.network import Network
+from ..model.network.population import PARAMETERS, Population
+from ..model.network.projection import Projection
+from ..model.network.semantics import Semantics
+from .archive import Archive, Array
+from .limits import MAX_ENTRIES, MAX_JSON, MAX_NEURONS
+from .safe import json_bytes, parse_json, shown, write_atomic
+
+__all__ = ["FORMAT", "VERSION", "load_network", "save_network"]
+
+FORMAT, VERSION = "ranvier-network", 1
+
+
+_FORMAT_FIELDS = ("state_bits", "weight_bits", "input_bits", "spike_bits", "rounding")
+
+
+_JSON = "network.json"
+
+
+_ARRAY = "array"
+
+
+def _npy(array: Array) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _entries_of(network: Network) -> Iterator[tuple[str, bytes]]:
+    populations = []
+    arrays: list[tuple[str, bytes]] = []
+    for index, population in enumerate(network.populations):
+        parameters: dict[str, Any] = {}
+        for name in sorted(population.parameters):
+            value = np.asarray(population.parameters[name])
+            if value.size == 1:
+                parameters[name] = int(value.reshape(-1)[0])
+            else:
+                parameters[name] = _ARRAY
+                # `Population.parameter` has held every value within 32 bits.
+                arrays.append((f"population-{index:04}.{name}.npy", _npy(value.astype("<i4"))))
+        populations.append({"name": population.name, "shape": list(population.shape), "kind": population.kind,
+                            "parameters": parameters, "semantics": population.semantics.to_json()})
+    projections = []
+    kind = "<i1" if network.weight_bits <= 8 else "<i2"
+    for index, projection in enumerate(network.projections):
+        arrays.append((f"projection-{index:04}.npy", _npy(projection.weights.astype(kind))))
+        projections.append({"source": projection.source, "destination": projection.destination,
+                            "delay": projection.delay, "exponent": projection.exponent})
+    described = {"format": FORMAT, "version": VERSION, **{name: getattr(network, name) for name in _FORMAT_FIELDS},
+                 "populations": populations, "projections": projections, "info": network.info}
+    yield _JSON, json_bytes(described, "network: info")
+    yield from arrays
+
+
+def save_network(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write ``network`` to ``path``; equal networks give equal bytes. Raises `RanvierError` and then writes nothing."""
+    entries = list(_entries_of(network))
+    if len(entries) > MAX_ENTRIES:
+        raise RanvierError(f"{shown(path)}: the network has {len(entries)} arrays; a file holds {MAX_ENTRIES}")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in entries:
+            # Everything that zipfile would take from the clock or the system is fixed.
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, data)
+    write_atomic(path, buffer.getvalue())
+
+
+def load_network(path: str | os.PathLike[str]) -> Network:
+    """Read what `save_network` wrote; every failure is one `RanvierError` line that begins with the file's name."""
+    archive = Archive(path)
+    value = parse_json(archive.read(_JSON, MAX_JSON), f"{archive.path}: {_JSON}")
+    try:
+        return _network(archive, value)
+    except RanvierError as error:
+        message, start = str(error), f"{archive.path}: "
+        raise RanvierError(message if message.startswith(start) else start + message) from None
+
+
+def _object(value: Any, keys: set[str], owner: str) -> dict[str, Any]:
+    if not isinstance(value, dict) or value.keys() != keys:
+        raise RanvierError(f"{owner}: the fields must be exactly {', '.join(sorted(keys))}; write the file again")
+    return value
+
+
+def _typed(value: Any, kinds: type | tuple[type, ...], owner: str, kind_name: str) -> Any:
+    allowed = kinds if isinstance(kinds, tuple) else (kinds,)
+    # Not isinstance: True is an int to Python, but not to a network.
+    if type(value) not in allowed:
+        raise RanvierError(f"{owner}: it must be {kind_name}; write the file again")
+    return value
+
+
+def _network(archive: Archive, value: Any) -> Network:
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise RanvierError(
+            f"format: this is not a network of Ranvier (no format {FORMAT!r}); write it with ranvier convert")
+    if value.get("version") != VERSION or type(value["version"]) is not int:
+        raise RanvierError(
+            f"version: this release reads version {VERSION}; convert the network again or update Ranvier")
+    _object(value, {"format", "version", "populations", "projections", "info", *_FORMAT_FIELDS}, "network")
+    used = {_JSON}
+    populations, neurons = [], 0
+    for index, item in enumerate(_typed(value["populations"], list, "populations", "a list")):
+        populations.append(_population(archive, index, item, used))
+        neurons += populations[-1].size
+        if neurons > MAX_NEURONS:
+            raise RanvierError(f"populations: more than {MAX_NEURONS} neurons; use a smaller network")
+    projections = [_projection(archive, index, item, used)
+                   for index, item in enumerate(_typed(value["projections"], list, "projections", "a list"))]
+    unused = sorted(set(archive.names) - used)
+    if unused:
+        raise RanvierError(f"entry {unused[0]}: nothing in {_JSON} refers to it; write the file again")
+    info = _typed(value["info"], dict, "info", "an object")
+    bits = {name: _typed(value[name], int, name, "an integer") for name in _FORMAT_FIELDS if name != "rounding"}
+    rounding = _typed(value["rounding"], str, "rounding", "text")
+    return Network(tuple(populations), tuple(projections), info=info, rounding=rounding, **bits)
+
+
+def _population(archive: Archive, index: int, value: Any, used: set[str]) -> Population:
+    owner = f"population {index}"
+    item = _object(value, {"name", "shape", "kind", "parameters", "semantics"}, owner)
+    shape = _typed(item["shape"], list, f"{owner}: shape", "a list of three integers")
+    if len(shape) != 3 or any(type(n) is not int for n in shape):
+        raise RanvierError(f"{owner}: shape: it must be a list of three integers; write the file again")
+    semantics = _object(item["semantics"], {f.name for f in fields(Semantics)}, f"{owner}: semantics")
+    if isinstance(semantics["dt"], bool):
+        raise RanvierError(f"{owner}: semantics: dt must be a number of seconds or null; write the file again")
+    parameters: dict[str, Any] = {}
+    for name, found in _typed(item["parameters"], dict, f"{owner}: parameters", "an object").items():
+        if found == _ARRAY and name in PARAMETERS:
+            entry = f"population-{index:04}.{name}.npy"
+            used.add(entry)
+            array = archive.array(entry)
+            if array.dtype != np.dtype("<i4"):
+                raise RanvierError(f"{owner}: {name}: its array is {array.dtype}, not int32; write the file again")
+            parameters[name] = array.astype(np.int64)
+        else:
+            parameters[name] = _typed(found, int, f"{owner}: {name[:40]!r}", f"an integer or {_ARRAY!r}")
+            if not -(1 << 31) <= found < 1 << 31:
+                raise RanvierError(f"{owner}: {name[:40]!r}: it does not fit 32 bits; use a smaller value")
+    return Population(_typed(item["name"], str, f"{owner}: name", "text"), (shape[0], shape[1], shape[2]),
+                      _typed(item["kind"], str, f"{owner}: kind", "text"), parameters, Semantics(**semantics))
+
+
+def _projection(archive: Archive, index: int, value: Any, used: set[str]) -> Projection:
+    owner = f"projection {index}"
+    item = _object(value, {"source", "destination", "delay", "exponent"}, owner)
+    entry = f"projection-{index:04}.npy"
+    used.add(entry)
+    weights = archive.array(entry)
+    if weights.dtype not in (np.dtype("<i1"), np.dtype("<i2")):
+        raise RanvierError(f"{owner}: its weights are {weights.dtype}, not int8 or int16; write the file again")
+    for name in ("source", "destination"):
+        _typed(item[name], str, f"{owner}: {name}", "text")
+    for name in ("delay", "exponent"):
+        _typed(item[name], int, f"{owner}: {name}", "an integer")
+    return Projection(item["source"], item["destination"], weights.astype(np.int64), item["delay"], item["exponent"])

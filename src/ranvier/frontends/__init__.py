@@ -1,0 +1,1 @@
+"""Front ends: networks as other programs write them."""

@@ -1,0 +1,1 @@
+"""Mapping: which neuron lives where on which fabric."""

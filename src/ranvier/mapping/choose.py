@@ -1,0 +1,23 @@
+"""Which fabric a network gets where none is named."""
+
+from __future__ import annotations
+
+from ..model.errors import RanvierError
+from ..model.fabric.config import CoreConfig, FabricConfig, InputConfig
+from ..model.network.network import Network
+from .mapper import map_network, tailor
+
+__all__ = ["choose_fabric"]
+
+def choose_fabric(network: Network, cores: int = 2, lanes: int = 64) -> FabricConfig:
+    """The standard fabric of ``cores`` x ``lanes`` if the network fits it, otherwise one tailored to the network."""
+    sweep = min(8, lanes)
+    inputs = 16 if cores <= 15 else 8    # fewer would make the encoder, not the weights, the limit
+    word = 1 << ((cores + 1) * max(sweep, inputs) - 1).bit_length()
+    standard = FabricConfig(cores=cores, core=CoreConfig(lanes=lanes, sweep_lanes=sweep), input=InputConfig(sweep_lanes=inputs),
+                            word_bits=max(64, word))
+    try:
+        map_network(network, standard)
+    except RanvierError:
+        return tailor(network, standard)
+    return standard

@@ -1,0 +1,242 @@
+"""The mapper: places populations on cores, and proves that they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ranvier.model.errors import RanvierError
+from ranvier.model.fabric.config import LEAST_CORE, LEAST_FABRIC, LEAST_INPUT, FabricConfig
+from ranvier.model.fabric.layout import Op
+from ranvier.model.fabric.parameters import drive_words, dynamics_words
+from ranvier.model.fabric.placement import Part, Placement, Row, Segment
+from ranvier.model.limits import MAX_DELAY
+from ranvier.model.network.headroom import prove_headroom
+from ranvier.model.network.levels import Schedule, schedule
+from ranvier.model.network.network import Network
+from ranvier.model.network.population import Population
+
+__all__ = ["map_network", "tailor"]
+
+
+def map_network(network: Network, config: FabricConfig, activity: Mapping[str, float] | None = None) -> Placement:
+    """Place ``network`` on a fabric.
+
+    Every row of every population goes to the core with the least expected work that has weight memory left for
+    it; ``activity`` gives the expected spikes of a neuron in a step, by population (1 where it does not say). Rows
+    of one population on one core are consecutive neurons. Raises `RanvierError` where the number format differs,
+    the headroom cannot be proved, or a memory is too small; the message says what would help.
+    """
+    _check_format(network, config)
+    prove_headroom(network)
+    plan = schedule(network)
+    counts = _assign(network, config, activity or {})
+    parts = _place_parts(network, config, plan, counts)
+    units = tuple(_core_rows(network, config, plan, parts, core) for core in range(config.cores))
+    placement = Placement(network, config, plan, parts, (*units, _input_rows(network, config, plan, parts)))
+    _check_depths(placement)
+    return placement
+
+
+def tailor(network: Network, config: FabricConfig) -> FabricConfig:
+    """``config`` with the network's number format, and each depth made just large enough for the network."""
+    most = config.replace(
+        state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
+        levels=64, delays=MAX_DELAY, spike_depth=1 << 14, doubling=1,
+        core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
+              "dynamics_depth": 1 << 14, "readout_depth": 1 << 14},
+        input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
+    placement = map_network(network, most)
+    need = _needs(placement)
+    depths = {unit: {name: max(need[f"{unit} {name}"], least) for name, least in leasts.items()}
+              for unit, leasts in (("core", LEAST_CORE), ("input", LEAST_INPUT))}
+    fabric = {name: max(need[f"fabric {name}"], least) for name, least in LEAST_FABRIC.items()}
+    return most.replace(**depths, **fabric)
+
+
+def _check_format(network: Network, config: FabricConfig) -> None:
+    for name in ("state_bits", "weight_bits", "input_bits", "rounding"):
+        asked, given = getattr(network, name), getattr(config, name)
+        if asked != given:
+            raise RanvierError(f"fabric: {name} is {given}, the network was made for {asked}; convert it again or choose another fabric")
+
+
+@dataclass
+class _Load:
+    work: float = 0.0
+    weights: int = 0
+
+
+def _assign(network: Network, config: FabricConfig, activity: Mapping[str, float]) -> dict[str, list[int]]:
+    """Rows of each population on each core: the costliest populations first, each row to the core with least work."""
+    lanes = config.core.lanes
+    loads = [_Load() for _ in range(config.cores)]
+    words = {p.name: sum(network.by_name[q.source].size for q in network.incoming(p.name)) for p in network.populations}
+    work = {p.name: sum(network.by_name[q.source].size * activity.get(q.source, 1.0) for q in network.incoming(p.name))
+            for p in network.populations}
+    counts: dict[str, list[int]] = {}
+    on_cores = [p for p in network.populations if p.kind != "input"]
+    for population in sorted(on_cores, key=lambda p: -words[p.name]):
+        counts[population.name] = [0] * config.cores
+        rows = -(-population.size // lanes)
+        for row in range(rows):
+            room = [n for n, load in enumerate(loads) if load.weights + words[population.name] <= config.core.weight_depth]
+            if not room:
+                total = sum(words[p.name] * -(-p.size // lanes) for p in on_cores)
+                raise RanvierError(
+                    f"population {population.name}: the weight memories are full after {row} of its {rows} rows; a row needs "
+                    f"{words[population.name]} words, the fullest fit is {config.core.weight_depth - min(c.weights for c in loads)} "
+                    f"free; the network needs {total} words, the fabric has {config.cores} x {config.core.weight_depth}: "
+                    "use a larger weight_depth, more cores or more lanes")
+            core = min(room, key=lambda n: loads[n].work)
+            loads[core].work += work[population.name] + 1
+            loads[core].weights += words[population.name]
+            counts[population.name][core] += 1
+    return counts
+
+
+def _place_parts(network: Network, config: FabricConfig, plan: Schedule, counts: dict[str, list[int]]) -> dict[str, tuple[Part, ...]]:
+    """Cut populations into parts, and give each spiking part its spike words in all delay slots."""
+    parts: dict[str, tuple[Part, ...]] = {}
+    free = 0
+    for population in network.populations:
+        outgoing = [plan.delay(q) for q in network.projections if q.source == population.name]
+        slots_log2 = max(outgoing, default=1).bit_length()   # the least power of two above the longest delay
+        found = []
+        first_word = 0
+        for unit, start, stop in _cuts(population, config, counts):
+            part = Part(population.name, unit, start, stop, free if population.spiking else 0, slots_log2, first_word, config.word_bits)
+            first_word += part.words
+            free += part.words << slots_log2 if population.spiking else 0
+            found.append(part)
+        parts[population.name] = tuple(found)
+    if free > config.spike_depth:
+        raise RanvierError(f"fabric: spike_depth is {config.spike_depth}; the network's spike words with their delay slots need "
+                           f"{free}: use a larger spike_depth or shorter delays")
+    return parts
+
+
+def _cuts(population: Population, config: FabricConfig, counts: dict[str, list[int]]) -> list[tuple[int, int, int]]:
+    if population.kind == "input":
+        return [(config.cores, 0, population.size)]
+    cuts, start = [], 0
+    for core, rows in enumerate(counts[population.name]):
+        stop = min(start + rows * config.core.lanes, population.size)
+        if stop > start:
+            cuts.append((core, start, stop))
+            start = stop
+    return cuts
+
+
+def _emits(offset: int, groups: int, sweep_lanes: int, word_bits: int, flush: bool) -> tuple[int, ...]:
+    """Groups of a row that complete a spike word; the row begins ``offset`` neurons into its part."""
+    per_word = word_bits // sweep_lanes
+    position = offset % word_bits // sweep_lanes
+    full = [g for g in range(groups) if (position + g) % per_word == per_word - 1]
+    if flush and (not full or full[-1] != groups - 1):
+        full.append(groups - 1)
+    return tuple(full)
+
+
+def _row(network: Network, config: FabricConfig, plan: Schedule, part: Part, start: int, stop: int, state_base: int,
+         segments: tuple[Segment, ...]) -> Row:
+    population = network.by_name[part.population]
+    lanes = (config.input if population.kind == "input" else config.core).sweep_lanes
+    groups = -(-(stop - start) // lanes)
+    emits = _emits(start - part.start, groups, lanes, config.word_bits, stop == part.stop) if population.spiking else ()
+    return Row(part, start, stop, groups, max(groups, config.nodes * len(emits)), plan.level[population.name],
+               population.spiking, state_base, segments, emits)
+
+
+def _core_rows(network: Network, config: FabricConfig, plan: Schedule, parts: dict[str, tuple[Part, ...]], core: int) -> tuple[Row, ...]:
+    """Rows in program order: spiking ones first, the costliest at the head, so that what follows hides their sweeps."""
+    def order(part: Part) -> tuple[bool, int]:
+        sources = sum(network.by_name[q.source].size for q in network.incoming(part.population))
+        return (not network.by_name[part.population].spiking, -sources)
+
+    rows: list[Row] = []
+    weights = 0
+    for part in sorted((p for found in parts.values() for p in found if p.unit == core), key=order):
+        for start in range(part.start, part.stop, config.core.lanes):
+            stop = min(start + config.core.lanes, part.stop)
+            segments, weights = _segments(network, plan, parts, part, weights)
+            rows.append(_row(network, config, plan, part, start, stop, 0, segments))
+    return _with_states(rows)
+
+
+def _with_states(rows: list[Row]) -> tuple[Row, ...]:
+    """Rows with their membranes' places; readouts lie first, so that the readout memory need not be as deep as the state's."""
+    state, bases = 0, {}
+    for n in sorted(range(len(rows)), key=lambda n: rows[n].spiking):
+        bases[n] = state
+        state += rows[n].groups
+    return tuple(replace(row, state_base=bases[n]) for n, row in enumerate(rows))
+
+
+def _segments(network: Network, plan: Schedule, parts: dict[str, tuple[Part, ...]], part: Part,
+              weights: int) -> tuple[tuple[Segment, ...], int]:
+    """The scans of one row, highest exponent first, with a doubling for each step down; and the next free weight word."""
+    found: list[Segment] = []
+    incoming = [(n, q) for n, q in enumerate(network.projections) if q.destination == part.population]
+    exponent = max((q.exponent for _, q in incoming), default=0)
+    for number, projection in sorted(incoming, key=lambda item: -item[1].exponent):
+        found += [Segment(Op.DOUBLE, False)] * (exponent - projection.exponent)
+        exponent = projection.exponent
+        for source in parts[projection.source]:
+            found.append(Segment(Op.SCAN, False, source, number, projection.delay, plan.delay(projection), weights))
+            weights += source.stop - source.start
+    found += [Segment(Op.DOUBLE, False)] * exponent
+    last = found.pop() if found else Segment(Op.SCAN, False)
+    found.append(replace(last, row_last=True))
+    return tuple(found), weights
+
+
+def _input_rows(network: Network, config: FabricConfig, plan: Schedule, parts: dict[str, tuple[Part, ...]]) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    state = 0
+    for population in network.inputs:
+        (part,) = parts[population.name]
+        rows.append(_row(network, config, plan, part, 0, population.size, state, ()))
+        state += rows[-1].groups
+    return tuple(rows)
+
+
+def _needs(placement: Placement) -> dict[str, int]:
+    """Words that each memory needs, on the unit that needs most."""
+    cores, inputs = placement.units[:-1], placement.units[-1]
+    network = placement.network
+
+    def weights(rows: tuple[Row, ...]) -> int:
+        return sum(s.source.stop - s.source.start for row in rows for s in row.segments if s.source is not None)
+
+    spiking = [part for name, parts in placement.parts.items() if network.by_name[name].spiking for part in parts]
+    return {
+        "core program_depth": max(sum(len(row.segments) for row in rows) + 1 for rows in cores),
+        "core row_depth": max(len(rows) for rows in cores),
+        "core weight_depth": max(weights(rows) for rows in cores),
+        "core state_depth": max(sum(row.groups for row in rows) for rows in cores),
+        "core drive_depth": max(len(drive_words(placement, n).words) for n in range(len(cores))),
+        "core dynamics_depth": max(len(dynamics_words(placement, n).words) for n in range(len(cores))),
+        "core readout_depth": max(sum(row.groups for row in rows if not row.spiking) for rows in cores),
+        "input row_depth": len(inputs),
+        "input state_depth": sum(row.groups for row in inputs),
+        "input drive_depth": len(drive_words(placement, len(cores)).words),
+        "input dynamics_depth": len(dynamics_words(placement, len(cores)).words),
+        "fabric doubling": int(any(s.op == Op.DOUBLE for rows in cores for row in rows for s in row.segments)),
+        "fabric levels": placement.schedule.depth + 1,
+        "fabric delays": max((max(p.delay, placement.schedule.delay(p)) for p in network.projections), default=1),
+        "fabric spike_depth": sum(part.words << part.slots_log2 for part in spiking),
+    }
+
+
+def _check_depths(placement: Placement) -> None:
+    config = placement.config
+    owners = {"core": config.core, "input": config.input, "fabric": config}
+    for name, need in _needs(placement).items():
+        owner, depth = name.split()
+        have = getattr(owners[owner], depth)
+        if need > have and depth == "doubling":
+            raise RanvierError("fabric: doubling is 0; the network needs 1, for it has weight exponents: use a fabric with doubling")
+        if need > have:
+            help_ = "use a larger one or more cores" if owner == "core" else "use a larger one"
+            raise RanvierError(f"{owner}: {depth} is {have}; the network needs {need}: {help_}")

@@ -1,0 +1,1 @@
+"""Evidence: random networks, faults, model against RTL."""

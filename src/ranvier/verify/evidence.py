@@ -1,0 +1,100 @@
+"""Evidence: a batch in the compiled RTL and in the model, compared; and what is kept when they differ."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..files.network import save_network
+from ..files.safe import write_atomic, write_json
+from ..model.fabric.cycles import Cycles, predict_cycles
+from ..model.fabric.image import address, memory_image
+from ..model.fabric.layout import Memory, memory_map
+from ..model.fabric.placement import Placement
+from ..model.run.golden import GoldenRun, run_golden
+from ..sim.compare import Mismatch, compare_run
+from ..sim.simulator import Recording, Simulator
+
+__all__ = ["Check", "check_batch", "one_flipped_bit", "save_reproducer"]
+
+Inputs = Mapping[str, npt.NDArray[Any]]
+Writes = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """A batch on both sides; ``mismatch`` is None where every spike, membrane, counter and clock is equal."""
+
+    golden: GoldenRun
+    cycles: Cycles
+    recording: Recording
+    mismatch: Mismatch | None
+
+
+def check_batch(placement: Placement, simulator: Simulator, inputs: Inputs, steps: int, *, endless: bool = False) -> Check:
+    """Run a batch as one stream of windows on ``simulator``, which holds ``placement``, and compare with the model."""
+    recording = simulator.run(inputs, steps, endless=endless)
+    golden = run_golden(placement.network, inputs, steps, blocks=placement.blocks, record=True, endless=endless)
+    cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
+    return Check(golden, cycles, recording, compare_run(placement, golden, cycles, recording, steps, endless=endless))
+
+
+def one_flipped_bit(placement: Placement) -> Writes:
+    """A configuration write that flips the lowest bit of a stored membrane: a fault to try the comparison with.
+
+    It is the first membrane of the last row on core 0, which the first sweep of that row already shows.
+    """
+    row = placement.units[0][-1]
+    step = memory_map(placement.config, "core")[Memory.STATE].chunk_step
+    writes = memory_image(placement).writes
+    chosen: Writes = writes[writes[:, 0] == address(0, Memory.STATE, row.state_base * step)].copy()
+    chosen[:, 1] ^= 1
+    return chosen
+
+
+def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: int, mismatch: Mismatch, *,
+                    endless: bool = False, seed: int | None = None, faults: Writes | None = None) -> list[Path]:
+    """Keep everything that shows a mismatch again; the files written.
+
+    ``network.ranvier``, ``input.npz``, ``fabric.json`` and ``mismatch.json`` (with steps and seed), and
+    ``waveform.vcd`` from the tick before the first difference to the tick after it, if the batch alone shows it
+    again. ``faults`` are configuration writes that were made after loading.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_network(placement.network, folder / "network.ranvier")
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {f"input_{n}": np.asarray(inputs[p.name]) for n, p in enumerate(placement.network.inputs)}
+    np.savez_compressed(buffer, **arrays)
+    write_atomic(folder / "input.npz", buffer.getvalue())
+    write_json(folder / "fabric.json", placement.config.to_json())
+    write_json(folder / "mismatch.json", {
+        **mismatch.to_json(), "message": str(mismatch), "steps": steps, "endless": endless, "seed": seed,
+        "faults": [] if faults is None else faults.tolist()})
+    written = [folder / name for name in ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")]
+    picture = _draw(folder / "waveform.vcd", placement, inputs, steps, endless, faults)
+    return [*written, picture] if picture else written
+
+
+def _draw(path: Path, placement: Placement, inputs: Inputs, steps: int, endless: bool, faults: Writes | None) -> Path | None:
+    """Run the batch twice on fresh fabrics: once to find the clocks of the difference, once to draw them."""
+    first = last = 0
+    for drawing in (False, True):
+        with Simulator(placement.config, waveform=True) as simulator:
+            simulator.load(placement)
+            if faults is not None:
+                simulator.write(faults)
+            if drawing:
+                simulator.waveform(path, first, last)
+            check = check_batch(placement, simulator, inputs, steps, endless=endless)
+        if check.mismatch is None:
+            return None
+        ticks = check.recording.ticks.astype(np.int64) + check.recording.waits
+        tick = max(check.mismatch.tick, 0) if check.mismatch.tick >= 0 else len(ticks) - 1
+        first, last = int(ticks[max(tick - 1, 0)]), int(ticks[min(tick + 2, len(ticks) - 1)]) + 100
+    return path

@@ -1,0 +1,238 @@
+"""Random networks and inputs, for every test that compares two of Ranvier's stages.
+
+All randomness comes from one numpy generator, so a failing case is one seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..model.errors import RanvierError
+from ..model.fabric.config import FabricConfig
+from ..model.fixed import NO_LEAK, ROUNDING
+from ..model.limits import MAX_DELAY, Ints
+from ..model.network.headroom import prove_headroom
+from ..model.network.levels import schedule
+from ..model.network.network import Network
+from ..model.network.population import Population
+from ..model.network.projection import Projection
+from ..model.network.semantics import RESETS, Semantics
+
+__all__ = ["Inputs", "random_inputs", "random_network"]
+
+Rng = np.random.Generator
+Inputs = dict[str, npt.NDArray[Any]]
+
+_ATTEMPTS = 200
+
+
+def random_network(rng: Rng, config: FabricConfig | None = None, *, max_neurons: int = 12, max_hidden: int = 4,
+                   max_inputs: int = 2, max_readouts: int = 2, recurrent: bool = True,
+                   seed: int | None = None) -> Network:
+    """A network that passes `prove_headroom` and `schedule`, and that is meant to be unpleasant.
+
+    Several projections end in one population, also twice from the same source; there are skips, recurrences, source
+    delays of 0 to 3 and now and then up to 15, exponents, weights at the most negative value, thresholds of 1 and of
+    the whole word, no leak, whole leak, bounds that clamp, biases, every reset, `>` and `>=`.
+
+    config
+        Fabric whose number format and number of levels the network keeps; without one the format is random.
+    max_neurons, max_hidden, max_inputs, max_readouts
+        Largest population, and numbers of populations (there is at least one input and one readout).
+    recurrent
+        Whether there may be cycles.
+    """
+    for _ in range(_ATTEMPTS):
+        form = _Format.of(config) if config is not None else _Format.random(rng)
+        draft = _Draft(rng, form, max_neurons)
+        draft.add_populations(int(rng.integers(1, max_inputs + 1)), int(rng.integers(0, max_hidden + 1)),
+                              int(rng.integers(1, max_readouts + 1)))
+        draft.connect(recurrent)
+        network = draft.network({} if seed is None else {"seed": seed})
+        prove_headroom(network)
+        try:
+            depth = schedule(network).depth
+        except RanvierError:  # a hop that came out longer than the fabric's delays
+            continue
+        if config is None or depth < config.levels:
+            return network
+    raise AssertionError(f"no network for {config} in {_ATTEMPTS} attempts")
+
+
+def random_inputs(rng: Rng, network: Network, batch: int, steps: int, per_step: bool | None = None) -> Inputs:
+    """Values for every input population: (batch, n), or (batch, steps, n) where ``per_step``; random where None.
+
+    Each input of the batch is silent, full, sparse, or uniform.
+    """
+    high = (1 << network.input_bits) - 1
+    found: Inputs = {}
+    for population in network.inputs:
+        changing = bool(rng.integers(2)) if per_step is None else per_step
+        shape = (batch, steps, population.size) if changing else (batch, population.size)
+        values = rng.integers(0, high + 1, shape)
+        for row in values:
+            style = rng.integers(5)
+            if style == 0:
+                row[...] = 0
+            elif style == 1:
+                row[...] = high
+            elif style == 2:
+                row[rng.random(row.shape) < 0.7] = 0
+        found[population.name] = values.astype([np.uint16, np.int64, np.uint32][rng.integers(3)])
+    return found
+
+
+@dataclass(frozen=True)
+class _Format:
+    """The number format of a network."""
+
+    state_bits: int
+    weight_bits: int
+    input_bits: int
+    rounding: str
+
+    @classmethod
+    def of(cls, config: FabricConfig) -> _Format:
+        return cls(config.state_bits, config.weight_bits, config.input_bits, config.rounding)
+
+    @classmethod
+    def random(cls, rng: Rng) -> _Format:
+        state_bits = int(rng.choice([12, 16, 24, 25, 32]) if rng.random() < 0.5 else rng.integers(12, 33))
+        return cls(state_bits, int(rng.choice([2, 4, 8, 16])), int(rng.integers(1, min(16, state_bits - 2) + 1)),
+                   str(rng.choice(list(ROUNDING))))
+
+    @property
+    def high(self) -> int:
+        return (1 << self.state_bits - 1) - 1
+
+
+@dataclass
+class _Draft:
+    """A network in the making: names and sizes first, then synapses, then the parameters that leave them room."""
+
+    rng: Rng
+    form: _Format
+    max_neurons: int
+    kinds: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    projections: list[Projection] = field(default_factory=list)
+
+    def chance(self, p: float) -> bool:
+        return bool(self.rng.random() < p)
+
+    def add_populations(self, inputs: int, hidden: int, readouts: int) -> None:
+        kinds = ["input"] * inputs + [str(self.rng.choice(["if", "lif"])) for _ in range(hidden)] + ["li"] * readouts
+        for index, kind in enumerate(kinds):
+            self.kinds[f"{kind}{index}"] = kind
+            self.sizes[f"{kind}{index}"] = int(self.rng.integers(1, self.max_neurons + 1))
+
+    def connect(self, recurrent: bool) -> None:
+        """Every population that is not an input gets a source before it; some get more, also from behind."""
+        names = list(self.kinds)
+        for index, name in enumerate(names):
+            if self.kinds[name] == "input":
+                continue
+            earlier = [other for other in names[:index] if self.kinds[other] != "li"]
+            self.project(str(self.rng.choice(earlier)), name, 0)
+            for source in earlier:
+                for _ in range(2):
+                    if self.chance(0.25):
+                        self.project(source, name, 0)
+            later = [other for other in names[index:] if self.kinds[other] not in ("input", "li")]
+            for source in later if recurrent and self.kinds[name] != "li" else ():
+                if self.chance(0.35):
+                    self.project(source, name, 1)
+
+    def project(self, source: str, destination: str, least_delay: int) -> None:
+        rng, low = self.rng, -(1 << self.form.weight_bits - 1)
+        shape = (self.sizes[source], self.sizes[destination])
+        weights = rng.integers(low, -low, shape)
+        style = rng.integers(5)
+        if style == 0:
+            weights[...] = low
+        elif style == 1:
+            weights = rng.choice([low, -low - 1, 0], shape)
+        elif style == 2:
+            weights[rng.random(shape) < 0.7] = 0
+        delay = least_delay if self.chance(0.4) else int(rng.integers(least_delay, 4))
+        if self.chance(0.1):
+            delay = int(rng.integers(4, MAX_DELAY + 1))
+        exponent = int(rng.integers(0, 5)) if self.chance(0.4) else 0
+        self.projections.append(Projection.dense(source, destination, weights, delay, exponent))
+
+    def network(self, info: dict[str, Any]) -> Network:
+        self.fit()
+        form = self.form
+        return Network(tuple(self.population(name) for name in self.kinds), tuple(self.projections), form.state_bits,
+                       form.weight_bits, form.input_bits, rounding=form.rounding, info=info)
+
+    def arriving(self, name: str) -> tuple[Ints, Ints]:
+        """P and N of every neuron, by the definition in the number format."""
+        host = (1 << self.form.input_bits) - 1 if self.kinds[name] == "input" else 0
+        positive, negative = np.full(self.sizes[name], host), np.zeros(self.sizes[name], np.int64)
+        for projection in self.projections:
+            if projection.destination == name:
+                positive += (np.maximum(projection.matrix, 0) << projection.exponent).sum(axis=0)
+                negative += (np.maximum(-projection.matrix, 0) << projection.exponent).sum(axis=0)
+        return positive, negative
+
+    def fit(self) -> None:
+        """Take exponents, then low bits of weights away where what can arrive would not leave room for a membrane."""
+        for name in self.kinds:
+            while max(bound.max() for bound in self.arriving(name)) > self.form.high * 7 // 8:
+                self.projections = [
+                    p if p.destination != name else Projection(
+                        p.source, p.destination, p.weights if p.exponent else np.fix(p.weights / 2).astype(np.int64),
+                        p.delay, max(p.exponent - 1, 0))
+                    for p in self.projections]
+
+    def population(self, name: str) -> Population:
+        rng, kind, size = self.rng, self.kinds[name], self.sizes[name]
+        v_min, v_max, bias = self.bounds(name)
+        parameters: dict[str, Any] = {"v_min": v_min, "v_max": v_max, "bias": bias, "theta": self.theta(name)}
+        for inner in ("v_reset", "v_init"):
+            choices = [np.clip(0, v_min, v_max), v_min, v_max, rng.integers(v_min, v_max + 1)]
+            parameters[inner] = choices[rng.integers(4)]
+        if kind == "lif" or kind == "li" and self.chance(0.5):
+            leaks = [np.full(size, NO_LEAK), np.zeros(size, np.int64), rng.integers(0, NO_LEAK + 1, size),
+                     rng.choice([0, 1, 32767, 32768, 32769, 65535, NO_LEAK], size), rng.integers(60000, NO_LEAK, size)]
+            parameters["k"] = leaks[rng.integers(len(leaks))]
+        semantics = Semantics(strict=self.chance(0.5), reset=str(rng.choice(RESETS)))
+        shape = (1, 1, size)
+        if self.chance(0.3):
+            parameters = {key: int(np.asarray(value).flat[0]) if np.all(value == np.asarray(value).flat[0]) else value
+                          for key, value in parameters.items()}
+        return Population(name, shape, kind, parameters, semantics)
+
+    def theta(self, name: str) -> Ints:
+        """Thresholds: mostly such that a part of the neurons spike."""
+        rng, size, high = self.rng, self.sizes[name], self.form.high
+        positive, _ = self.arriving(name)
+        style = rng.integers(6)
+        if style == 0:
+            return np.ones(size, np.int64)
+        if style == 1:
+            return rng.choice([1, 2, high], size)
+        if style == 2:
+            return rng.integers(1, high + 1, size)
+        return np.minimum(rng.integers(1, np.maximum(positive, 1) + 1), high)
+
+    def bounds(self, name: str) -> tuple[Ints, Ints, Ints]:
+        """v_min, v_max and bias that leave room for all that can arrive."""
+        rng, size, high, low = self.rng, self.sizes[name], self.form.high, -self.form.high - 1
+        positive, negative = self.arriving(name)
+        bias = np.zeros(size, np.int64)
+        if self.chance(0.5):
+            most = np.minimum(np.maximum(positive, negative) + 1, np.minimum(high - positive, -low - negative))
+            bias = rng.integers(-most, most + 1)
+        top = high - positive - np.maximum(bias, 0)
+        bottom = low + negative - np.minimum(bias, 0)
+        v_max = [top, np.minimum(top, positive // 2), np.minimum(top, rng.integers(0, 4, size)),
+                 rng.integers(0, top + 1), rng.integers(bottom, top + 1)][rng.choice(5, p=[0.3, 0.2, 0.2, 0.2, 0.1])]
+        v_min = [bottom, np.zeros(size, np.int64), np.maximum(bottom, -(negative // 2)), rng.integers(bottom, 1),
+                 v_max][rng.choice(5, p=[0.3, 0.2, 0.2, 0.25, 0.05])]
+        return np.minimum(v_min, v_max), v_max, bias

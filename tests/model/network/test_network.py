@@ -1,0 +1,132 @@
+"""Networks keep their rules, and break them by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranvier.model.errors import RanvierError
+from ranvier.model.fixed import NO_LEAK
+from ranvier.model.network.network import Network
+from ranvier.model.network.population import PARAMETERS, Population
+from ranvier.model.network.projection import Projection
+from ranvier.model.network.semantics import Semantics
+
+
+def inputs(name: str = "in", n: int = 2) -> Population:
+    return Population(name, (1, 1, n), "input", {"v_max": 100})
+
+
+def hidden(name: str = "hid", n: int = 3, **parameters: Any) -> Population:
+    return Population(name, (1, 1, n), "if", parameters)
+
+
+def test_parameters_repeat_per_channel_and_per_neuron() -> None:
+    population = Population("p", (2, 1, 3), "lif", {
+        "theta": 5, "bias": np.array([1, 2, 3]), "k": np.arange(6, dtype=np.uint16),
+        "v_reset": np.arange(6).reshape(2, 1, 3)})
+    assert population.size == 6
+    assert population.parameter("theta", 16).tolist() == [5] * 6
+    assert population.parameter("bias", 16).tolist() == [1, 2, 3, 1, 2, 3]
+    assert population.parameter("k", 16).tolist() == population.parameter("v_reset", 16).tolist() == list(range(6))
+    assert all(population.parameter(name, 16).dtype == np.int64 for name in PARAMETERS)
+
+
+@pytest.mark.parametrize("bits", [12, 16, 32])
+def test_defaults_are_no_leak_and_the_whole_word(bits: int) -> None:
+    found = {name: hidden().parameter(name, bits)[0] for name in PARAMETERS}
+    assert found == {"theta": 1, "bias": 0, "k": NO_LEAK, "v_reset": 0, "v_init": 0,
+                     "v_min": -(2**(bits - 1)), "v_max": 2**(bits - 1) - 1}
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"name": ""}, "a name is 1 to 64"), ({"name": "x" * 65}, "a name is 1 to 64"), ({"name": "a b"}, "a name is"),
+    ({"kind": "cubalif"}, "kind is 'cubalif'"),
+    ({"shape": (1, 3)}, "three positive"), ({"shape": (1, 0, 3)}, "three positive"),
+    ({"shape": (1024, 1024, 2)}, "at most 1048576"), ({"parameters": {"tau": 3}}, "unknown parameter 'tau'"),
+    ({"parameters": {"k": 5}}, "kind if has no leak")])
+def test_population_refuses(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RanvierError, match=message):
+        Population(**{"name": "p", "shape": (1, 1, 3), "kind": "if", **change})
+
+
+@pytest.mark.parametrize(("parameters", "message"), [
+    ({"theta": 0}, "theta of neuron 0 is 0; it must be 1 to 32767"), ({"theta": [1, 1, 32768]}, "theta of neuron 2"),
+    ({"bias": -32769}, "bias of neuron 0"), ({"bias": 0.5}, "bias must be integers, not float64"),
+    ({"bias": [1, 2]}, "bias has 2 entries; it must have 1, 3 or 3"), ({"bias": 1 << 31}, "does not fit 32 bits"),
+    ({"bias": 1 << 80}, "bias must be integers"), ({"bias": True}, "must be integers, not bool"),
+    ({"v_init": [0, 6, 0], "v_max": 5}, "v_init of neuron 1 is outside"),
+    ({"v_reset": -9, "v_min": -8}, "v_reset of neuron 0")])
+def test_network_refuses_parameters(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(RanvierError, match=f"population hid: .*{message}"):
+        Network((inputs(), hidden(**parameters)), ())
+
+
+def test_leak_factor_has_17_bits() -> None:
+    Network((Population("p", (1, 1, 1), "lif", {"k": NO_LEAK}),), ())
+    with pytest.raises(RanvierError, match="k of neuron 0 is 65537; it must be 0 to 65536"):
+        Network((Population("p", (1, 1, 1), "lif", {"k": NO_LEAK + 1}),), ())
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((np.ones((2, 3, 1), int),), "3 dimensions, not 2"), ((np.ones((2, 3)),), "must be integers, not float64"),
+    ((np.ones((0, 3), int),), "a kernel has four"), ((np.full((2, 3), 1 << 15),), "do not fit 16 bits"),
+    ((np.full((2, 3), -(1 << 15) - 1),), "do not fit 16 bits"),
+    ((np.ones((2, 3), int), 16), "delay is 16; it must be 0 to 15"),
+    ((np.ones((2, 3), int), -1), "delay is -1"), ((np.ones((2, 3), int), 0, 16), "exponent is 16")])
+def test_projection_refuses(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(RanvierError, match=f"projection in -> hid: .*{message}"):
+        Projection.dense("in", "hid", *arguments)
+
+
+def test_wide_kernels_are_refused() -> None:
+    with pytest.raises(RanvierError, match="a 3 x 1 kernel; this fabric has dense projections only"):
+        Projection("in", "hid", np.ones((3, 1, 2, 3), int))
+
+
+@pytest.mark.parametrize(("projection", "message"), [
+    (("in", "no", np.ones((2, 3), int)), "there is no population 'no'"), (("no", "hid", np.ones((2, 3), int)), "'no'"),
+    (("hid", "in", np.ones((3, 2), int)), "an input population has no synapses"),
+    (("out", "hid", np.ones((1, 3), int)), "out is a readout and never spikes"),
+    (("in", "hid", np.ones((3, 2), int)), "weights are 3 x 2, the populations have 2 and 3"),
+    (("in", "hid", np.full((2, 3), 8)), "a weight does not fit 4 bits"),
+    (("in", "hid", np.full((2, 3), -9)), "a weight does not fit 4 bits")])
+def test_network_refuses_projections(projection: tuple[Any, ...], message: str) -> None:
+    readout = Population("out", (1, 1, 1), "li")
+    with pytest.raises(RanvierError, match=message):
+        Network((inputs(), hidden(), readout), (Projection.dense(*projection),))
+    Network((inputs(), hidden(), readout), (Projection.dense("in", "hid", np.full((2, 3), -8)),))
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"state_bits": 11}, "state_bits is 11"), ({"state_bits": 33}, "state_bits is 33"),
+    ({"weight_bits": 3}, "weight_bits is 3"), ({"input_bits": 0}, "input_bits is 0"),
+    ({"input_bits": 17}, "input_bits is 17"), ({"spike_bits": 2}, "single bits"),
+    ({"rounding": "up"}, "rounding is 'up'"), ({"populations": ()}, "there are no populations"),
+    ({"populations": (hidden(), hidden())}, "two populations have the same name")])
+def test_network_refuses_formats(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RanvierError, match=message):
+        Network(**{"populations": (inputs(), hidden()), "projections": (), **change})
+
+
+def test_lookups() -> None:
+    first, second = (Projection.dense("in", "hid", np.full((2, 3), w), delay=w) for w in (1, 2))
+    back = Projection.dense("hid", "hid", np.ones((3, 3), int), 1)
+    network = Network((inputs(), hidden(), Population("out", (1, 1, 1), "li", {"k": 7})), (first, back, second))
+    assert network.incoming("hid") == (first, back, second)
+    assert network.incoming("in") == ()
+    assert [p.name for p in network.inputs] == ["in"]
+    assert [p.name for p in network.readouts] == ["out"]
+    assert network.by_name["out"].spiking is False
+    assert first.matrix.tolist() == [[1, 1, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"strict": 1}, "strict is 1"), ({"reset": "soft"}, "reset is 'soft'"),
+    ({"reset_moment": "next_tick"}, "same tick only"),
+    ({"integrator": "euler"}, "integrator is 'euler'"), ({"dt": 0}, "dt is 0"), ({"dt": float("nan")}, "dt is nan")])
+def test_semantics_refuse(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RanvierError, match=f"semantics: {message}|semantics: .*{message}"):
+        Semantics(**change)
