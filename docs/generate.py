@@ -240,8 +240,8 @@ def link_page(config: DeviceConfig) -> str:
     return f"""{_NOTE}
 # The host link
 
-This page is made from [`model/link/protocol.py`](../model/link/protocol.py), from which the driver and the hardware are made too. Figures that
-depend on the configuration are those of the standard fabric. Protocol version {PROTOCOL}.
+This page is made from [`model/link/protocol.py`](../model/link/protocol.py), from which the driver and the hardware are made too.
+Figures that depend on the configuration are those of the standard fabric. Protocol version {PROTOCOL}.
 
 ## The line
 

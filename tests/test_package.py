@@ -67,7 +67,7 @@ def test_wheel_holds_every_file(wheel: Path) -> None:
         names = archive.namelist()
         wanted = {in_package(name): name for name in shipped()}
         assert len(wanted) > 50 and not set(wanted) - set(names)
-        assert {"ranvier/py.typed", "ranvier/sim/harness.cpp", "ranvier/rtl/fabric.py", "ranvier/model/golden.py"} <= set(names)
+        assert {"ranvier/py.typed", "ranvier/sim/harness.cpp", "ranvier/rtl/fabric.py", "ranvier/model/run/golden.py"} <= set(names)
         assert len(names) == len(set(names))
         assert {name.split("/")[0].split("-")[0] for name in names} == {"ranvier"}, "something lies beside the package"
         assert any(name.endswith("/licenses/LICENSE") for name in names)
