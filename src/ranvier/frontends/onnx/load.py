@@ -59,6 +59,8 @@ def _network(graph: Graph, source: str, output: str | None) -> Conventional:
         try:
             value, size, context, owner = _chosen(graph, output, batch)
             found, answer = answer_of(value, context, owner)
+            if first is not None:
+                context.note(f"input {quoted(graph.input_name)}: all its {size} values are one sample, because the graph joins its rows")
             layers, answer = layers_of(found, answer, context, owner)
             return Conventional(source, size, layers, tuple(context.notes), answer)
         except RanvierError as error:

@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 def _each(value: Constant, change: Callable[[Array], Array]) -> Constant:
     """A constant in another order, with the integers that it is made of."""
     both = None if value.quantised is None else (change(value.quantised[0]), change(value.quantised[1]))
-    return replace(value, array=change(value.array), quantised=both)
+    return replace(value, array=np.asarray(change(value.array)), quantised=both)    # a single object stays an array
 
 
 def _subject(call: Call) -> Constant | Data:
@@ -87,6 +87,13 @@ def transpose(call: Call) -> Value:
     return moved(value, order) if isinstance(value, Data) else _each(value, lambda array: array.transpose(order))
 
 
+def _axes_changed(value: Constant | Data, change: Callable[[Array], Array], place: Callable[[int], int]) -> Value:
+    """Axes of size 1 more or fewer; ``place`` says where an axis goes."""
+    if isinstance(value, Constant):
+        return _each(value, change)
+    return value.with_arrays(change, None if value.batch is None else place(value.batch))
+
+
 def squeeze(call: Call) -> Value:
     """Axes of size 1 go."""
     value = _subject(call)
@@ -96,7 +103,7 @@ def squeeze(call: Call) -> Value:
         raise mixes(call.label)
     if any(sizes[axis] != 1 for axis in gone):
         raise call.fail("it removes an axis whose size is not 1; export the model again")
-    return _to(call, value, [n for i, n in enumerate(sizes) if i not in gone])
+    return _axes_changed(value, lambda array: np.squeeze(array, tuple(gone)), lambda axis: axis - sum(i < axis for i in gone))
 
 
 def unsqueeze(call: Call) -> Value:
@@ -107,8 +114,8 @@ def unsqueeze(call: Call) -> Value:
     new = {call.axis(axis, rank) for axis in axes}
     if len(new) != len(axes):
         raise call.fail("its axes are there twice; export the model again")
-    rest = iter(sizes)
-    return _to(call, value, [1 if i in new else next(rest) for i in range(rank)])
+    old = [i for i in range(rank) if i not in new]    # where the axes that are there go
+    return _axes_changed(value, lambda array: np.expand_dims(array, tuple(new)), lambda axis: old[axis])
 
 
 def concat(call: Call) -> Value:
