@@ -110,7 +110,8 @@ class Graph:
         if len(self.shape) > 4:
             return
         axis = int(self.rng.integers(len(self.shape) + 1))
-        made = self.axes_form("Unsqueeze", self.current, [axis if self.opset < 11 or self.rng.random() < 0.5 else axis - len(self.shape) - 1])
+        back = self.opset >= 11 and bool(self.rng.random() < 0.5)
+        made = self.axes_form("Unsqueeze", self.current, [axis - len(self.shape) - 1 if back else axis])
         if self.rng.random() < 0.4:
             self.current = self.axes_form("Squeeze", made, [axis])
             return
@@ -356,13 +357,14 @@ def finished(logits: Array, end: str) -> Array:
         return np.asarray(found if end == "LogSoftmax" else np.exp(found))
     if end == "Sigmoid":
         return np.asarray(1 / (1 + np.exp(-logits)))
-    if end == "ArgMax":
-        return logits.argmax(axis=1)[:, None]
     return np.maximum(logits, 0) if end == "Relu" else logits
 
 
 def difference(case: Case, logits: Array) -> float:
-    """Largest difference over the largest output."""
+    """Largest difference over the largest output; for a class, by how much it is not the largest."""
+    if case.end == "ArgMax":
+        below = logits.max(axis=1) - np.take_along_axis(logits, case.wanted, axis=1)[:, 0]
+        return float(below.max() / max(float(np.abs(logits).max()), 1e-6))
     found = finished(logits, case.end)
     assert found.shape == case.wanted.shape, (found.shape, case.wanted.shape)
     return float(np.abs(found - case.wanted).max() / max(float(np.abs(case.wanted).max()), 1e-6))

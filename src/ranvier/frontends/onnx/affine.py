@@ -231,7 +231,7 @@ def clip(data: Data, low: Floats, high: Floats, label: str) -> Data:
 def _narrowed(data: Data, low: Floats, high: Floats, label: str) -> Data:
     """A clip behind an activation: the layer's own bounds become narrower, which is the same."""
     stage = data.stage
-    if stage.upper is None or stage.bias is None:
+    if stage.weight is None or stage.upper is None or stage.bias is None:
         raise RanvierError(f"{label}: no dense layer stands directly before it; put one there or remove it")
     if not data.plain():
         raise RanvierError(f"{label}: it clips copies of the same value in different ways; export the model without it")
@@ -249,8 +249,17 @@ def _narrowed(data: Data, low: Floats, high: Floats, label: str) -> Data:
     shift = np.where(still, ends[0], shift + scale * least)
     if np.array_equal(bias, stage.bias) and np.array_equal(upper, stage.upper) and not still.any():
         return data
-    after = replace(stage, bias=finite(bias, label, "the folded bias"), upper=upper)
-    return replace(data, stage=after, scale=np.where(still, 0, scale).reshape(data.shape), shift=shift.reshape(data.shape))
+    scale = np.where(still, 0, scale)
+    # A neuron that stands for the negative, as min(x, high) makes it, turns round once it has both bounds: what is 0 then is silent.
+    turned = (scale < 0) & np.isfinite(upper[index])
+    places = index[turned]
+    signs = np.ones(stage.size)
+    signs[places] = -1
+    bias[places] = upper[places] - bias[places]
+    shift = np.where(turned, shift + scale * upper[index], shift)
+    after = replace(stage, weight=stage.weight * signs, bias=finite(bias, label, "the folded bias"), upper=upper, quantised=None if (
+        stage.quantised is None) else (stage.quantised[0] * signs.astype(np.int64), stage.quantised[1]))
+    return replace(data, stage=after, scale=np.where(turned, -scale, scale).reshape(data.shape), shift=shift.reshape(data.shape))
 
 
 # Shapes

@@ -100,10 +100,11 @@ def _external(tensor: Any, size: int, folder: str | None, name: str) -> bytes:
     except OSError as error:
         reason = "it is a link" if os.path.islink(os.path.join(folder, place)) else str(error.strerror).lower()
         raise RanvierError(f"{name} lies in {quoted(place)}: {reason}; put that file beside the model, under its own name") from None
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise RanvierError(f"{name} lies in {quoted(place)}: it is not a regular file; export the model again")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise RanvierError(f"{name} lies in {quoted(place)}: it is not a regular file; export the model again")
         if offset + length > status.st_size or status.st_size > MAX_FILE:
             raise RanvierError(
                 f"{name}: bytes {offset} to {offset + length} of {quoted(place)}, which has {status.st_size} (at most {MAX_FILE} are "
