@@ -67,6 +67,7 @@ def cli() -> None:
 @cli.command("convert")
 @click.argument("model", type=_EXISTING)
 @click.option("-o", "--output", type=_EXISTING, required=True, help="The .ranvier file to write.")
+@click.option("--head", metavar="NAME", help="The ONNX output to convert, where the file has several.")
 @click.option("--calibrate", type=_EXISTING, help="Pictures (npz) for the thresholds of Relu layers and for the error report.")
 @click.option("--ticks", default=4, show_default=True, type=click.IntRange(1, 65535),
               help="Steps for which the error is reported.")
@@ -76,7 +77,7 @@ def cli() -> None:
 @click.option("--percentile", default=99.9, show_default=True, type=click.FloatRange(50, 100),
               help="Calibration activations below a Relu's threshold.")
 @_AS_JSON
-def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: int, weight_bits: str, state_bits: int,
+def convert_command(model: Path, output: Path, head: str | None, calibrate: Path | None, ticks: int, weight_bits: str, state_bits: int,
                     percentile: float, as_json: bool) -> None:
     """Turn a conventional network (ONNX) into a spiking one.
 
@@ -93,7 +94,7 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
     from .frontends.onnx import load_onnx
     from .progress import share
     from .reports.tables import print_rows
-    conventional = load_onnx(model)
+    conventional = load_onnx(model, head)
     calibration = load_pictures(calibrate, conventional.input_size)[0] if calibrate else None
     try:
         with share("convert and quantise") as update:

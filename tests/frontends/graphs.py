@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+from ranvier.frontends.onnx import load_onnx
 
 Array = npt.NDArray[Any]
 _TYPES = {np.float64: TensorProto.DOUBLE, np.float32: TensorProto.FLOAT}
@@ -358,6 +361,20 @@ def finished(logits: Array, end: str) -> Array:
     if end == "Sigmoid":
         return np.asarray(1 / (1 + np.exp(-logits)))
     return np.maximum(logits, 0) if end == "Relu" else logits
+
+
+def compare(seeds: range) -> Counter[str]:
+    """Compare the graphs of ``seeds`` with onnxruntime; how often each operator was in them."""
+    used: Counter[str] = Counter()
+    for seed in seeds:
+        case = random_case(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            network = load_onnx(case.model)
+            far = difference(case, network.forward(case.x))
+        assert far <= case.tolerance, f"seed {seed}: the import differs from onnxruntime by {far:.3g} of the largest output"
+        used += case.used
+    return used
 
 
 def difference(case: Case, logits: Array) -> float:

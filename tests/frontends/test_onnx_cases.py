@@ -166,7 +166,8 @@ def test_qdq_keeps_the_integers_of_the_weights() -> None:
 
 @pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4, TensorProto.INT16, TensorProto.UINT8])
 def test_integers_of_every_width_stay_as_they_are(kind: int) -> None:
-    low, high = {TensorProto.INT4: (-8, 7), TensorProto.UINT4: (0, 15), TensorProto.INT16: (-32768, 32767), TensorProto.UINT8: (0, 255)}[kind]
+    low, high = {TensorProto.INT4: (-8, 7), TensorProto.UINT4: (0, 15), TensorProto.INT16: (-32768, 32767),
+                 TensorProto.UINT8: (0, 255)}[kind]
     rng = np.random.default_rng(int(kind))
     integers, scale = rng.integers(low, high + 1, size=(3, 64)), np.float32(rng.random(3) + 0.5)
     zero = np.full(3, 0 if low else (high + 1) // 2)

@@ -52,12 +52,14 @@ def broadcast(data: Data, shape: tuple[int, ...], label: str) -> Data:
 def scaled(data: Data, factor: Floats, label: str) -> Data:
     """data * factor."""
     data = broadcast(data, factor.shape, label)
+    bounded(2 * data.size, label)
     return replace(data, scale=data.scale * factor, shift=data.shift * factor)
 
 
 def shifted(data: Data, addend: Floats, label: str) -> Data:
     """data + addend."""
     data = broadcast(data, addend.shape, label)
+    bounded(data.size, label)
     return replace(data, shift=data.shift + addend)
 
 
@@ -253,12 +255,16 @@ def _narrowed(data: Data, low: Floats, high: Floats, label: str) -> Data:
     # A neuron that stands for the negative, as min(x, high) makes it, turns round once it has both bounds: what is 0 then is silent.
     turned = (scale < 0) & np.isfinite(upper[index])
     places = index[turned]
-    signs = np.ones(stage.size)
-    signs[places] = -1
+    weight, quantised = stage.weight, stage.quantised
+    if turned.any():
+        bounded(weight.size, label)
+        signs = np.ones(stage.size)
+        signs[places] = -1
+        weight = weight * signs
+        quantised = None if quantised is None else (quantised[0] * signs.astype(np.int64), quantised[1])
     bias[places] = upper[places] - bias[places]
     shift = np.where(turned, shift + scale * upper[index], shift)
-    after = replace(stage, weight=stage.weight * signs, bias=finite(bias, label, "the folded bias"), upper=upper, quantised=None if (
-        stage.quantised is None) else (stage.quantised[0] * signs.astype(np.int64), stage.quantised[1]))
+    after = replace(stage, weight=weight, bias=finite(bias, label, "the folded bias"), upper=upper, quantised=quantised)
     return replace(data, stage=after, scale=np.where(turned, -scale, scale).reshape(data.shape), shift=shift.reshape(data.shape))
 
 

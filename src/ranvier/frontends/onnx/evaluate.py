@@ -17,7 +17,7 @@ from .node import Call, Context, key_of, label_of
 from .operators import OPERATORS
 from .refused import reason
 from .tensors import quoted, tensor_constant
-from .values import Data, Label, Quantised, Scores, Stage, Value
+from .values import Data, Label, Quantised, Scores, Stage, Value, start_counting
 
 __all__ = ["SUPPORTED", "evaluate", "samples_axes"]
 
@@ -37,6 +37,7 @@ def samples_axes(graph: Graph) -> list[int | None]:
 
 def evaluate(graph: Graph, names: tuple[str, ...], batch: int | None) -> tuple[dict[str, Value], int, Context]:
     """The values of the tensors ``names``, the size of one sample, and what was noted on the way."""
+    start_counting()
     known = None if batch is None else graph.input_shape[batch]
     context = Context(graph.opset, graph.folder, known)
     shape = tuple(1 if axis == batch or n is None else n for axis, n in enumerate(graph.input_shape))

@@ -93,10 +93,10 @@ class Call:
             raise self.fail(f"{name} holds {array.dtype}, not floats; use float32")
         return finite(array, self.label, name)
 
-    def whole(self, index: int, what: str) -> list[Any]:
-        """Input ``index`` as a list of whole numbers; `BATCH` may be among them."""
+    def whole(self, index: int, what: str, *, sizes: bool = False) -> list[Any]:
+        """Input ``index`` as a list of whole numbers; with ``sizes`` `BATCH` may be among them."""
         array = self.constant(index, what).array
-        if array.ndim > 1 or array.size > 64 or not all(isinstance(n, int) or n is BATCH for n in array.ravel().tolist()):
+        if array.ndim > 1 or array.size > 64 or not all(isinstance(n, int) or sizes and n is BATCH for n in array.ravel().tolist()):
             raise self.fail(f"its {what} must be a list of whole numbers; export the model again")
         return list(array.ravel().tolist())
 

@@ -57,7 +57,7 @@ def identity(call: Call) -> Value:
 
 def reshape(call: Call) -> Value:
     """Reshape to a known shape, with 0 for "as before" unless ``allowzero``."""
-    value, target = _subject(call), call.whole(1, "shape")
+    value, target = _subject(call), call.whole(1, "shape", sizes=True)
     before = _sizes(value)
     if not call.integer("allowzero", 0):
         if any(n == 0 and i >= len(before) for i, n in enumerate(target)):
@@ -180,8 +180,7 @@ def slice_(call: Call) -> Value:
         steps = None if call.value(4) is None else call.whole(4, "steps")
     starts, ends = starts or [], ends or []
     axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
-    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps or any(
-            n is BATCH for n in (*starts, *ends, *steps)):
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise call.fail("its ranges do not fit; export the model again")
     for start, end, given, step in zip(starts, ends, axes, steps, strict=True):
         axis = call.axis(given, len(_sizes(value)))

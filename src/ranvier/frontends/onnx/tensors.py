@@ -14,7 +14,7 @@ from onnx import numpy_helper
 
 from ...files.limits import MAX_FILE
 from ...model.errors import RanvierError
-from .values import MAX_ELEMENTS, Constant
+from .values import MAX_ELEMENTS, Constant, bounded
 
 __all__ = ["FLOATS", "INTEGERS", "quoted", "tensor_constant"]
 
@@ -43,6 +43,7 @@ def tensor_constant(tensor: Any, folder: str | None) -> Constant:
     count = math.prod(dims) if all(0 <= n <= MAX_ELEMENTS for n in dims) and len(dims) <= 8 else -1
     if not 0 <= count <= MAX_ELEMENTS or tensor.HasField("segment"):
         raise RanvierError(f"{name}: its shape does not fit its data; export the model again")
+    bounded(count, name)
     if tensor.data_type == _T.STRING:
         if count != len(tensor.string_data):
             raise RanvierError(f"{name}: its shape does not fit its data; export the model again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,12 +13,13 @@ from ...model.errors import RanvierError
 from ..conventional import Floats, Integers
 
 __all__ = ["BATCH", "LARGEST", "MAX_ELEMENTS", "Constant", "Data", "Label", "Linear", "Quantised", "Scores", "Stage", "Value",
-           "bounded", "finite"]
+           "bounded", "finite", "start_counting"]
 
 #: Weights and biases beyond this are taken for damage: squares of sums of them stay finite in float64.
 LARGEST = 1e15
-#: Elements of any array that is made from what a file says.
-MAX_ELEMENTS = 1 << 26
+#: Elements of any array that is made from what a file says, and of all of them.
+MAX_ELEMENTS, MAX_TOTAL = 1 << 26, 1 << 28
+_SPENT: ContextVar[list[int]] = ContextVar("values made from one file", default=[0])  # noqa: B039  # set for each file
 
 
 class _Batch:
@@ -151,10 +153,18 @@ class Label:
 Value = Constant | Data | Quantised | Scores | Label
 
 
+def start_counting() -> None:
+    """Begin a new file for `bounded`."""
+    _SPENT.set([0])
+
+
 def bounded(count: int, label: str) -> None:
-    """Refuse arrays that only a hostile file asks for."""
-    if count > MAX_ELEMENTS:
-        raise RanvierError(f"{label}: it makes {count} values; at most {MAX_ELEMENTS} are read")
+    """Count values that are made from what a file says, and refuse what only a hostile one asks for."""
+    spent = _SPENT.get()
+    spent[0] += count
+    if count > MAX_ELEMENTS or spent[0] > MAX_TOTAL:
+        raise RanvierError(f"{label}: it makes {count} values, {spent[0]} with those before it; at most {MAX_ELEMENTS} for a node and "
+                           f"{MAX_TOTAL} for a file are read")
 
 
 def finite(array: Floats, label: str, what: str) -> Floats:
