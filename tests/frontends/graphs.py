@@ -140,13 +140,19 @@ class Graph:
         if way == "flatten":
             self.current = self.node("Flatten", [self.current], axis=1)
         elif way == "reshape":
-            target = self.pick([-1, size], [0, size], [0, -1])
+            ways = [[-1, size], [0, size], [0, -1]]
+            target = self.pick(*ways) if self.fixed is None else self.pick(*ways, [self.fixed, size], [self.fixed, -1])
             self.current = self.node("Reshape", [self.current, self.tensor(target, np.int64)])
         else:
             found = self.node("Shape", [self.current])
             found = self.node("Gather", [found, self.tensor(0, np.int64)], axis=0)
             found = self.axes_form("Unsqueeze", found, [0])
-            found = self.node("Concat", [found, self.tensor([self.pick(-1, size)], np.int64)], axis=0)
+            if len(self.shape) == 3 and self.rng.random() < 0.5:    # x.view(x.size(0), x.size(1) * x.size(2))
+                known = self.node("Shape", [self.current])
+                rest = self.node("Mul", [self.node("Gather", [known, self.tensor([axis], np.int64)], axis=0) for axis in (1, 2)])
+            else:
+                rest = self.tensor([self.pick(-1, size)], np.int64)
+            found = self.node("Concat", [found, rest], axis=0)
             self.current = self.node("Reshape", [self.current, found])
         self.shape = (1, size)
 

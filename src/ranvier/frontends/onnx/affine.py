@@ -144,10 +144,13 @@ def _by_vector(data: Data, columns: Floats, weights: Constant, shape: tuple[int,
     index, scale, offset = data.index.ravel(), data.scale.ravel(), data.shift.ravel() @ columns
     if data.linear is not None:
         return _of_matrix(data, (data.linear.matrix[:, index] * scale) @ columns, offset, shape, batch, names)
-    matrix = np.zeros((data.stage.size, columns.shape[1]))
-    np.add.at(matrix, index, scale[:, None] * columns)
+    plain, matrix = data.plain(), np.zeros((data.stage.size, columns.shape[1]))
+    if plain:
+        matrix[index] = scale[:, None] * columns
+    else:
+        np.add.at(matrix, index, scale[:, None] * columns)
     quantised = None
-    if weights.quantised is not None and weights.array.ndim == 2 and data.plain() and scale.size and np.all(scale == scale[0]) and scale[0]:
+    if weights.quantised is not None and weights.array.ndim == 2 and plain and scale.size and np.all(scale == scale[0]) and scale[0]:
         integers, steps = (part.T if left else part for part in weights.quantised)
         if np.all(steps == steps[0]):
             placed = np.zeros(matrix.shape, np.int64)
@@ -291,16 +294,17 @@ def reshaped(data: Data, target: list[Any], known_batch: int | None, label: str)
     else:
         # Where the file leaves one size to be found that is the samples', unless all of a sample must go there.
         places = [i for i, n in enumerate(target) if n == -1] + [i for i, n in enumerate(target) if n in (known_batch, 1)]
+    mixed = False
     for place in places:
         sizes = _resolved([*target[:place], *target[place + 1:]], data.size)
         if sizes is None:
             continue
         # Rows stay rows only if nothing but the samples is counted before them.
-        if math.prod(data.shape[:data.batch]) != 1 or math.prod(sizes[:place]) != 1:
-            raise mixes(label)
-        whole = (*sizes[:place], 1, *sizes[place:])
-        return data.with_arrays(lambda array, whole=whole: array.reshape(whole), place)
-    raise _misfit(data, target, label)
+        if math.prod(data.shape[:data.batch]) == 1 and math.prod(sizes[:place]) == 1:
+            whole = (*sizes[:place], 1, *sizes[place:])
+            return data.with_arrays(lambda array, whole=whole: array.reshape(whole), place)
+        mixed = True
+    raise mixes(label) if mixed else _misfit(data, target, label)
 
 
 def _resolved(target: list[Any], size: int) -> tuple[int, ...] | None:

@@ -23,7 +23,10 @@ Array = npt.NDArray[Any]
 def _each(value: Constant, change: Callable[[Array], Array]) -> Constant:
     """A constant in another order, with the integers that it is made of."""
     both = None if value.quantised is None else (change(value.quantised[0]), change(value.quantised[1]))
-    return replace(value, array=np.asarray(change(value.array)), quantised=both)    # a single object stays an array
+    array = np.asarray(change(value.array))    # a single object stays an array
+    if array.dtype == object and all(type(item) is int for item in array.ravel().tolist()):
+        array = array.astype(np.int64)    # sizes of which none is the samples' are plain numbers
+    return replace(value, array=array, quantised=both)
 
 
 def _subject(call: Call) -> Constant | Data:
