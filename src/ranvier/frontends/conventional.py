@@ -86,7 +86,7 @@ class Conventional:
     source
         Name of the file, without its folder.
     input_size
-        Values of one picture.
+        Values of one sample.
     layers
         At least one; layer i + 1 takes what layer i gives.
     notes
@@ -109,11 +109,11 @@ class Conventional:
     def preactivations(self, x: npt.ArrayLike) -> list[Floats]:
         """What enters each layer's activation, (batch, n_out) float64 each; the last is the logits.
 
-        ``x`` is (batch, input_size), in the range that the network was trained for (0 to 1 for pictures).
+        ``x`` is (batch, input_size), in the range that the network was trained for (0 to 1 where nothing else is said).
         """
         value = np.asarray(x, np.float64)
         if value.ndim != 2 or value.shape[1] != self.input_size:
-            raise RanvierError(f"pictures: shape {value.shape}; the network needs (n, {self.input_size}): reshape them")
+            raise RanvierError(f"samples: shape {value.shape}; the network needs (n, {self.input_size}): reshape them")
         found = []
         for layer in self.layers:
             found.append(value @ layer.weight + layer.bias)
