@@ -22,7 +22,7 @@ TENSORS: dict[str, Any] = {
     "w": RNG.normal(size=(4, 5)), "b": RNG.normal(size=5), "one": RNG.normal(size=(5, 1)), "bias": np.array([0.1]),
     "many": RNG.normal(size=(5, 3)),
     "unity": np.float64(1), "half": np.float64(0.5), "most": np.float64(0.8), "two": np.array([3, 7]), "three": np.array([3, 5, 9]),
-    "names": np.array([b"no", b"yes"], object), "row": np.array([-1]), "second": np.array(1), "column": np.array([-1, 1])}
+    "names": np.array([b"no", b"yes"], object), "row": np.array([-1]), "second": np.array([1]), "column": np.array([-1, 1])}
 BODY: list[Step] = [("Gemm", ["x", "w", "b"], ["p"], {}), ("Relu", ["p"], ["h"], {})]
 ONE: list[Step] = [*BODY, ("Gemm", ["h", "one", "bias"], ["z"], {})]
 MANY: list[Step] = [*BODY, ("MatMul", ["h", "many"], ["z"], {})]
@@ -144,6 +144,14 @@ def test_regressors() -> None:
     np.testing.assert_allclose(load_onnx(model(steps, ["y"])).forward(X), run_onnx(model(steps, ["y"]), X)[0], rtol=1e-5, atol=1e-5)
     mlp = model([*ONE, ("Reshape", ["z", "column"], ["variable"], {})], ["variable"])    # as skl2onnx ends an MLPRegressor
     assert load_onnx(mlp).answer == Answer("value")
+
+
+def test_outputs_on_several_axes_are_values() -> None:
+    net = load_onnx(model([*BODY, ("MatMul", ["h", "many"], ["a"], {}), ("MatMul", ["h", "many"], ["e"], {}),
+                           ("Unsqueeze", ["a", "second"], ["c"], {}), ("Unsqueeze", ["e", "second"], ["d"], {}),
+                           ("Concat", ["c", "d"], ["y"], {"axis": 1})], ["y"]))
+    assert net.answer == Answer("value") and net.layers[-1].bias.size == 6
+    assert any("its values are no scores of classes" in note for note in net.notes)
 
 
 # Several outputs

@@ -15,7 +15,8 @@ from ranvier.model.errors import RanvierError
 from tests.frontends.graphs import random_case
 
 OPERATORS = ("Softmax", "Sigmoid", "ArgMax", "Relu", "Min", "Shape", "Concat", "Gather", "Slice", "Reshape", "Squeeze", "Unsqueeze", "Sub",
-             "Div", "Transpose", "MatMul", "QuantizeLinear", "DequantizeLinear", "Cast", "Greater", "Expand", "ConstantOfShape", "Round", "Sum")
+             "Div", "Transpose", "MatMul", "QuantizeLinear", "DequantizeLinear", "Cast", "Greater", "Expand",
+             "ConstantOfShape", "Round", "Sum")
 
 
 @cache

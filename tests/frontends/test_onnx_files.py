@@ -115,6 +115,11 @@ def test_a_lying_shape_reads_nothing(folder: Path) -> None:
         read(folder, proto)
 
 
+def test_the_weights_beside_a_model_are_not_the_model(folder: Path) -> None:
+    with pytest.raises(RanvierError, match="m.data: it is not an ONNX file.*so give the .onnx file"):
+        load_onnx(folder / "m.data")
+
+
 # Other files
 
 

@@ -233,7 +233,9 @@ def refuse_behind(call: Call) -> RanvierError:
 def answer_of(value: Data | Scores | Label, context: Context, owner: str) -> tuple[Data, Answer]:
     """The data that the last layer gives, and what it means; ``owner`` names the output in messages."""
     if isinstance(value, Data):
-        return value, Answer("class" if value.size > 1 else "value")
+        if value.size > 1 and value.size not in value.shape:
+            context.note(f"{owner}: it has the shape {value.shown()}, so its values are no scores of classes")
+        return value, Answer("class" if value.size > 1 and value.size in value.shape else "value")
     data = value.data
     if isinstance(value, Label):
         if not value.binary and data.size < 2:

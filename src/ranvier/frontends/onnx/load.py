@@ -46,7 +46,8 @@ def load_onnx(path: str | os.PathLike[str] | onnx.ModelProto, output: str | None
     try:
         return _network(graph_of(parse(data) if model is None else model, folder), source, output)
     except RanvierError as error:
-        raise RanvierError(f"{owner}: {error}") from None
+        hint = "; weights beside a model have such names, so give the .onnx file" if owner.endswith(".data") else ""
+        raise RanvierError(f"{owner}: {error}{hint}") from None
     except UnicodeDecodeError:
         raise RanvierError(f"{owner}: a name is not text; the file is damaged, export the model again") from None
 
