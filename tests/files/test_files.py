@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ranvier.files import archive as archive_module
 from ranvier.files.network import load_network, save_network
 from ranvier.files.safe import write_atomic, write_json
 from ranvier.files.samples import load_pictures
