@@ -84,7 +84,8 @@ def test_ids_beside_samples_of_a_known_name_are_no_labels(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("labels", [
     CLASSES.astype(np.float32), CLASSES.astype(np.float16), CLASSES + 1e-9, CLASSES[:, None], np.eye(3)[CLASSES],
-    np.eye(3, dtype=bool)[CLASSES], np.eye(3, dtype=np.int64)[CLASSES], np.eye(3, dtype=np.float16)[CLASSES], np.eye(3)[CLASSES] + 1e-9, CLASSES.astype(np.uint64)])
+    np.eye(3, dtype=bool)[CLASSES],
+    np.eye(3, dtype=np.int64)[CLASSES], np.eye(3, dtype=np.float16)[CLASSES], np.eye(3)[CLASSES] + 1e-9, CLASSES.astype(np.uint64)])
 def test_labels_that_are_whole(tmp_path: Path, labels: Any) -> None:
     found = load_samples(npz(tmp_path, X=VALUES, y=labels), 4)
     assert holds(found) and found.labels is not None and found.labels.dtype == np.int64
@@ -195,7 +196,8 @@ def test_dust_is_clipped_and_more_is_not() -> None:
 
 
 @pytest.mark.parametrize(("values", "bounds", "words"), [
-    (np.array([-0.42, 2.82]), (0, 1), "floats from -0.42 to 2.82; the network's inputs take 0 to 1: .* --input-range LOW HIGH.*--mean and --std"),
+    (np.array([-0.42, 2.82]), (0, 1),
+     "floats from -0.42 to 2.82; the network's inputs take 0 to 1: .* --input-range LOW HIGH.*--mean and --std"),
     (np.array([0, 300]), (0, 255), "values from 0 to 300; the network's inputs take 0 to 255: .*--input-range LOW HIGH"),
     (np.array([0, np.nan]), (0, 1), "NaN or infinite"),
     (np.array([0.0]), (1, 1), "the lower first"),
