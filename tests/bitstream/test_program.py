@@ -83,7 +83,7 @@ def test_libraries_of_a_whole_program() -> None:
 
 def test_builds_that_cannot_be_loaded(loader: Loader, tmp_path: Path) -> None:
     loader("Done", 0)
-    with pytest.raises(RanvierError, match="build.json"):
+    with pytest.raises(RanvierError, match="nothing: no build there: run ranvier build NETWORK --board"):
         program_board(tmp_path / "nothing")
     folder = built(tmp_path / "build")
     (folder / "ranvier.bit").write_bytes(b"other")
