@@ -12,7 +12,7 @@ from ..fixed import ROUNDING
 from ..limits import MAX_DELAY
 
 __all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range",
-           "from_fields", "power_of_two"]
+           "from_fields", "power_of_two", "size_text"]
 
 #: The least depths that a core, the input unit and the fabric can have.
 LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1,
@@ -28,6 +28,11 @@ _Kind = TypeVar("_Kind")
 def bits_for(largest: int) -> int:
     """Width of an unsigned field that holds 0 to ``largest``, at least 1."""
     return max(1, int(largest).bit_length())
+
+
+def size_text(cores: int, lanes: int) -> str:
+    """A fabric's size in words: ``2 cores x 64 lanes``."""
+    return f"{cores} {'core' if cores == 1 else 'cores'} x {lanes} lanes"
 
 
 def power_of_two(value: int) -> bool:

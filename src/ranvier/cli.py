@@ -357,22 +357,28 @@ def boards_command(as_json: bool) -> None:
 @click.option("--cores", type=click.IntRange(1, 16), help="Cores; without it the board's, or as many as help NETWORK.")
 @click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core; without it the board's.")
 @click.option("--clock", type=click.FloatRange(1, 1000), help="Fabric clock in MHz, rounded down to one that the PLL makes; without it the "
-              "fastest that timing allows.")
+              "board's, or a slower one that timing allows.")
 @click.option("--seeds", type=click.IntRange(1, 64), help="Placement seeds to try: 1 to this number; without it the board's.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Placements at a time; without it one for each processor.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Ticks of the predicted inference; without it the conversion's.")
-@click.option("--input", "pictures", type=_EXISTING, 
-              help="Pictures (npz) to predict the time of an inference with; without them the worst case.")
+@click.option("--faster", is_flag=True, help="Go on after the first bitstream that meets its clock: make the design again for the "
+              "fastest clock that its timing allows.")
+@click.option("--input", "pictures", type=_EXISTING,
+              help="Samples (npz, npy or csv) to predict the time of an inference with; without them the worst case.")
+@click.option("--samples", "samples_key", metavar="KEY", help="Array of --input that has the samples, where its name does not say it.")
+@click.option("--labels", "labels_key", metavar="KEY", help="Array or column of --input that has the labels, which are left out.")
 @_AS_JSON
 def build_command(network: Path | None, board: str, output: Path, tailored: bool, cores: int | None, lanes: str | None, clock: float | None,
-                  seeds: int | None, jobs: int | None, ticks: int | None, pictures: Path | None, as_json: bool) -> None:
+                  seeds: int | None, jobs: int | None, ticks: int | None, faster: bool, pictures: Path | None, samples_key: str | None,
+                  labels_key: str | None, as_json: bool) -> None:
     """Build a bitstream for a board, with open tools.
 
     Without --tailor it is the board's overlay: one bitstream that runs any network that fits, loaded at run time; NETWORK may be
     left out, or is checked to fit. With --tailor cores and memories are sized to NETWORK.
 
-    The design is synthesised, placed with several seeds side by side, and given the fastest clock that the PLL makes and the
-    timing allows. A bitstream whose timing is not met is never handed out. The first use of a YoWASP program compiles it.
+    What cannot fit the chip's memories is refused first. The design is synthesised and placed with several seeds side by side for
+    the board's clock, or for slower ones where timing is missed. The first bitstream that meets its clock is it; --faster goes on.
+    A bitstream whose timing is not met is never handed out. The first use of a YoWASP program compiles it.
 
     \b
     Examples:
@@ -383,7 +389,8 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
     from .reports.build_table import build_rows, seed_lines
     from .reports.tables import print_rows
     report = build(network, board, output, tailored=tailored, cores=cores, lanes=None if lanes is None else int(lanes), clock_mhz=clock,
-                   seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures)
+                   seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures, samples_key=samples_key,
+                   labels_key=labels_key, faster=faster)
     if as_json:
         _show(report)
         return
@@ -399,6 +406,8 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
 @_AS_JSON
 def program_command(folder: Path | None, flash: bool, udev_rule: bool, as_json: bool) -> None:
     """Load the bitstream of a build into its board, with openFPGALoader.
+
+    A loader that hangs is ended after 60 s and 1 s for each 5,000 bytes of the file.
 
     \b
     Examples:

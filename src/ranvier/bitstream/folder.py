@@ -34,15 +34,17 @@ def replaced_folder(output: Path, mark: str) -> Iterator[Path]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise RanvierError(f"{shown(output)}: cannot be made: {reason}; name another folder with -o") from None
+    old = folder.with_name(folder.name + ".old")
     try:
         yield folder
         folder.chmod(0o777 & ~_umask())
-        old = folder.with_name(folder.name + ".old")
         if output.exists():
             os.replace(output, old)
         os.replace(folder, output)
-        shutil.rmtree(old, ignore_errors=True)
     finally:
+        if old.exists() and not output.exists():
+            os.replace(old, output)     # interrupted between the two
+        shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

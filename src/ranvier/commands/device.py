@@ -16,7 +16,7 @@ from ..device.result import Difference, Result
 from ..device.serial_port import known_ports
 from ..files.network import save_network
 from ..files.safe import write_atomic, write_json
-from ..model.fabric.config import FabricConfig
+from ..model.fabric.config import FabricConfig, size_text
 from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
 from ..model.network.network import Network
@@ -131,7 +131,7 @@ def info_rows(info: dict[str, Any]) -> list[tuple[str, str]]:
     fabric, core, link = info["fabric"], info["fabric"]["core"], info["link"]
     rows = [
         ("board", info["board"]), ("configuration hash", info["configuration"]), ("clock", f"{info['clock_hz'] / 1e6:g} MHz"),
-        ("fabric", f"{fabric['cores']} cores x {core['lanes']} lanes"),
+        ("fabric", size_text(fabric['cores'], core['lanes'])),
         ("bits of a membrane, weight, input value", f"{fabric['state_bits']}, {fabric['weight_bits']}, {fabric['input_bits']}"),
         ("weight words of a core", f"{core['weight_depth']:,}"),
         ("membranes of a core, of the input unit",

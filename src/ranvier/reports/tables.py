@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..files.safe import load_json
 from ..model.errors import RanvierError
+from ..model.fabric.config import size_text
 
 __all__ = ["demo_rows", "load_report", "print_rows", "run_rows", "semantics_lines"]
 
@@ -58,7 +59,7 @@ def _demo_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [
         ("pictures compared in RTL", f"{report['rtl_pictures']:,}"),
         ("mismatches (spikes, membranes, counters, clocks)", f"{report['rtl_mismatches']:,}"),
-        ("fabric", f"{fabric['cores']} cores x {fabric['core']['lanes']} lanes"),
+        ("fabric", size_text(fabric['cores'], fabric['core']['lanes'])),
         (f"clocks per picture at {ticks} ticks, latency of one", f"{report['clocks_per_picture']:.1f}"),
         (f"clocks per picture at {ticks} ticks, in a stream", f"{report['clocks_per_picture_stream']:.1f}"),
         ("clocks per tick, in a stream", f"{report['clocks_per_tick']:.1f}"),
@@ -76,7 +77,7 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     try:
         fabric = report["fabric"]
         rows = [("pictures", f"{report['pictures']:,}"), ("ticks", str(report["ticks"])),
-                ("fabric", f"{fabric['cores']} cores x {fabric['core']['lanes']} lanes")]
+                ("fabric", size_text(fabric['cores'], fabric['core']['lanes']))]
         if "accuracy" in report:
             rows.append(("accuracy", f"{100 * report['accuracy']:.2f} %"))
         if "rtl_mismatches" in report:
