@@ -20,7 +20,7 @@ from ..model.errors import RanvierError
 from .limits import MAX_CONTENT, MAX_DIRECTORY, MAX_ENTRIES, MAX_HEADER
 from .safe import plain, read_bounded, shown
 
-__all__ = ["Archive", "Array"]
+__all__ = ["Archive", "Array", "parse_npy"]
 
 _NPY_TEXT = re.compile(r"[\w '\",:(){}<>|=]*\s*")
 
@@ -109,12 +109,16 @@ class Archive:
     def array(self, name: str, most: int = MAX_CONTENT) -> Array:
         """Entry ``name`` as a read-only array of bool, integers or floats of at most 8 bytes, up to four dimensions."""
         owner = f"{self.path}: array {name.removesuffix('.npy')}"
-        data = self.read(name, most)
-        dtype, shape, fortran, start = _npy_header(data, owner)
-        if math.prod(shape) * dtype.itemsize != len(data) - start:
-            raise RanvierError(f"{owner}: the header says {' x '.join(map(str, shape)) or 'one'} of {dtype}, "
-                               f"{len(data) - start} bytes follow; save it again")
-        return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
+        return parse_npy(self.read(name, most), owner)
+
+
+def parse_npy(data: bytes, owner: str) -> Array:
+    """The array of an npy file's content, under the same bounds as `Archive.array`. Raises `RanvierError`."""
+    dtype, shape, fortran, start = _npy_header(data, owner)
+    if math.prod(shape) * dtype.itemsize != len(data) - start:
+        raise RanvierError(f"{owner}: the header says {' x '.join(map(str, shape)) or 'one'} of {dtype}, "
+                           f"{len(data) - start} bytes follow; save it again")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
 
 
 def _npy_header(data: bytes, owner: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
