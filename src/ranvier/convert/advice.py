@@ -13,6 +13,7 @@ import numpy as np
 
 from ..frontends.conventional import Clip, Conventional, Floats
 from ..model.errors import RanvierError
+from ..model.network.headroom import prove_headroom
 from ..model.network.network import Network
 from .answer import choose
 from .bounds import hidden_bounds
@@ -26,7 +27,7 @@ __all__ = ["Settings", "Trials", "advise"]
 #: Room that the readout keeps beyond what calibration samples need.
 _MARGIN = 1.25
 #: Samples of a trial, weights that all trials may quantise together, and multiply-adds that they may take.
-_SAMPLES, _WEIGHTS, _WORK = 500, 600_000, 20_000_000_000
+_SAMPLES, _WEIGHTS, _WORK = 500, 400_000, 12_000_000_000
 _PERCENTILES = (90.0, 95.0, 98.0, 99.0, 99.5, 100.0)
 _MOST_STEPS = 256
 #: A change is worth a line if it takes this much off the loss, and this share of it.
@@ -85,7 +86,7 @@ class Trials:
         return simulate(measured.samples, measured.top, layers, [steps], steps)
 
     def _readout(self, finest: Quantised, factor: float, trace: Trace, bounds: list[float], settings: Settings) -> Quantised:
-        """The readout whose clamps and whose rounding cost least together; of equals the coarsest, which leaves the most room.
+        """The coarsest readout, which leaves the most room, unless its rounding costs more than the clamps of a finer one.
 
         The rates of the layer before say what its membranes come to, so that no candidate needs a run.
         """
@@ -103,22 +104,29 @@ class Trials:
             membranes = np.clip(settings.steps * (rates @ found.weight + found.bias), fall - high - 1, high - rise)
             values = membranes * (found.scale[0] / settings.steps)
             if yardstick.answer.kind == "value":
-                return float(np.square(values - wanted).mean())
+                return float(np.mean(np.square(values - wanted)))
             return float(np.mean(choose(yardstick.answer, values) != choose(yardstick.answer, wanted)))
-        return min(reversed(candidates), key=loss)
+        losses = [loss(found) for found in candidates]
+        enough = max(1.1 * min(losses), min(losses) + (0.0 if yardstick.answer.kind == "value" else _WORTH))
+        return next(found for found, cost in zip(reversed(candidates), reversed(losses), strict=True) if cost <= enough)
 
-    def trial(self, settings: Settings, samples: int) -> tuple[float, float] | None:
-        """Loss and figure of the first samples with other settings; None where they give no network."""
-        assert self.measured is not None and self.yardstick is not None
+    def fewer(self, samples: int) -> Trials:
+        """The same for the first samples; what is quantised is shared."""
+        measured, yardstick = self.measured, self.yardstick
+        assert measured is not None and yardstick is not None
+        return Trials(self.conventional, self.reached, measured.first(samples), yardstick.first(samples), self.quantiser, self.info)
+
+    def trial(self, settings: Settings) -> tuple[float, float] | None:
+        """Loss and figure with other settings; None where they give no network."""
+        measured, yardstick = self.measured, self.yardstick
+        assert measured is not None and yardstick is not None
         try:
             network, _, _ = self.make(settings)
+            prove_headroom(network)
         except RanvierError:
             return None
-        few = self.measured.first(samples)
-        trace = simulate(few.samples, few.top, integer_layers(network), [settings.steps], settings.steps)
+        trace = simulate(measured.samples, measured.top, integer_layers(network), [settings.steps], settings.steps)
         values = trace.readouts[settings.steps] * (float(network.info["readout_scale"]) / settings.steps)
-        yardstick = replace(self.yardstick, reference=self.yardstick.reference[:samples],
-                            labels=None if self.yardstick.labels is None else self.yardstick.labels[:samples])
         return yardstick.loss(values), yardstick.figure(values)
 
 
@@ -134,15 +142,16 @@ def advise(trials: Trials, settings: Settings, loss: float, accuracy: AccuracyRe
     if loss <= trials.yardstick.bearable:
         return []
     samples = min(_SAMPLES, len(trials.measured.samples))
-    budget = _Budget(trials.conventional, samples)
-    unchanged = trials.trial(settings, samples)
+    trials, budget = trials.fewer(samples), _Budget(trials.conventional, samples)
+    assert trials.yardstick is not None
+    unchanged = trials.trial(settings)
     if unchanged is None or unchanged[0] <= trials.yardstick.bearable:
         return []
     found: list[tuple[float, float, Settings]] = []
     changes = list(_single(trials.conventional, settings))
     for done, changed in enumerate(changes):
         told(done / (len(changes) + 3))
-        _try(trials, changed, samples, budget, found)
+        _try(trials, changed, budget, found)
     best: dict[str, tuple[float, float, Settings]] = {}
     for outcome in sorted(found, key=lambda outcome: (outcome[0], _price(settings, outcome[2]))):
         name = next(iter(_changes(settings, outcome[2])))
@@ -154,7 +163,7 @@ def advise(trials: Trials, settings: Settings, loss: float, accuracy: AccuracyRe
         joined = replace(together, **_changes(settings, outcome[2]))
         both: list[tuple[float, float, Settings]] = [outcome] if together == settings else []
         if not both:
-            _try(trials, joined, samples, budget, both)
+            _try(trials, joined, budget, both)
         if both and _helps(reached, both[0][0]):
             together, reached = joined, both[0][0]
             if len(_changes(settings, together)) > 1:
@@ -171,7 +180,7 @@ def _helps(before: float, after: float) -> bool:
 
 def _price(settings: Settings, changed: Settings) -> float:
     """How far a change goes: of equally good ones the smaller is better."""
-    return sum(abs(getattr(changed, name) - getattr(settings, name)) for name in _changes(settings, changed))
+    return float(sum(abs(getattr(changed, name) - getattr(settings, name)) for name in _changes(settings, changed)))
 
 
 def _changes(settings: Settings, changed: Settings) -> dict[str, Any]:
@@ -215,9 +224,9 @@ class _Budget:
         return True
 
 
-def _try(trials: Trials, settings: Settings, samples: int, budget: _Budget, found: list[tuple[float, float, Settings]]) -> None:
+def _try(trials: Trials, settings: Settings, budget: _Budget, found: list[tuple[float, float, Settings]]) -> None:
     if not budget.pay(trials, settings):
         return
-    outcome = trials.trial(settings, samples)
+    outcome = trials.trial(settings)
     if outcome is not None:
         found.append((*outcome, settings))

@@ -66,8 +66,8 @@ def values_of(network: Network, readouts: Array, steps: int, answer: Answer | No
 def choose(answer: Answer, values: Array) -> npt.NDArray[np.int64]:
     """The class of each row of ``values`` (n, outputs), counted from 0. ``answer`` is not "value"."""
     if answer.kind == "binary":
-        return (values[:, 0] > answer.threshold).astype(np.int64)
-    return np.argmax(values, axis=1).astype(np.int64)
+        return np.asarray(values[:, 0] > answer.threshold, np.int64)
+    return np.asarray(np.argmax(values, axis=1), np.int64)
 
 
 def class_labels(answer: Answer, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files.samples import Samples, quantise_samples
+from ..files.samples import Samples
 from ..frontends.conventional import Answer, Conventional, Floats
 from ..model.errors import RanvierError
 from ..model.network.headroom import input_bounds, prove_headroom
@@ -47,7 +47,7 @@ Progress = Callable[[int, int], None]
 #: Calibration samples that are used; the first ones.
 _SAMPLES = 2000
 #: Multiply-adds that one simulation may take, a few seconds; and the samples that it takes at least.
-_WORK = 40_000_000_000
+_WORK = 8_000_000_000
 _FEWEST = 100
 #: A membrane of the readout that comes within this share of its bound is worth a word.
 _NEAR = 0.95

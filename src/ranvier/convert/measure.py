@@ -61,6 +61,10 @@ class Yardstick:
         figures, notes = judge(answer, reference, measured.labels)
         return cls(answer, reference, measured.labels if figures else None, notes)
 
+    def first(self, count: int) -> Yardstick:
+        """The yardstick of the first samples."""
+        return Yardstick(self.answer, self.reference[:count], None if self.labels is None else self.labels[:count])
+
     @property
     def measure(self) -> str:
         """Its name; see `AccuracyReport`."""

@@ -105,8 +105,8 @@ def _forms(samples: Samples, values: Floats, mapping: InputMapping, input_bits: 
         return
     natural = samples.natural_range(input_bits)
     ranges = [mapping.input_range]
-    if mapping.input_range is None and 0 <= samples.low and 0 < samples.high < natural[1]:
-        ranges.append((0.0, samples.high))
+    if mapping.input_range is None and samples.low >= 0 and 0 < samples.high <= _FAINT * natural[1]:
+        ranges.insert(0, (0.0, samples.high))
     for given in ranges:
         low, high = given or (0.0, 1.0)
         said = "" if given == mapping.input_range else f"input_range=({low:g}, {high:g}) "

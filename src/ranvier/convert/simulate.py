@@ -24,7 +24,7 @@ BATCH = 250
 #: State words up to this width, and the products that make them, are exact in float32.
 _EXACT_BITS = 24
 #: What stepping one neuron costs, in multiply-adds of a product.
-_NEURON_COST = 40
+_NEURON_COST = 100
 
 
 @dataclass(frozen=True, eq=False)
