@@ -80,7 +80,8 @@ def cli() -> None:
               help="Share of a Relu's activations (those of 0 left out) that are below its threshold.")
 @click.option("--input-range", type=float, nargs=2, metavar="LOW HIGH",
               help="Range of the values in samples, for the conventional network too; without it 0 to 1 for floats, 0 to 255 for integers.")
-@click.option("--mean", metavar="NUMBERS", help="Mean that was subtracted in training: one number, or one for each channel (or value), as 0.1,0.2.")
+@click.option("--mean", metavar="NUMBERS",
+              help="Mean that was subtracted in training: one number, or one for each channel or value, as 0.1,0.2.")
 @click.option("--std", metavar="NUMBERS", help="What was divided by in training, after --mean; in the units of --input-range.")
 @click.option("--answer", type=click.Choice(["class", "binary", "value"]),
               help="What the outputs mean: a value for each class, one value whose sign tells two classes apart, or values (regression).")
@@ -130,9 +131,11 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, samples_k
 @click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
               help="golden: (the model), rtl: (the whole device in simulation), serial:PORT (a board), or fabric: (the compiled fabric "
                    "without its link, every membrane).")
-@click.option("--input", "pictures", type=_EXISTING, required=True, help="Pictures (npz); labels in it give the accuracy.")
+@click.option("--input", "pictures", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
+@click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
+@click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
-@click.option("--limit", type=click.IntRange(1), help="Run the first pictures only.")
+@click.option("--limit", type=click.IntRange(1), help="Run the first samples only.")
 @click.option("--compare", type=click.Choice(["golden:"]),
               help="Compare everything that comes back with the model: readouts, spikes, counters, clocks.")
 @click.option("--cores", type=click.IntRange(1, 16), help="Cores of the fabric, 2 without it; a board has its own.")
@@ -142,10 +145,10 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, samples_k
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit on fabric:, to see a mismatch.")
 @click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
 @_AS_JSON
-def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, limit: int | None, compare: str | None,
-                cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None, inject_fault: bool, output: Path | None,
-                as_json: bool) -> None:
-    """Run pictures through a network: in the model, in simulation, or on a board.
+def run_command(network: Path, backend: str, pictures: Path, samples_key: str | None, labels_key: str | None, ticks: int | None,
+                limit: int | None, compare: str | None, cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None,
+                inject_fault: bool, output: Path | None, as_json: bool) -> None:
+    """Run samples through a network: in the model, in simulation, or on a board.
 
     Exit code 1 means that what came back differs from the model; the first difference is printed.
 
@@ -158,13 +161,14 @@ def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, 
     from .commands.run import run_pictures
     _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None, baud=baud is not None)
     report = run_pictures(network, backend, pictures, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
-                          pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output)
+                          pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output,
+                          samples_key=samples_key, labels_key=labels_key)
     if as_json:
         _show(report)
     else:
-        from .reports.tables import print_rows, run_rows, semantics_lines
+        from .reports.tables import note_lines, print_rows, run_rows, semantics_lines
         print_rows(f"{network} on {backend}", ("figure", "value"), run_rows(report))
-        click.echo("\n".join(semantics_lines(report)))
+        click.echo("\n".join([*note_lines(report), *semantics_lines(report)]))
     if "mismatch" in report:
         _tell_mismatch(report)
 
@@ -226,7 +230,7 @@ def report_command(folder: Path, as_json: bool) -> None:
     Example:
       ranvier report build/demo
     """
-    from .reports.tables import demo_rows, load_report, print_rows, run_rows, semantics_lines
+    from .reports.tables import demo_rows, load_report, note_lines, print_rows, run_rows, semantics_lines
     if (folder / "build.json").is_file():
         _report_build(folder, as_json)
         return
@@ -235,7 +239,7 @@ def report_command(folder: Path, as_json: bool) -> None:
         _show(report)
         return
     rows = demo_rows(report) if "snn_accuracy" in report else run_rows(report)
-    semantics = semantics_lines(report)
+    semantics = [*note_lines(report), *semantics_lines(report)]
     print_rows(str(folder), ("figure", "value"), rows)
     click.echo("\n".join(semantics))
     pictures = [path for path in (folder / "raster.png", folder / "membranes.png") if path.is_file()]
