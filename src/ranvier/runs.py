@@ -137,28 +137,30 @@ def as_inputs(network: Network, samples: Pictures) -> Pictures:
 
 
 def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None, *,
-                   record: bool = False) -> GoldenResult:
+                   record: bool = False, encoded: bool = False) -> GoldenResult:
     """All samples as one stream in the golden model, with counters and clocks.
 
-    ``pictures`` is (n, size), integers as the inputs take them, or floats and bool as in files. Spikes and membranes of every step
-    are in the result's ``golden`` with ``record`` only; they are large.
+    ``pictures`` is (n, size), values as in files (see `as_inputs`) or, with ``encoded``, integers as the input neurons take them. Spikes
+    and membranes of every step are in the result's ``golden`` with ``record`` only; they are large.
     """
     network, steps = placement.network, whole_steps(steps)
-    golden = run_golden(network, inputs_of(network, as_inputs(network, pictures)), steps, blocks=placement.blocks, record=record,
-                        progress=progress)
+    values = pictures if encoded else as_inputs(network, pictures)
+    golden = run_golden(network, inputs_of(network, values), steps, blocks=placement.blocks, record=record, progress=progress)
     cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
     return GoldenResult(golden.readouts[the_readout(network)], golden, cycles)
 
 
 def run_rtl_set(placement: Placement, pictures: Pictures, steps: int, *, compare: bool = True, stream: bool = True,
-                folder: Path | None = None, fault: bool = False, progress: Progress | None = None) -> RtlResult:
-    """Pictures in the compiled RTL, a new one every ``steps`` steps, or each in a run of its own without ``stream``.
+                folder: Path | None = None, fault: bool = False, progress: Progress | None = None, encoded: bool = False) -> RtlResult:
+    """Samples in the compiled RTL, a new one every ``steps`` steps, or each in a run of its own without ``stream``.
+
+    ``pictures`` and ``encoded`` are those of `run_golden_set`.
 
     With ``compare`` everything is compared with the model; the first mismatch ends the run, and a reproducer goes into
     ``folder``. ``fault`` flips one stored membrane bit after loading, to see that the comparison notices.
     """
     network, config, steps = placement.network, placement.config, whole_steps(steps)
-    pictures = as_inputs(network, pictures)
+    pictures = pictures if encoded else as_inputs(network, pictures)
     readout = the_readout(network)
     size = _BATCH if stream else 1
     found: list[npt.NDArray[np.int64]] = []
