@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .convert.answer import answer_of, choose, class_labels, values_of
-from .convert.inputs import input_mapping_of
-from .files.samples import quantise_samples
+from .convert.samples import as_inputs
 from .frontends.conventional import Answer
 from .model.errors import RanvierError
 from .model.fabric.counters import Counts, empty
@@ -117,23 +115,6 @@ def classify(readouts: npt.NDArray[Any], network: Network | None = None, steps: 
     if answer.kind == "binary" and answer.threshold and steps is None:
         raise RanvierError("classify: the network has a threshold; give the steps of the run too")
     return class_labels(answer, choose(answer, values_of(network, array, steps or 1)[0]))
-
-
-def as_inputs(network: Network, samples: Pictures) -> Pictures:
-    """Samples in memory as the one input population takes them: floats and bool as in files, integers as they are.
-
-    ``samples`` is (n, size), (n, steps, size), or (n, ...) of ``size`` values each. Values lie in the range that the network was
-    converted with.
-    """
-    array = np.asarray(samples)
-    size = network.inputs[0].size if len(network.inputs) == 1 else 0
-    if size and array.ndim > 2 and array.shape[-1] != size and math.prod(array.shape[1:]) == size:
-        array = array.reshape(len(array), size)
-    mapping = input_mapping_of(network)
-    if mapping.input_range is None and array.dtype.kind not in "bf":
-        return array
-    low, high = mapping.input_range or (0.0, 1.0)
-    return quantise_samples(array, low, high, network.input_bits)
 
 
 def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None, *,
