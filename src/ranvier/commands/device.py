@@ -21,9 +21,9 @@ from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
 from ..model.network.network import Network
 from ..progress import bar, share, waiting
-from ..runs import classify, weight_limit_share
+from ..runs import inputs_of, weight_limit_share
 
-__all__ = ["DeviceRun", "device_info", "figures", "info_rows", "run_on_device", "save_answers"]
+__all__ = ["DeviceRun", "device_info", "figures", "info_rows", "run_on_device"]
 
 Array = npt.NDArray[Any]
 
@@ -52,7 +52,7 @@ def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
             device.load(run.network, progress=update)
         started = time.monotonic()
         with bar(f"pictures on {target}", len(run.pictures)) as done:
-            found = device.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+            found = device.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
         seconds = time.monotonic() - started
         info = device.info()
     report: dict[str, Any] = {
@@ -76,7 +76,7 @@ def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
     """The same run in the model."""
     with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.pictures)) as done:
         golden.load(run.network)
-        expected = golden.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+        expected = golden.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
     difference = expected.difference(found)
     report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if difference is None else difference.total}
     if difference is not None:
@@ -109,13 +109,6 @@ def figures(counters: Counts) -> dict[str, Any]:
     total = counters.sum(axis=0)
     return {"weight_limit_share": weight_limit_share(counters),
             "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
-
-
-def save_answers(folder: Path, answers: Array) -> None:
-    """``readouts.npz``: what the pictures were classified by, and the classes."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, readouts=answers, classes=classify(answers) if len(answers) else np.zeros(0, np.int64))
-    write_atomic(folder / "readouts.npz", buffer.getvalue())
 
 
 def device_info(target: str | None, baud: int | None) -> dict[str, Any]:
