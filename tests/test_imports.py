@@ -19,7 +19,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "model/link": ("model", "model/network", "model/fabric"),
     **dict.fromkeys(_RTL, (*_MODEL, *_RTL)),
     "sim": (*_MODEL, *_RTL, "src/ranvier/processes"),
-    "sim/benches": (*_MODEL, *_RTL, "sim", "src/ranvier/processes", "src/ranvier/files", "src/ranvier/mapping"),    # the whole fabric's maps networks
+    # The bench of the whole fabric maps networks.
+    "sim/benches": (*_MODEL, *_RTL, "sim", "src/ranvier/processes", "src/ranvier/files", "src/ranvier/mapping"),
     "boards": (*_MODEL, *_RTL),
     "src/ranvier/files": _MODEL,
     "src/ranvier/frontends": (*_MODEL, "src/ranvier/files"),
