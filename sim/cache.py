@@ -43,14 +43,11 @@ def cached_verilog(key: str, make: Callable[[], str]) -> str:
     for folder in ("rtl", "model"):
         for source in sorted((_HERE.parent / folder).rglob("*.py")):
             digest.update(source.read_bytes())
-    made: list[str] = []
 
-    def write(folder: Path) -> None:
-        made.append(make())
-        (folder / "design.v").write_text(made[0], encoding="utf-8")
+    def write(work: Path) -> None:
+        (work / "design.v").write_text(make(), encoding="utf-8")
 
-    folder = cached_build("verilog", [digest.hexdigest()], write)
-    return made[0] if made else (folder / "design.v").read_text(encoding="utf-8")
+    return (cached_build("verilog", [digest.hexdigest()], write) / "design.v").read_text(encoding="utf-8")
 
 
 def cached_build(kind: str, parts: Sequence[str], make: Callable[[Path], None]) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..device.result import quantised
+from ..files.folder import result_folder
 from ..files.network import load_network
-from ..files.safe import write_json
+from ..files.safe import shown, write_json
 from ..files.samples import load_pictures
 from ..mapping.choose import choose_fabric
 from ..mapping.mapper import map_network
@@ -21,16 +22,26 @@ from ..model.fabric.placement import Placement
 from ..progress import bar, waiting
 from ..runs import classify, run_golden_set, run_rtl_set, semantics_of
 from ..sim.verilate import build_library
-from .device import DeviceRun, figures, run_on_device, save_answers
+from .device import DeviceRun, figures, named_from, run_on_device, save_answers
 
-__all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
+__all__ = ["RUN_FILES", "generate", "run_pictures", "verify_line", "verify_networks"]
 
+#: What ``run -o`` writes.
+RUN_FILES = frozenset({"report.json", "readouts.npz", "mismatch"})
 _DEFAULT_STEPS = 4
 
 
-def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
-                 cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
-                 output: Path | None = None) -> dict[str, Any]:
+def run_pictures(*arguments: Any, output: Path | None = None, **options: Any) -> dict[str, Any]:
+    """`_run_pictures`, with an ``output`` that appears whole at the end or not at all."""
+    if output is None:
+        return _run_pictures(*arguments, **options)
+    with result_folder(output, RUN_FILES.issuperset) as folder:
+        return _run_pictures(*arguments, output=folder, shown_as=output, **options)
+
+
+def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
+                  cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
+                  output: Path | None = None, shown_as: Path | None = None) -> dict[str, Any]:
     """Run pictures from a file through a network from a file; the report, which also goes into ``output``.
 
     ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
@@ -43,9 +54,7 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
     pictures, labels = quantised(network, loaded[:limit], pixel_bits), None if labels is None else labels[:limit]
     suggested = network.info.get("steps")
     steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)    # before the work, so that a folder that cannot be made costs nothing
-    report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
+    report: dict[str, Any] = {"network": shown(path), "backend": shown(backend), "ticks": steps, "pictures": len(pictures),
                               "semantics": semantics_of(network)}
     folder = output / "mismatch" if output else Path("ranvier-mismatch")
     if backend.startswith("serial:"):
@@ -66,6 +75,7 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
     if labels is not None and len(answers) == len(labels):
         report["accuracy"] = float(np.mean(classify(answers) == labels))
     if output is not None:
+        report = named_from(report, output, shown_as or output)
         save_answers(output, answers)
         write_json(output / "report.json", report)
     return report
