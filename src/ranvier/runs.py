@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .convert.answer import answer_of, choose, class_labels, values_of
+from .convert.inputs import input_mapping_of
+from .files.samples import quantise_samples
+from .frontends.conventional import Answer
 from .model.errors import RanvierError
 from .model.fabric.counters import Counts, empty
 from .model.fabric.cycles import Cycles, predict_cycles
@@ -32,11 +37,14 @@ _BATCH = 250
 
 @dataclass(frozen=True, eq=False)
 class GoldenResult:
-    """A set of pictures in the model: readouts (pictures, classes), and the predicted stream."""
+    """A set of samples in the model: readouts (samples, outputs), and the predicted stream."""
 
     readouts: npt.NDArray[np.int32]
     golden: GoldenRun
     cycles: Cycles
+
+    def __repr__(self) -> str:
+        return f"GoldenResult({len(self.readouts)} samples, {self.readouts.shape[1]} outputs, {int(self.cycles.clocks.sum())} clocks)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +59,10 @@ class RtlResult:
     mismatch: Mismatch | None = None
     mismatches: int = 0
     reproducer: tuple[Path, ...] = field(default_factory=tuple)
+
+    def __repr__(self) -> str:
+        found = "not compared or equal" if self.mismatch is None else str(self.mismatch)
+        return f"RtlResult({self.pictures} samples, {self.clocks} clocks, {found})"
 
     def mismatch_report(self) -> dict[str, Any]:
         """The first difference and what was kept of it, under ``mismatch``, for reports; empty without one."""
@@ -68,8 +80,15 @@ def semantics_of(network: Network) -> dict[str, Any]:
 def inputs_of(network: Network, pictures: Pictures) -> Mapping[str, Pictures]:
     """Pictures (n, neurons) as the values of the network's one input population."""
     if len(network.inputs) != 1:
-        raise RanvierError(f"network: it has {len(network.inputs)} input populations; pictures can drive exactly one")
+        raise RanvierError(f"network: it has {len(network.inputs)} input populations; samples can drive exactly one")
     return {network.inputs[0].name: pictures}
+
+
+def whole_steps(steps: int) -> int:
+    """``steps`` as Python's own integer. Raises `RanvierError`."""
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise RanvierError(f"steps is {steps!r}; it must be a positive integer")
+    return int(steps)
 
 
 def the_readout(network: Network) -> str:
@@ -79,16 +98,54 @@ def the_readout(network: Network) -> str:
     return network.readouts[0].name
 
 
-def classify(readouts: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Class of each row of membranes: the largest; the first of equal ones."""
-    found: npt.NDArray[np.intp] = np.argmax(readouts, axis=1)
-    return found
+def classify(readouts: npt.NDArray[Any], network: Network | None = None, steps: int | None = None) -> npt.NDArray[np.int64]:
+    """Class of each row of membranes (n, outputs): the largest; the first of equal ones. int64 (n,).
+
+    ``network`` says what its outputs mean: one output tells two classes apart by its sign, or by a threshold, which needs the ``steps``
+    of the run; and classes may stand for other labels than 0, 1, 2 ... Raises `RanvierError` where there is no class to name.
+    """
+    array = np.asarray(readouts)
+    if array.ndim != 2:
+        raise RanvierError(f"classify: readouts of shape {array.shape}; they must be (n, outputs)")
+    if network is None:
+        if array.shape[1] == 1:
+            raise RanvierError("classify: there is one output, and nothing says what it means; give the network too")
+        return choose(Answer("class"), array)
+    answer = answer_of(network, np.zeros(0, np.int64))    # without a word on it, one output that is to name a class is binary
+    if answer.kind == "value":
+        raise RanvierError("classify: the network's answer is a value, not a class")
+    if answer.kind == "binary" and answer.threshold and steps is None:
+        raise RanvierError("classify: the network has a threshold; give the steps of the run too")
+    return class_labels(answer, choose(answer, values_of(network, array, steps or 1)[0]))
 
 
-def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None) -> GoldenResult:
-    """All pictures as one stream in the golden model, with counters and clocks."""
-    network = placement.network
-    golden = run_golden(network, inputs_of(network, pictures), steps, blocks=placement.blocks, progress=progress)
+def as_inputs(network: Network, samples: Pictures) -> Pictures:
+    """Samples in memory as the one input population takes them: floats and bool as in files, integers as they are.
+
+    ``samples`` is (n, size), (n, steps, size), or (n, ...) of ``size`` values each. Values lie in the range that the network was
+    converted with.
+    """
+    array = np.asarray(samples)
+    size = network.inputs[0].size if len(network.inputs) == 1 else 0
+    if size and array.ndim > 2 and array.shape[-1] != size and math.prod(array.shape[1:]) == size:
+        array = array.reshape(len(array), size)
+    mapping = input_mapping_of(network)
+    if mapping.input_range is None and array.dtype.kind not in "bf":
+        return array
+    low, high = mapping.input_range or (0.0, 1.0)
+    return quantise_samples(array, low, high, network.input_bits)
+
+
+def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None, *,
+                   record: bool = False) -> GoldenResult:
+    """All samples as one stream in the golden model, with counters and clocks.
+
+    ``pictures`` is (n, size), integers as the inputs take them, or floats and bool as in files. Spikes and membranes of every step
+    are in the result's ``golden`` with ``record`` only; they are large.
+    """
+    network, steps = placement.network, whole_steps(steps)
+    golden = run_golden(network, inputs_of(network, as_inputs(network, pictures)), steps, blocks=placement.blocks, record=record,
+                        progress=progress)
     cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
     return GoldenResult(golden.readouts[the_readout(network)], golden, cycles)
 
@@ -100,7 +157,8 @@ def run_rtl_set(placement: Placement, pictures: Pictures, steps: int, *, compare
     With ``compare`` everything is compared with the model; the first mismatch ends the run, and a reproducer goes into
     ``folder``. ``fault`` flips one stored membrane bit after loading, to see that the comparison notices.
     """
-    network, config = placement.network, placement.config
+    network, config, steps = placement.network, placement.config, whole_steps(steps)
+    pictures = as_inputs(network, pictures)
     readout = the_readout(network)
     size = _BATCH if stream else 1
     found: list[npt.NDArray[np.int64]] = []

@@ -22,9 +22,9 @@ from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
 from ..model.network.network import Network
 from ..progress import bar, share, waiting
-from ..runs import classify, weight_limit_share
+from ..runs import weight_limit_share
 
-__all__ = ["DeviceRun", "device_info", "figures", "info_rows", "named_from", "run_on_device", "save_answers"]
+__all__ = ["DeviceRun", "device_info", "figures", "info_rows", "named_from", "run_on_device"]
 
 Array = npt.NDArray[Any]
 
@@ -119,13 +119,6 @@ def figures(counters: Counts) -> dict[str, Any]:
     total = counters.sum(axis=0)
     return {"weight_limit_share": weight_limit_share(counters),
             "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
-
-
-def save_answers(folder: Path, answers: Array) -> None:
-    """``readouts.npz``: what the pictures were classified by, and the classes."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, readouts=answers, classes=classify(answers) if len(answers) else np.zeros(0, np.int64))
-    write_atomic(folder / "readouts.npz", buffer.getvalue())
 
 
 def device_info(target: str | None, baud: int | None) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ..convert.inputs import input_mapping_of
+from ..convert.samples import input_values, range_note
 from ..device.result import quantised
 from ..files.folder import result_folder
 from ..files.network import load_network
 from ..files.safe import shown, write_json
-from ..files.samples import load_pictures
+from ..files.samples import load_samples
 from ..mapping.choose import choose_fabric
 from ..mapping.mapper import map_network
 from ..model.errors import RanvierError
@@ -20,9 +20,11 @@ from ..model.fabric.counters import Counts
 from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.placement import Placement
 from ..progress import bar, waiting
-from ..runs import classify, run_golden_set, run_rtl_set, semantics_of
+from ..runs import run_golden_set, run_rtl_set, semantics_of
 from ..sim.verilate import build_library
-from .device import DeviceRun, figures, named_from, run_on_device, save_answers
+from .answers import Answers, clamp_notes, clamped_samples, save_answers
+from .convert import as_options
+from .device import DeviceRun, figures, named_from, run_on_device
 
 __all__ = ["RUN_FILES", "generate", "run_pictures", "verify_line", "verify_networks"]
 
@@ -41,17 +43,19 @@ def run_pictures(*arguments: Any, output: Path | None = None, **options: Any) ->
 
 def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
                   cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
-                  output: Path | None = None, shown_as: Path | None = None) -> dict[str, Any]:
-    """Run pictures from a file through a network from a file; the report, which also goes into ``output``.
+                  output: Path | None = None, shown_as: Path | None = None, samples_key: str | None = None,
+                  labels_key: str | None = None) -> dict[str, Any]:
+    """Run samples from a file through a network from a file; the report, which also goes into ``output``.
 
     ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
     ``serial:PORT``.
     """
     network = load_network(path)
     if len(network.inputs) != 1:
-        raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; pictures can drive exactly one")
-    loaded, labels = load_pictures(pictures_path, network)
-    pictures, labels = quantised(network, loaded[:limit], pixel_bits), None if labels is None else labels[:limit]
+        raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; samples can drive exactly one")
+    loaded = load_samples(pictures_path, network.inputs[0].size, samples_key=samples_key, labels_key=labels_key, limit=limit)
+    mapping = input_mapping_of(network)
+    pictures = quantised(network, input_values(loaded, mapping, network.input_bits), pixel_bits)
     suggested = network.info.get("steps")
     steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
     report: dict[str, Any] = {"network": shown(path), "backend": shown(backend), "ticks": steps, "pictures": len(pictures),
@@ -72,11 +76,19 @@ def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | No
             found, answers = run_on_device(
                 backend, DeviceRun(network, pictures, steps, pixel_bits, placement.config, baud, compare, folder))
     report |= found
-    if labels is not None and len(answers) == len(labels):
-        report["accuracy"] = float(np.mean(classify(answers) == labels))
+    said = Answers(network, answers, steps, loaded.labels)
+    judged, notes = said.figures()
+    notes = (*range_note(loaded, mapping, network.input_bits), *notes)
+    report |= judged
+    if report["counters"]["clamps"] and "mismatch" not in report:
+        if "clamped_samples" not in report:
+            report["clamped_samples"] = clamped_samples(network, pictures, steps)
+        notes += clamp_notes(network, report["clamped_samples"], len(pictures), steps)
+    if notes:
+        report["notes"] = [as_options(note) for note in notes]
     if output is not None:
         report = named_from(report, output, shown_as or output)
-        save_answers(output, answers)
+        save_answers(output, said)
         write_json(output / "report.json", report)
     return report
 
@@ -84,7 +96,10 @@ def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | No
 def _on_model(placement: Placement, pictures: Any, steps: int) -> tuple[dict[str, Any], Any]:
     with bar("golden model", len(pictures)) as update:
         golden = run_golden_set(placement, pictures, steps, update)
-    return _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures)), golden.readouts
+    report = _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures))
+    if report["counters"]["clamps"]:
+        report["clamped_samples"] = clamped_samples(placement.network, pictures, steps, golden.golden.clamps)
+    return report, golden.readouts
 
 
 def _on_fabric(placement: Placement, pictures: Any, steps: int, compare: bool, fault: bool, folder: Path) -> tuple[dict[str, Any], Any]:
