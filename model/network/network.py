@@ -60,7 +60,7 @@ class Network:
             raise RanvierError(f"network: input_bits is {self.input_bits}; it must be 1 to 16")
         if self.spike_bits != 1:
             raise RanvierError(f"network: spike_bits is {self.spike_bits}; this fabric's spikes are single bits")
-        if self.rounding not in ROUNDING:
+        if not isinstance(self.rounding, str) or self.rounding not in ROUNDING:
             raise RanvierError(f"network: rounding is {self.rounding!r}; it must be one of {', '.join(ROUNDING)}")
         if not self.populations:
             raise RanvierError("network: there are no populations")

@@ -12,6 +12,7 @@
     print((ranvier.classify(model.readouts) == labels).mean(), rtl.clocks / rtl.pictures)
 """
 
+from . import startup as _startup  # noqa: F401  (first: it says how a command ends that is interrupted while the rest loads)
 from .convert.convert import convert
 from .device import Device, Result
 from .files.network import load_network, save_network

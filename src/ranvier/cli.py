@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from . import __version__
+from .files.safe import shown
 from .model.errors import RanvierError
+from .processes import Stopped, stopped_by_signals
 
 __all__ = ["main"]
 
@@ -20,6 +23,17 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON inst
 
 def main() -> None:
     """Entry point: run the command, and turn errors that a user can mend into one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")    # a name that the terminal cannot show is no reason to fail
+    try:
+        with stopped_by_signals():
+            _run()
+    except Stopped as stopped:
+        _fail("stopped", code=128 + stopped.number)
+
+
+def _run() -> None:
     try:
         cli.main(standalone_mode=False)
     except RanvierError as error:
@@ -30,19 +44,23 @@ def main() -> None:
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ranvier"
         _fail(f"{error.format_message()} (see '{where} --help')")
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        _fail(f"{error.filename or 'file system'}: {error.strerror or error}")
+        _fail(f"{shown(error.filename) if isinstance(error.filename, str) else 'file system'}: {error.strerror or error}")
+    except MemoryError:
+        _fail("there is not enough memory for this; use a smaller network, fewer inputs (--limit) or a machine with more")
 
 
-def _fail(message: str) -> None:
-    click.echo("error: " + " ".join(message.split()), err=True)
-    sys.exit(2)
+def _fail(message: str, code: int = 2) -> NoReturn:
+    """One line on standard error, with ``--json`` also an object on standard output, and the exit code."""
+    line = " ".join(message.split())
+    words = sys.argv[1:]
+    if "--json" in words[:words.index("--") if "--" in words else None]:
+        _show({"error": {"message": line, "exit_code": code}})
+    click.echo(line if code != 2 else f"error: {line}", err=True)
+    sys.exit(code)
 
 
 def _show(value: Any) -> None:

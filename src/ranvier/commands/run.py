@@ -8,8 +8,9 @@ from typing import Any
 from ..convert.inputs import input_mapping_of
 from ..convert.samples import input_values, range_note
 from ..device.result import quantised
+from ..files.folder import result_folder
 from ..files.network import load_network
-from ..files.safe import write_json
+from ..files.safe import shown, write_json
 from ..files.samples import load_samples
 from ..mapping.choose import choose_fabric
 from ..mapping.mapper import map_network
@@ -23,16 +24,27 @@ from ..runs import run_golden_set, run_rtl_set, semantics_of
 from ..sim.verilate import build_library
 from .answers import Answers, clamp_notes, clamped_samples, save_answers
 from .convert import as_options
-from .device import DeviceRun, figures, run_on_device
+from .device import DeviceRun, figures, named_from, run_on_device
 
-__all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
+__all__ = ["RUN_FILES", "generate", "run_pictures", "verify_line", "verify_networks"]
 
+#: What ``run -o`` writes.
+RUN_FILES = frozenset({"report.json", "readouts.npz", "mismatch"})
 _DEFAULT_STEPS = 4
 
 
-def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
-                 cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
-                 output: Path | None = None, samples_key: str | None = None, labels_key: str | None = None) -> dict[str, Any]:
+def run_pictures(*arguments: Any, output: Path | None = None, **options: Any) -> dict[str, Any]:
+    """`_run_pictures`, with an ``output`` that appears whole at the end or not at all."""
+    if output is None:
+        return _run_pictures(*arguments, **options)
+    with result_folder(output, RUN_FILES.issuperset) as folder:
+        return _run_pictures(*arguments, output=folder, shown_as=output, **options)
+
+
+def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
+                  cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
+                  output: Path | None = None, shown_as: Path | None = None, samples_key: str | None = None,
+                  labels_key: str | None = None) -> dict[str, Any]:
     """Run samples from a file through a network from a file; the report, which also goes into ``output``.
 
     ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
@@ -46,9 +58,7 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
     pictures = quantised(network, input_values(loaded, mapping, network.input_bits), pixel_bits)
     suggested = network.info.get("steps")
     steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)    # before the work, so that a folder that cannot be made costs nothing
-    report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
+    report: dict[str, Any] = {"network": shown(path), "backend": shown(backend), "ticks": steps, "pictures": len(pictures),
                               "semantics": semantics_of(network)}
     folder = output / "mismatch" if output else Path("ranvier-mismatch")
     if backend.startswith("serial:"):
@@ -77,6 +87,7 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
     if notes:
         report["notes"] = [as_options(note) for note in notes]
     if output is not None:
+        report = named_from(report, output, shown_as or output)
         save_answers(output, said)
         write_json(output / "report.json", report)
     return report
