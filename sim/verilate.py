@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from ranvier.model.fabric.device_config import DeviceConfig
 from ranvier.model.fabric.layout import Memory, memory_map
 from ranvier.model.fabric.timing import drain
 
-from .cells import cell_model
+from .cells import cell_models
 
 if TYPE_CHECKING:
     from ranvier.rtl.forms.technology import Technology
@@ -100,10 +99,10 @@ def fabric_verilog(config: FabricConfig, technology: Technology | None = None) -
         from ranvier.rtl import fabric  # Amaranth takes a while to load, and most runs find the Verilog made
         if technology is None:
             return fabric.fabric_verilog(config, shared_core=_shared(config))
-        return fabric.fabric_verilog(config, technology=technology)
+        return fabric.fabric_verilog(config, shared_core=_shared(config), technology=technology)
 
     text = cached_verilog(f"{config.digest} {_shared(config)} {technology}", make)
-    return text + "".join(cell_model("ice40", cell) for cell in sorted(set(re.findall(r"\bSB_\w+", text))))
+    return text + cell_models(text)
 
 
 def _shared(config: FabricConfig) -> bool:
