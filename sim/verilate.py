@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from ranvier.model.fabric.timing import drain
 from ranvier.processes import run
 
 from .cache import cache_folder, cached_build, cached_verilog
-from .cells import cell_model
+from .cells import cell_models
 
 if TYPE_CHECKING:
     from ranvier.rtl.forms.technology import Technology
@@ -70,10 +69,10 @@ def fabric_verilog(config: FabricConfig, technology: Technology | None = None) -
         from ranvier.rtl import fabric  # Amaranth takes a while to load, and most runs find the Verilog made
         if technology is None:
             return fabric.fabric_verilog(config, shared_core=_shared(config))
-        return fabric.fabric_verilog(config, technology=technology)
+        return fabric.fabric_verilog(config, shared_core=_shared(config), technology=technology)
 
     text = cached_verilog(f"{config.digest} {_shared(config)} {technology}", make)
-    return text + "".join(cell_model("ice40", cell) for cell in sorted(set(re.findall(r"\bSB_\w+", text))))
+    return text + cell_models(text)
 
 
 def _shared(config: FabricConfig) -> bool:
