@@ -314,7 +314,7 @@ def test_a_host_that_died_in_the_middle() -> None:
     first.load(map_network(network, SMALL.fabric), None)
     first._session.write(control_address(SMALL.fabric, Control.TICKS), 4, 4, 4, 1, 1)
     first._session.write(control_address(SMALL.fabric, Control.COMMAND), 1)      # a run that gets no values
-    port.write(bytes([FLAG]) + frame(7, Command.WRITE, bytes(40))[:20])
+    port.write(bytes([FLAG]) + frame(7, Command.WRITE, 0, bytes(40))[:20])
     port.baudrate = 1_000_000
     port.write(bytes([FLAG, FLAG]))
     port.send_break(0.0001)
