@@ -38,6 +38,7 @@ from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 
 from .cells import cell_model
+from .link_blocks import link_blocks
 from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "LATE", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
@@ -166,6 +167,7 @@ def _blocks() -> BenchTop:
 TOPS: dict[str, Callable[[], BenchTop]] = {
     "blocks": _blocks,
     "fabric": lambda: BenchTop({"fabric": Fabric(FABRIC)}),
+    "link": lambda: BenchTop(link_blocks()),
 }
 
 

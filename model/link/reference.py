@@ -118,6 +118,16 @@ class LinkModel:
 
     # The link
 
+    @property
+    def due(self) -> int:
+        """The sequence number of the next command."""
+        return self._due
+
+    @property
+    def session(self) -> int:
+        """The session that was begun last."""
+        return self._session
+
     def _register(self, register: Register) -> int:
         return link_address(self._config.fabric, LinkMemory.REGISTERS, register)
 
@@ -140,11 +150,16 @@ class LinkModel:
         self.most_held = max(self.most_held, held)
         self._waiting.append(found)
 
-    def _execute(self, found: Frame) -> None:
+    def execute(self, found: Frame) -> bytes:
+        """The reply to a command, before escaping."""
         status, answer = self._answer(found)
+        return frame(found.sequence, status, self._session, answer)
+
+    def _execute(self, found: Frame) -> None:
+        reply = self.execute(found)
         self._replies += 1
         if not self._lose_reply(self._replies - 1):
-            self._answers += encode(frame(found.sequence, status, self._session, answer))
+            self._answers += encode(reply)
 
     def _answer(self, found: Frame) -> tuple[Status, bytes]:
         """Status and payload of the reply. Its session is the one that is open then."""
