@@ -40,7 +40,7 @@ class _Formed(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.block = Fragment.get(self._block, self._technology)
+        m.submodules.block = Fragment.get(self._block, self._technology)  # type: ignore[no-untyped-call]
         for (_, member, mine), (_, _, its) in zip(self.signature.flatten(self), self._block.signature.flatten(self._block), strict=True):
             m.d.comb += its.eq(mine) if member.flow is Flow.In else mine.eq(its)
         return m

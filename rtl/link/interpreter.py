@@ -46,8 +46,8 @@ class Interpreter(Component):
 
     ``byte``, ``valid`` and ``take`` are the buffer's. ``access_*`` is the configuration port, of which the link's own unit is a
     part. What lies behind a memory's last word is refused, and so is the write in hand while ``unfit`` is high, which may follow
-    address and data a clock later. An access that the fabric cannot have now waits; after four ``period``s, or at once if the fabric waits for the
-    host, it is refused. ``quiet`` is high between frames; ``welcome`` for one clock with each hello, ``refused`` with each reply but
+    address and data a clock later. An access that the fabric cannot have now waits; after four ``period``s, or at once if the fabric
+    waits for the host, it is refused. ``quiet`` is high between frames; ``welcome`` for one clock with each hello, ``refused`` with each reply but
     `Status.OK`.
     """
 
@@ -313,7 +313,8 @@ class Interpreter(Component):
             length = Signal(16)
             m.d.comb += [length.eq(Mux(wrong_number, 2, self._words << 2)), out.valid.eq(1)]
             with m.Switch(place):
-                for number, byte in ((0, self._sequence), (1, self._status), (HEADER_BYTES - 2, length[:8]), (HEADER_BYTES - 1, length[8:])):
+                for number, byte in ((0, self._sequence), (1, self._status),
+                                     (HEADER_BYTES - 2, length[:8]), (HEADER_BYTES - 1, length[8:])):
                     with m.Case(number):
                         m.d.comb += out.payload.byte.eq(byte)
                 with m.Default():

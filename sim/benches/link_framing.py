@@ -69,8 +69,8 @@ async def deframer(dut: Any) -> None:
     for kind in [*_KINDS, "longest", "too long", *rng.choices(_KINDS, k=150), "too long", "longest"]:
         piece = _piece(rng, kind)
         full_at, broken_at = (rng.randrange(len(piece)) if piece and rng.random() < 0.1 else -1 for _ in range(2))
-        pushed, ends = bytearray(), []
-        for place, byte in enumerate((*piece, FLAG)):
+        pushed, ends = bytearray(), list[str]()
+        for place, byte in enumerate(piece + bytes([FLAG])):
             for clock in range(_BYTE_CLOCKS + rng.choice((2, 2, 3, 30))):
                 # The byte counts in the clock after it came.
                 bench.set(byte=byte, byte_valid=int(clock == 0), broken=int(place == broken_at and clock == 3), full=int(place == full_at))
@@ -80,10 +80,10 @@ async def deframer(dut: Any) -> None:
                     pushed.append(bench.get("data"))
                 ends += ["commit"] * bench.get("commit") + ["drop"] * bench.get("drop")
                 if bench.get("drop"):
-                    bench.check({"overrun": int(0 <= full_at and _pushes(piece, full_at))}, kind)
+                    bench.check({"overrun": int(full_at >= 0 and _pushes(piece, full_at))}, kind)
                 await bench.next()
         whole = unescape(piece)
-        lost = 0 <= full_at and _pushes(piece, full_at)
+        lost = full_at >= 0 and _pushes(piece, full_at)
         expected = ["commit"] if whole is not None and broken_at < 0 and not lost else ["drop"] if piece or broken_at >= 0 else []
         assert ends == expected, f"deframer: {kind}, {piece.hex()}: {ends}, expected {expected}"
         if expected == ["commit"]:

@@ -167,10 +167,13 @@ async def commands(dut: Any) -> None:
     seen: dict[int, int] = {}
     for number in range(700):
         made.eager = rng.choice((1.0, 1.0, 0.3))
-        command = Frame(rng.randrange(256), Command.READ, 0, struct.pack("<IH", 0, 1)) if number < 3 else \
-            Frame(7, Command.HELLO, 0x010203, b"") if number == 3 else \
-            Frame(model.due, Command.WRITE, model.session, struct.pack("<I", 0) + rng.randbytes(MOST_PAYLOAD - 4)) if number % 100 == 50 else \
-            _command(rng, model.due, model.session)
+        command = _command(rng, model.due, model.session)
+        if number < 3:          # before any hello
+            command = Frame(rng.randrange(256), Command.READ, 0, struct.pack("<IH", 0, 1))
+        elif number == 3:
+            command = Frame(7, Command.HELLO, 0x010203, b"")
+        elif number % 100 == 50:
+            command = Frame(model.due, Command.WRITE, model.session, struct.pack("<I", 0) + rng.randbytes(MOST_PAYLOAD - 4))
         del made.accesses[:], model.accesses[:]
         expected = model.execute(command)
         made.send(command)

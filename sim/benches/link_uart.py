@@ -77,7 +77,7 @@ async def _receive(dut: Any, block: str) -> None:
 
 
 async def _break(dut: Any, block: str) -> None:
-    """Low for fewer than `BREAK_BITS` is a broken byte; for more it is a break, noticed once, at its twentieth bit or earlier by less than one."""
+    """Low for fewer than `BREAK_BITS` is a broken byte; for more it is a break, noticed once, in the middle of its twentieth bit."""
     bench = Bench(dut, block, "link")
     await bench.reset()
     divisor = 9

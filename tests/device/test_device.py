@@ -10,15 +10,17 @@ import pty
 import select
 import termios
 import threading
+import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 import pytest
 
 import ranvier
+import ranvier.device.device
 from ranvier.commands.demo import find_digits
 from ranvier.device import Device, Result, simulation_config
 from ranvier.device.golden import GoldenBackend
@@ -451,6 +453,36 @@ def test_a_serial_port_without_a_device() -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+@pytest.mark.parametrize("line", [b"\r\n[  12.3] usb: hello\r\n", b"~" * 50], ids=["console", "flags"])
+def test_a_port_that_talks_all_the_time(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is listened to for ten seconds in all, here one, whatever the silence that is asked for; then one line says so."""
+    assert ranvier.device.device._MOST_SECONDS == 10
+    monkeypatch.setattr("ranvier.device.device._MOST_SECONDS", 1.0)
+    master, slave = pty.openpty()
+    tty.setraw(master)
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.wait(0.01):
+            with suppress(OSError):       # its buffer is full
+                os.write(master, line)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(RanvierError, match="bytes come back, but not those of a Ranvier device") as caught:
+            Device.open(f"serial:{os.ttyname(slave)}", timeout=30.0)
+    finally:
+        stop.set()
+        thread.join()
+        os.close(master)
+        os.close(slave)
+    assert time.monotonic() - began < 6 and "\n" not in str(caught.value)
 
 
 # Digits

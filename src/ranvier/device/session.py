@@ -185,8 +185,10 @@ class Session:
     rng
         Where session and sequence numbers are drawn from; by default the system's, so that no two programs draw the same.
 
-    The session ends, with `TakenOver`, when another program says hello: what was acknowledged was executed. ``retries`` counts frames that were sent again, ``lost_replies`` those whose reply never came, ``bad_replies`` what was
-    received and was not a good frame.
+    The session ends, with `TakenOver`, when another program says hello: what was acknowledged was executed.
+
+    ``retries`` counts frames that were sent again, ``lost_replies`` those whose reply never came, ``bad_replies`` what was received and was
+    not a good frame.
     """
 
     def __init__(self, port: Port, *, silence: float = 1.0, rng: random.Random | None = None) -> None:

@@ -77,7 +77,8 @@ class FaultTally:
         """Plain JSON values."""
         return {"faults": self.total, "by_kind": dict(sorted(self.injected.items())), "commands_executed": self.executed,
                 "commands_dropped": self.dropped, "commands_refused": self.refused, "commands_sent_again": self.repeated,
-                "commands_by_kind": dict(sorted(self.victims.items())), "noise_bytes": self.noise_bytes, "words_compared": self.words_compared,
+                "commands_by_kind": dict(sorted(self.victims.items())), "noise_bytes": self.noise_bytes,
+                "words_compared": self.words_compared,
                 "failures": self.failures}
 
 
@@ -264,7 +265,7 @@ def _victim(rng: Random, config: DeviceConfig, mirror: _Mirror) -> _Victim:
     place = rng.choice([place for place in mirror.places if place[0] not in mirror.fixed])
     present = [mirror.expected[place[0] + n] for n in range(place[1])]
     kind = rng.random()
-    state = {"place": place, "clocks": mirror.clocks, "complete": mirror.complete}
+    state: dict[str, Any] = {"place": place, "clocks": mirror.clocks, "complete": mirror.complete}
     if kind < 0.3:
         name, value, clocks, complete = _control(rng, config, mirror)
         return _Victim(name, Command.WRITE, struct.pack("<II", control_address(config.fabric, Control.COMMAND), value), place, present,
@@ -280,7 +281,8 @@ def _victim(rng: Random, config: DeviceConfig, mirror: _Mirror) -> _Victim:
     if kind < 0.9 or mirror.complete:
         return _Victim("read", Command.READ, struct.pack("<IH", place[0], place[1]), words=present, **state)
     code = rng.choice((Command.WRITE_8, Command.WRITE_4, Command.WRITE_1))
-    return _Victim("values", code, struct.pack("<I", address(config.fabric.cores, Memory.INPUTS, 0)) + rng.randbytes(4), words=present, **state)
+    return _Victim("values", code, struct.pack("<I", address(config.fabric.cores, Memory.INPUTS, 0)) + rng.randbytes(4), words=present,
+                   **state)
 
 
 def run_line_faults(count: int, *, seed: int = 0, noise_bytes: int = 100_000, config: DeviceConfig = FAULT_DEVICE,
