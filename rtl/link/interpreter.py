@@ -44,10 +44,10 @@ _SESSION_PLACES = range(2, 2 + SESSION_BYTES)
 class Interpreter(Component):
     """Executes one frame after the other: header - address - accesses and reply - rest of the frame.
 
-    ``byte``, ``valid`` and ``take`` are the buffer's. ``access_*`` is the configuration port, of which the link's own unit is a
-    part. What lies behind a memory's last word is refused, and so is the write in hand while ``unfit`` is high, which may follow
-    address and data a clock later. An access that the fabric cannot have now waits; after four ``period``s, or at once if the fabric
-    waits for the host, it is refused. ``quiet`` is high between frames; ``welcome`` for one clock with each hello, ``refused`` with each reply but
+    ``byte``, ``valid`` and ``take`` are the buffer's. ``access_*`` is the configuration port, of which the link's own unit is a part.
+    What lies behind a memory's last word is refused, and so is the write in hand while ``unfit`` is high, which may follow address and
+    data a clock later. An access that the fabric cannot have now waits; after four ``period``s, or at once if the fabric waits for the
+    host, it is refused. ``quiet`` is high between frames; ``welcome`` for one clock with each hello, ``refused`` with each reply but
     `Status.OK`.
     """
 

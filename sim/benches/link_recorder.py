@@ -48,7 +48,7 @@ async def _record(dut: Any, block: str, late: int) -> None:
         hold = int((head - tail) % (2 * _DEPTH) >= _DEPTH // 2)
         for clock in range(500):
             running, tick = clock > 2, clock > 2 and (clock == 3 or rng.random() < 0.1)
-            valid, where = clock > 8 and rng.random() < (0.6 if run % 2 else 0.2), rng.randrange(64)
+            valid, where = 8 < clock < 497 and rng.random() < (0.6 if run % 2 else 0.2), rng.randrange(64)
             bits = 0 if rng.random() < 0.2 else rng.getrandbits(_WORD_BITS)
             used = (head - tail) % (2 * _DEPTH)
             if rng.random() < 0.05:
