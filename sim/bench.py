@@ -39,6 +39,7 @@ from ranvier.rtl.ticker import Ticker
 
 from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
+from .link_blocks import link_blocks
 from .verilate import tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "LATE", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
@@ -167,6 +168,7 @@ def _blocks() -> BenchTop:
 TOPS: dict[str, Callable[[], BenchTop]] = {
     "blocks": _blocks,
     "fabric": lambda: BenchTop({"fabric": Fabric(FABRIC)}),
+    "link": lambda: BenchTop(link_blocks()),
 }
 
 
