@@ -12,8 +12,9 @@ from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
-from ranvier.model.fabric.timing import COLUMN_DELAY, WORD_LATENCY, WRITE_LATENCY
+from ranvier.model.fabric.timing import word_latency, write_latency
 from ranvier.model.fixed import DECAY_SHIFT
+from ranvier.model.neurons.integrate import INTEGRATE
 
 from ..fixed import add_with_carry, clamp_choice, decay_carry, decay_product, decay_whole, popcount, spike_count
 from ..forms.stepper import Stepper
@@ -23,7 +24,7 @@ from ..signatures import TickBus, Trace, ring_layout, struct
 __all__ = ["Sweep"]
 
 #: Stages, in clocks after the group's address, that give the spikes and that write the membranes.
-_SPIKES, _WRITE = WORD_LATENCY - 2, WRITE_LATENCY
+_SPIKES, _WRITE = word_latency(INTEGRATE) - 2, write_latency(INTEGRATE)
 
 
 class Sweep(Component):
@@ -73,7 +74,7 @@ class Sweep(Component):
         self._lanes = lanes = part.sweep_lanes
         self._row = row_word(config, unit)
         s = config.state_bits
-        self._drive = {f.name: f for f in drive_fields(config)}
+        self._drive = {f.name: f for f in drive_fields(config, unit)}
         self._columns = {**self._drive, **{f.name: f for f in dynamics_fields(config, unit)}}
         depths = {name: part.drive_depth if name in self._drive else part.dynamics_depth for name in self._columns}
         super().__init__({
@@ -149,7 +150,7 @@ class Sweep(Component):
             first.address.eq(row.word_address + slot),
         ]
         for name in self._columns:
-            stage = stages[COLUMN_DELAY[name] + self._lean]
+            stage = stages[INTEGRATE.timing.needs[name] + self._lean]
             m.d.comb += getattr(self, f"{name}_address").eq(stage.drive_address if name in self._drive else stage.dynamics_address)
         m.d.sync += [after.eq(before) for before, after in zip(stages, stages[1:], strict=False)]
         following = {}
