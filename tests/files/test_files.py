@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ranvier.files import archive as archive_module
 from ranvier.files.network import load_network, save_network
 from ranvier.files.safe import write_atomic, write_json
 from ranvier.files.samples import load_pictures
@@ -213,7 +214,7 @@ def test_zip_bombs_and_odd_directories(tmp_path: Path, monkeypatch: pytest.Monke
         archive.writestr("network.json", b"{}")
         archive.comment = b"x"
     assert "not a zip file" in refused(path)
-    monkeypatch.setattr(archive, "MAX_CONTENT", 1000)
+    monkeypatch.setattr(archive_module, "MAX_CONTENT", 1000)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for index in range(3):
             archive.writestr(f"e{index}", b" " * 900)
