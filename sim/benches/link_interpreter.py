@@ -35,7 +35,7 @@ from .common import Bench, seeded
 _FABRIC = LINK.fabric
 _DIVISOR = link_address(_FABRIC, LinkMemory.REGISTERS, Register.DIVISOR)
 #: Clocks after a run for which the fabric is not at rest.
-_DRAIN = drain(_FABRIC.nodes)
+_DRAIN = drain(_FABRIC)
 #: Clocks in which the ticker may wait without its waiting for the host.
 _STUCK = 7
 
