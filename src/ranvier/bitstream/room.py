@@ -161,11 +161,11 @@ def check_weights(board: Board, network: Network) -> None:
     if chip is None or bits <= chip.weight_bits:
         return
     larger = [other.name for other in BOARDS.values() if (found := chip_of(other)) is not None and bits <= found.weight_bits]
-    there = f" ({', '.join(larger)})" if larger else ""
+    board_too = f", or a board with more memory ({', '.join(larger)})" if larger else ""
     needed, given = _megabits(bits, chip.weight_bits)
-    mend = "fewer --weight-bits in convert, " if network.weight_bits > 2 else ""
-    raise RanvierError(f"{needed} Mbit of weights; the chip has {given} ({chip.name}, {chip.weight_memories}): use a smaller network, "
-                       f"{mend}or a board with more memory{there}")
+    mend = ", fewer --weight-bits in convert" if network.weight_bits > 2 else ""
+    raise RanvierError(f"{needed} Mbit of weights; the chip has {given} ({chip.name}, {chip.weight_memories}): use a smaller network"
+                       f"{mend}{board_too}")
 
 
 def _megabits(needed: int, given: int) -> tuple[str, str]:

@@ -21,6 +21,8 @@ __all__ = ["Table", "read_table"]
 
 #: Names of a column of labels, in any case.
 _LABELS = ("label", "labels", "class", "target", "y")
+#: What no table of whole numbers has: points, exponents, NaN and infinity.
+_FRACTION = re.compile(rb"[.eEnN]")
 #: Characters of the first line, which says how many columns there are.
 _MOST_LINE = 1 << 22
 
@@ -36,12 +38,8 @@ class Table:
 
 def read_table(data: bytes, owner: str, size: int, labels_key: str | None, limit: int | None) -> Table:
     """Read the text of a table whose samples have ``size`` values. Raises `RanvierError`."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise RanvierError(f"{owner}: it is no text in UTF-8; save it as CSV again") from None
-    first = next((line for line in io.StringIO(text) if line.strip()), "")
-    if not first or len(first) > _MOST_LINE or "\0" in text:
+    first = _first_line(_stream(data), owner)
+    if not first or len(first) > _MOST_LINE or b"\0" in data:
         raise RanvierError(f"{owner}: it has no table of numbers; save it as CSV again")
     delimiter = max(",;\t", key=first.count)
     fields = _fields(first, delimiter, owner)
@@ -50,16 +48,33 @@ def read_table(data: bytes, owner: str, size: int, labels_key: str | None, limit
     if len(fields) - (column is not None) != size:
         raise RanvierError(f"{owner}: {len(fields)} columns{', one of them the labels' if column is not None else ''}; "
                            f"the network takes {size} values a sample: remove what is no input, or name the labels' column with --labels")
-    if (text.count(delimiter) + text.count("\n") + 1) * 8 > MAX_CONTENT:
+    if (data.count(delimiter.encode()) + data.count(b"\n") + 1) * 8 > MAX_CONTENT:
         raise RanvierError(f"{owner}: it has more than {MAX_CONTENT // 8} numbers; save it with numpy.savez, or fewer of them")
-    table = _numbers(text, delimiter, names is not None, limit, owner)
+    table = _numbers(data, delimiter, names is not None, limit, owner)
     if table.shape[1] != len(fields):
         raise RanvierError(f"{owner}: its lines have {table.shape[1]} columns, the first has {len(fields)}; save it as CSV again")
     labels = None if column is None else table[:, column].copy()
     values = table if column is None else np.delete(table, column, axis=1)
     name = "" if column is None else names[column] if names else str(column)
-    whole = not re.search(r"[.eEnN]", text[len(first) if names else 0:]) and bool(np.all(np.abs(values) <= 1 << 53))
+    header = first.strip().encode() if names else b""
+    whole = not _FRACTION.search(data, data.index(header) + len(header)) and bool(np.all(np.abs(values) <= 1 << 53))
     return Table(values.astype(np.int64) if whole else values, labels, name if name.isprintable() else repr(name))
+
+
+def _stream(data: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig")
+
+
+def _first_line(stream: io.TextIOWrapper, owner: str) -> str:
+    """The first line that is not empty, with its end; reads up to there."""
+    try:
+        return next((line for line in iter(stream.readline, "") if line.strip()), "")
+    except UnicodeDecodeError:
+        raise _no_text(owner) from None
+
+
+def _no_text(owner: str) -> RanvierError:
+    return RanvierError(f"{owner}: it is no text in UTF-8; save it as CSV again")
 
 
 def _fields(line: str, delimiter: str, owner: str) -> list[str]:
@@ -99,14 +114,15 @@ def _label_column(names: Sequence[str] | None, count: int, size: int, key: str |
     return None
 
 
-def _numbers(text: str, delimiter: str, header: bool, limit: int | None, owner: str) -> npt.NDArray[np.float64]:
-    stream = io.StringIO(text)
+def _numbers(data: bytes, delimiter: str, header: bool, limit: int | None, owner: str) -> npt.NDArray[np.float64]:
+    stream = _stream(data)
     if header:
-        while not stream.readline().strip():
-            pass
+        _first_line(stream, owner)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")      # of an empty table
             return np.loadtxt(stream, np.float64, comments=None, delimiter=delimiter, ndmin=2, quotechar='"', max_rows=limit)
+    except UnicodeDecodeError:
+        raise _no_text(owner) from None
     except (ValueError, UserWarning) as error:
         raise RanvierError(f"{owner}: {plain(error)}; every value must be a number, also the labels: correct it") from None
