@@ -19,9 +19,9 @@ Step = tuple[str, Sequence[str], Sequence[str], dict[str, Any]]
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(40, 4)).astype(np.float32)
 TENSORS: dict[str, Any] = {
-    "w": RNG.normal(size=(4, 5)), "b": RNG.normal(size=5), "one": RNG.normal(size=(5, 1)), "bias": np.array([0.1]),
+    "w": RNG.normal(size=(4, 5)), "b": RNG.normal(size=5), "back": np.float64(-3), "one": RNG.normal(size=(5, 1)), "bias": np.array([0.1]),
     "many": RNG.normal(size=(5, 3)),
-    "unity": np.float64(1), "half": np.float64(0.5), "most": np.float64(0.8), "back": np.float64(-3), "two": np.array([3, 7]), "three": np.array([3, 5, 9]),
+    "unity": np.float64(1), "half": np.float64(0.5), "most": np.float64(0.8), "two": np.array([3, 7]), "three": np.array([3, 5, 9]),
     "names": np.array([b"no", b"yes"], object), "row": np.array([-1]), "second": np.array([1]), "column": np.array([-1, 1])}
 BODY: list[Step] = [("Gemm", ["x", "w", "b"], ["p"], {}), ("Relu", ["p"], ["h"], {})]
 ONE: list[Step] = [*BODY, ("Gemm", ["h", "one", "bias"], ["z"], {})]
