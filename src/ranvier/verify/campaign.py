@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, fields
 from itertools import combinations, product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..model.errors import RanvierError
 from ..model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ..model.fabric.layout import Counter
 from ..model.fabric.placement import Placement
+from ..processes import worker_processes
 from ..sim.compare import Mismatch
 from ..sim.simulator import Simulator
 from .evidence import check_batch, save_reproducer
@@ -142,8 +142,7 @@ def run_campaign(networks: int, fabrics: list[FabricConfig], *, seed: int = 0, f
     workers = min(workers or os.cpu_count() or 1, len(fabrics))
     tasks = [(config, range(seed + n, seed + networks, len(fabrics)), folder) for n, config in enumerate(fabrics)]
     parts: list[Outcome] = []
-    # Not forked: the golden model's threads and Verilator's do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_processes(workers) as pool:
         for future in as_completed([pool.submit(_run_fabric, *task) for task in tasks]):
             parts.append(future.result())
             if progress is not None:
