@@ -47,7 +47,7 @@ def content(folder: Path) -> dict[str, bytes | None]:
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
 
 
-def run(folder: Path, *options: object, **more: Any) -> Completed:
+def run(folder: Path, /, *options: object, **more: Any) -> Completed:
     return ranvier("run", folder / "n.ranvier", "--input", folder / "p.npz", *options, **more)
 
 

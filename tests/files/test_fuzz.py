@@ -68,9 +68,9 @@ def onnx_bytes() -> bytes:
 @cache
 def network_bytes() -> bytes:
     network = Network(
-        (Population("in", (1, 1, 3), "input", {"theta": 255, "v_init": 127}),
-         Population("mid", (1, 1, 2), "lif", {"theta": np.array([5, 9]), "k": 60000, "v_min": -100}),
-         Population("out", (1, 1, 2), "li", {"bias": np.array([1, -1])})),
+        (Population("in", (1, 1, 3), "input", {"theta": 255, "v_init": 127, "v_max": 1000}),
+         Population("mid", (1, 1, 2), "lif", {"theta": np.array([5, 9]), "k": 60000, "v_min": -100, "v_max": 1000}),
+         Population("out", (1, 1, 2), "li", {"bias": np.array([1, -1]), "v_min": -1000, "v_max": 1000})),
         (Projection.dense("in", "mid", np.array([[1, -2], [3, -8], [7, 0]])),
          Projection.dense("mid", "mid", np.eye(2, dtype=int), delay=1),
          Projection.dense("mid", "out", np.eye(2, dtype=int), exponent=1)), info={"source": "m", "steps": 4})
