@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from ..model.fabric.layout import Counter, Memory
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
 from ..model.network.projection import Projection
+from ..processes import worker_processes
 from ..sim.compare import Mismatch
 from ..sim.simulator import Simulator
 from .acted import FEATURES, acted
@@ -95,9 +94,7 @@ def run_campaign(networks: int, fabrics: list[CampaignFabric], *, seed: int = 0,
     workers = min(workers or os.cpu_count() or 1, len(fabrics))
     tasks = [(fabric, range(seed + n, seed + networks, len(fabrics)), folder) for n, fabric in enumerate(fabrics)]
     parts: list[Outcome] = []
-    # Not forked: the golden model's threads and Verilator's do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(_run_fabric, *task) for task in tasks if task[1]]):
+    with worker_processes(workers) as pool:
             parts.append(future.result())
             if progress is not None:
                 progress(sum(part.networks for part in parts))
