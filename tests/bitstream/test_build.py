@@ -438,7 +438,7 @@ def test_predictions() -> None:
     assert (worst.basis, found.basis, found.pictures) == ("worst", "pictures", 20)
     assert found.clocks < worst.clocks and found.us == pytest.approx(found.clocks / 50)
     assert worst.stream_us < worst.us
-    assert link_bytes(placement) == 64 + 14 and worst.link_us == pytest.approx(780)
+    assert link_bytes(placement) == 64 + 17 and worst.link_us == pytest.approx(810)
 
 
 # Command line

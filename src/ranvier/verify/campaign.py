@@ -95,6 +95,7 @@ def run_campaign(networks: int, fabrics: list[CampaignFabric], *, seed: int = 0,
     tasks = [(fabric, range(seed + n, seed + networks, len(fabrics)), folder) for n, fabric in enumerate(fabrics)]
     parts: list[Outcome] = []
     with worker_processes(workers) as pool:
+        for future in as_completed([pool.submit(_run_fabric, *task) for task in tasks if task[1]]):
             parts.append(future.result())
             if progress is not None:
                 progress(sum(part.networks for part in parts))
