@@ -37,8 +37,9 @@ from ranvier.rtl.scan.sequencer import SLICE_BITS, Sequencer
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 
+from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_model
-from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
+from .verilate import tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "LATE", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
            "run_bench"]

@@ -213,7 +213,7 @@ def test_zip_bombs_and_odd_directories(tmp_path: Path, monkeypatch: pytest.Monke
         archive.writestr("network.json", b"{}")
         archive.comment = b"x"
     assert "not a zip file" in refused(path)
-    monkeypatch.setattr(archive, "MAX_CONTENT", 1000)
+    monkeypatch.setattr("ranvier.files.archive.MAX_CONTENT", 1000)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for index in range(3):
             archive.writestr(f"e{index}", b" " * 900)

@@ -52,7 +52,7 @@ def _samples(archive: Archive, names: Sequence[str], size: int) -> str:
     others = [name for name in others if name not in _LABELS]
     if len(others) == 1:
         return others[0]
-    fitting = [name for name in others if _fits(_array(archive, name), size)]
+    fitting = [name for name in others if _fits(archive, name, size)]
     if len(fitting) == 1:
         return fitting[0]
     if "arr_0" in fitting:
@@ -76,8 +76,8 @@ def _labels(archive: Archive, names: Sequence[str], samples: str) -> str | None:
     if named or len(others) != 1:
         return None
     # Two arrays without known names: the other one has the labels if it can have.
-    array, count = _array(archive, others[0]), len(archive.array(f"{samples}.npy"))
-    fits = array is not None and (array.shape in ((count,), (count, 1)) or len(array) == count and is_one_hot(array))
+    array, count = _array(archive, others[0]), archive.shape(f"{samples}.npy")[:1]
+    fits = array is not None and (array.shape in (count, (*count, 1)) or array.shape[:1] == count and is_one_hot(array))
     return others[0] if fits else None
 
 
@@ -90,5 +90,9 @@ def _array(archive: Archive, name: str) -> Array | None:
     return array if array.ndim else None
 
 
-def _fits(array: Array | None, size: int) -> bool:
-    return array is not None and array.ndim >= 2 and len(array) > 0 and math.prod(array.shape[1:]) == size
+def _fits(archive: Archive, name: str, size: int) -> bool:
+    try:
+        shape = archive.shape(f"{name}.npy")
+    except RanvierError:
+        return False
+    return len(shape) >= 2 and shape[0] > 0 and math.prod(shape[1:]) == size

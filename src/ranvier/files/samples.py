@@ -107,8 +107,11 @@ def _pickle(name: str) -> RanvierError:
 
 def _from_archive(archive: Archive, size: int, samples_key: str | None, labels_key: str | None, limit: int | None) -> Samples:
     wanted, labels_name = choose_arrays(archive, size, samples_key, labels_key)
-    array = archive.array(f"{wanted}.npy")
-    labels = None if labels_name is None else archive.array(f"{labels_name}.npy")
+    names = [f"{name}.npy" for name in (wanted, labels_name) if name is not None]
+    # What the limit leaves out is not even inflated, but where labels do not go with the samples, which needs the whole count.
+    rows = limit if len({archive.shape(name)[:1] for name in names}) == 1 else None
+    array, *others = (archive.array(name, rows=rows) for name in names)
+    labels = others[0] if others else None
     return _samples(array, labels, size, limit, f"{archive.path}: {wanted}", f"{archive.path}: {labels_name}")
 
 
