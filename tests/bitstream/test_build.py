@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from ranvier.bitstream import flow
 from ranvier.bitstream.flow import BUILD_FILE, Job, build_bitstream, place_seeds, synthesise
 from ranvier.bitstream.logs import Clock, circles, overfull, phase_of, read_placed, stage_of
-from ranvier.bitstream.plan import LATE_WIRES, placement_arguments
+from ranvier.bitstream.plan import LATE_WIRES, make_plan, placement_arguments
 from ranvier.bitstream.prediction import link_bytes, predict
 from ranvier.bitstream.tools import PROGRAMS, Tool, find_tool, tools_of, yowasp_cache
 from ranvier.boards import BOARDS
@@ -446,6 +446,29 @@ def test_build_command(fake: Callable[..., None], network_file: Path, tmp_path: 
     shown = CliRunner().invoke(cli, ["report", str(out)])
     assert shown.exit_code == 0 and "at worst, every neuron spikes" in shown.output and "SPRAMs" in shown.output
     assert json.loads(CliRunner().invoke(cli, ["report", str(out), "--json"]).stdout) == report
+
+
+def test_a_prediction_with_samples_in_the_networks_range(fake: Callable[..., None], tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table with a column of labels, of a network that was converted for -1 to 1."""
+    fake(36.4)
+    network = replace(digits_like(4, 8), info={"steps": 3, "input": {"range": [-1.0, 1.0], "mean": [0.0], "std": [1.0]}})
+    save_network(network, tmp_path / "n.ranvier")
+    (tmp_path / "s.csv").write_text("a,b,c,d,kind\n-1,1,0,0.5,3\n1,-0.5,-1,-1,4\n")
+    seen: list[Any] = []
+
+    def watched(placement: Any, device: Any, ticks: int, values: Any = None) -> Any:
+        seen.append(values)
+        return predict(placement, device, ticks, values)
+    monkeypatch.setattr("ranvier.commands.build.predict", watched)
+    monkeypatch.setattr("ranvier.bitstream.flow.make_plan", lambda *arguments: make_plan(*arguments[:3], Lights()))
+    options = ["--board", "icebreaker", "--tailor", "--seeds", "1", "-o", str(tmp_path / "out"), "--json"]
+    options += ["--input", str(tmp_path / "s.csv"), "--labels", "kind"]
+    result = CliRunner().invoke(cli, ["build", str(tmp_path / "n.ranvier"), *options])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["prediction"]
+    assert (found["basis"], found["pictures"]) == ("pictures", 2)
+    assert any(values is not None and values.tolist() == [[0, 255, 128, 191], [255, 64, 0, 0]] for values in seen)
 
 
 def test_a_damaged_report(fake: Callable[..., None], tmp_path: Path) -> None:
