@@ -149,7 +149,7 @@ class Simulator:
         if per_step:
             arrays = {name: (values if values.ndim == 3 else np.repeat(values[:, None], steps, axis=1)).reshape(windows * steps, -1)
                       for name, values in arrays.items()}
-        banks = pack_inputs(placement, arrays)
+        banks = pack_inputs(placement, arrays) if arrays else np.empty((windows, 0, 2), np.uint32)    # one empty bank
         self.write(run_registers(placement, steps, windows, per_step=per_step, endless=endless))
         return self._run(placement, banks, steps, windows, record, most_clocks)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from ranvier.model.fabric.timing import drain
 from ranvier.processes import run
 
 from .cache import cache_folder, cached_build, cached_verilog
-from .cells import cell_model
+from .cells import cell_models
 
 if TYPE_CHECKING:
     from ranvier.rtl.forms.technology import Technology
@@ -70,10 +69,10 @@ def fabric_verilog(config: FabricConfig, technology: Technology | None = None) -
         from ranvier.rtl import fabric  # Amaranth takes a while to load, and most runs find the Verilog made
         if technology is None:
             return fabric.fabric_verilog(config, shared_core=_shared(config))
-        return fabric.fabric_verilog(config, technology=technology)
+        return fabric.fabric_verilog(config, shared_core=_shared(config), technology=technology)
 
     text = cached_verilog(f"{config.digest} {_shared(config)} {technology}", make)
-    return text + "".join(cell_model("ice40", cell) for cell in sorted(set(re.findall(r"\bSB_\w+", text))))
+    return text + cell_models(text)
 
 
 def _shared(config: FabricConfig) -> bool:
@@ -180,7 +179,7 @@ def _units_header(config: FabricConfig, technology: Technology | None) -> str:
     """C++ that differs from fabric to fabric: how many units, how wide their traces are, how long a write's address stays."""
     lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
     widths = [chunk_words(memory_map(config, "core" if n < config.cores else "input")[Memory.STATE].bits) for n in range(config.nodes)]
-    lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config.nodes)}",
+    lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config)}",
               f"#define READ_LATENCY {read_latency(config)}", f"#define ACCESS_LATENCY {access_latency(config)}",
               f"#define WRITE_STAYS {int(technology is not None and technology.lut_before_register)}"]
     lines += ["template <typename T> inline void copy(uint32_t* to, const T& from) {",

@@ -343,6 +343,7 @@ def verify_command(networks: int, line_faults: int, seed: int, output: Path, as_
         for title, part in found.items():
             rows = [(key, f"{value:,}") for key, value in part.items() if isinstance(value, int)]
             rows += [(f"fault: {kind}", f"{value:,}") for kind, value in part.get("by_kind", {}).items()]
+            rows += [(f"networks in which it acted: {feature}", f"{value:,}") for feature, value in part.get("acted", {}).items()]
             print_rows({"networks": "Random networks", "line": "Faults on the line"}[title], ("figure", "value"), rows)
     for failure in failures:
         click.echo(f"MISMATCH, {failure}", err=True)

@@ -119,7 +119,8 @@ def _stream_figures(placement: Placement, counters: Counts, clocks: int, picture
 
 def verify_networks(count: int, seed: int, folder: Path) -> tuple[dict[str, Any], list[str]]:
     """Random networks, model against RTL: the figures, and a line for each mismatch."""
-    from ..verify.campaign import covering_fabrics, run_campaign
+    from ..verify.campaign import run_campaign
+    from ..verify.fabrics import covering_fabrics
     fabrics = covering_fabrics()
     with bar("random networks, model against RTL", count) as update:
         outcome = run_campaign(count, fabrics, seed=seed, folder=folder, progress=update)

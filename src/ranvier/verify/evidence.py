@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from ..model.fabric.placement import Placement
 from ..model.run.golden import GoldenRun, run_golden
 from ..sim.compare import Mismatch, compare_run
 from ..sim.simulator import Recording, Simulator
+
+if TYPE_CHECKING:
+    from ..rtl.forms.technology import Technology
 
 __all__ = ["Check", "check_batch", "one_flipped_bit", "save_reproducer"]
 
@@ -60,12 +63,13 @@ def one_flipped_bit(placement: Placement) -> Writes:
 
 
 def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: int, mismatch: Mismatch, *,
-                    endless: bool = False, seed: int | None = None, faults: Writes | None = None) -> list[Path]:
+                    endless: bool = False, seed: int | None = None, faults: Writes | None = None,
+                    technology: Technology | None = None) -> list[Path]:
     """Keep everything that shows a mismatch again; the files written.
 
     ``network.ranvier``, ``input.npz``, ``fabric.json`` and ``mismatch.json`` (with steps and seed), and
     ``waveform.vcd`` from the tick before the first difference to the tick after it, if the batch alone shows it
-    again. ``faults`` are configuration writes that were made after loading.
+    again. ``faults`` are configuration writes that were made after loading; ``technology`` asks for the form that it gets.
     """
     with result_folder(folder, REPRODUCER_FILES.issuperset) as work:
         save_network(placement.network, work / "network.ranvier")
@@ -76,18 +80,20 @@ def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: i
         write_json(work / "fabric.json", placement.config.to_json())
         write_json(work / "mismatch.json", {
             **mismatch.to_json(), "message": str(mismatch), "steps": steps, "endless": endless, "seed": seed,
+            "technology": None if technology is None else asdict(technology),
             "faults": [] if faults is None else faults.tolist()})
         names = ["network.ranvier", "input.npz", "fabric.json", "mismatch.json"]
-        if _draw(work / "waveform.vcd", placement, inputs, steps, endless, faults):
+        if _draw(work / "waveform.vcd", placement, inputs, steps, endless, faults, technology):
             names.append("waveform.vcd")
     return [folder / name for name in names]
 
 
-def _draw(path: Path, placement: Placement, inputs: Inputs, steps: int, endless: bool, faults: Writes | None) -> Path | None:
+def _draw(path: Path, placement: Placement, inputs: Inputs, steps: int, endless: bool, faults: Writes | None,
+          technology: Technology | None) -> Path | None:
     """Run the batch twice on fresh fabrics: once to find the clocks of the difference, once to draw them."""
     first = last = 0
     for drawing in (False, True):
-        with Simulator(placement.config, waveform=True) as simulator:
+        with Simulator(placement.config, waveform=True, technology=technology) as simulator:
             simulator.load(placement)
             if faults is not None:
                 simulator.write(faults)

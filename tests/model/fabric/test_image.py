@@ -90,7 +90,7 @@ def test_parameters_come_back_from_the_rows(seed: int) -> None:
         for number, row in enumerate(rows):
             word = row_word(config, kind).unpack(image[unit, Memory.ROWS][number])
             population = placement.population(row)
-            for memory, base, fields in ((Memory.DRIVE, "drive", drive_fields(config)),
+            for memory, base, fields in ((Memory.DRIVE, "drive", drive_fields(config, kind)),
                                          (Memory.DYNAMICS, "dynamics", dynamics_fields(config, kind))):
                 for n in range(row.neurons):
                     group, lane = divmod(n, lanes)

@@ -53,4 +53,4 @@ def test_a_bank_is_the_highest_bit_of_the_address(depth: int) -> None:
 
 def test_drive_fields_are_signed_state_words() -> None:
     config = FabricConfig(state_bits=20)
-    assert [(f.name, f.bits, f.signed) for f in drive_fields(config)] == [(n, 20, True) for n in ("theta", "bias", "v_init")]
+    assert [(f.name, f.bits, f.signed) for f in drive_fields(config, "core")] == [(n, 20, True) for n in ("theta", "bias", "v_init")]
