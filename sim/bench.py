@@ -37,7 +37,7 @@ from ranvier.rtl.scan.sequencer import SLICE_BITS, Sequencer
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 
-from .cells import cell_models
+from .cells import cell_model
 from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "LATE", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
@@ -184,7 +184,8 @@ def bench_verilog(top: str) -> str:
         return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, platform=CHECKED, strip_internal_attrs=True))
 
     text = cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
-    return text + cell_models(text)
+    cells = sorted(set(re.findall(r"\bSB_\w+", text)))
+    return text + "".join(cell_model("ice40", cell) for cell in cells)
 
 
 def build_bench(top: str, simulator: str) -> Path:

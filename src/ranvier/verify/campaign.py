@@ -130,7 +130,7 @@ def _run_fabric(fabric: CampaignFabric, seeds: range, folder: Path | None) -> Ou
                 failed.append((seed, mismatch))
                 if folder is not None:
                     save_reproducer(folder / f"seed-{seed}", placement, inputs, steps, mismatch, endless=endless, seed=seed,
-                                    technology=fabric.technology)
+                                    form=fabric.form)
     return Outcome(len(seeds), 1, ticks, spikes, words, clamps, read_back, found, tuple(failed))
 
 
