@@ -61,6 +61,6 @@ def test_only_its_own_folder_is_replaced(tmp_path: Path) -> None:
     generate(*SMALL, "-o", str(tmp_path / "out"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thing").write_text("")
-    result = CliRunner().invoke(cli, ["generate", "-o", str(tmp_path / "other")])
+    result = CliRunner().invoke(cli, ["generate", *SMALL, "-o", str(tmp_path / "other")])
     assert isinstance(result.exception, RanvierError) and "holds something else" in str(result.exception)
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thing"]

@@ -91,7 +91,9 @@ def freeze(form: str, folder: str) -> None:
     config = _fabric()
     library = build_library(config, technology=CampaignFabric(config, form, {}).technology)
     Path(folder, f"{form}.v").write_text(_verilog(form))
-    Path(folder, f"{form}.so").write_bytes(library.read_bytes())
+    unfinished = Path(folder, f"{form}.unfinished")
+    unfinished.write_bytes(library.read_bytes())
+    unfinished.rename(Path(folder, f"{form}.so"))    # which says that all is there
 
 
 def device() -> None:

@@ -22,6 +22,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -149,16 +150,15 @@ class Tree:
             else:
                 shutil.copy(source, target)
 
-    def run(self, check: str, log: Path) -> bool:
+    def run(self, words: list[str], log: Path) -> bool:
         """Whether a check succeeds."""
-        words = check.split()
         known = ("model", "frozen", "fabric", "device", "freeze")
         command = [sys.executable, str(self.root / "tests/mutants/checks.py"), *words] if words[0] in known else \
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *words]
         environment = {**os.environ, "PYTHONPATH": f"{self.root / 'src'}{os.pathsep}{self.root}", "RANVIER_CACHE": str(self._cache),
                        "RANVIER_FROZEN": str(self._frozen), "PYTHONDONTWRITEBYTECODE": "1"}
         with log.open("a") as output:
-            output.write(f"== {check}\n")
+            output.write(f"== {' '.join(words)}\n")
             output.flush()
             process = subprocess.Popen(command, cwd=self.root, env=environment, stdout=output, stderr=subprocess.STDOUT,
                                        start_new_session=True)
@@ -182,8 +182,8 @@ class Tree:
             for check in case.checks:
                 if check.split()[0] in ("frozen", "fabric"):
                     clean.freeze(check.split()[1])
-                if not self.run(check, log):
-                    clean.must_hold(check)
+                if not self.run(check.split(), log):
+                    clean.must_hold(_failed(log) or check.split())
                     killer = check
                     break
         finally:
@@ -198,21 +198,33 @@ class Clean:
     def __init__(self, folder: Path, frozen: Path, logs: Path) -> None:
         self._tree, self._frozen, self._logs = Tree(folder, frozen), frozen, logs
         self._lock = Lock()
-        self._known: set[str] = set()
+        self._known: set[tuple[str, ...]] = set()
 
     def freeze(self, form: str) -> None:
         """Compile the checks' fabric in a form, unless that has been done."""
         with self._lock:
             made = (self._frozen / f"{form}.so").is_file()
-            if not made and not self._tree.run(f"freeze {form} {self._frozen}", self._logs / "clean.log"):
+            if not made and not self._tree.run(["freeze", form, str(self._frozen)], self._logs / "clean.log"):
                 raise SystemExit(f"the fabric cannot be compiled; see {self._logs / 'clean.log'}")
 
-    def must_hold(self, check: str) -> None:
+    def must_hold(self, check: list[str]) -> None:
         """A check's failure means something only if it succeeds without any mutant."""
         with self._lock:
-            if check not in self._known and not self._tree.run(check, self._logs / "clean.log"):
-                raise SystemExit(f"{check}: fails without any mutant; see {self._logs / 'clean.log'}")
-            self._known.add(check)
+            if tuple(check) not in self._known and not self._tree.run(check, self._logs / "clean.log"):
+                raise SystemExit(f"{' '.join(check)}: fails without any mutant; see {self._logs / 'clean.log'}")
+            self._known.add(tuple(check))
+
+
+def _failed(log: Path) -> list[str]:
+    """The test that failed at the end of a log of pytest, or what could not be collected; nothing for other checks."""
+    found = re.findall(r"^(FAILED|ERROR) (tests/.*?)(?: - .*)?$", log.read_text().rpartition("\n== ")[2], re.MULTILINE)
+    return [] if not found else [found[0][1]] if "::" in found[0][1] else [found[0][1], "--collect-only"]
+
+
+def _digest() -> str:
+    """Changes with anything that the checks' fabrics are compiled from."""
+    paths = [HERE / "checks.py", *(path for folder in ("model", "rtl", "sim") for path in sorted((ROOT / folder).rglob("*.py")))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:12]
 
 
 def difference(mutant: Mutant) -> str:
@@ -231,8 +243,8 @@ def run(cases: list[Case], folder: Path, workers: int) -> list[dict[str, Any]]:
     waiting = [case for case in cases if case.key not in known]
     with tempfile.TemporaryDirectory(prefix="ranvier-mutants-") as temporary:
         trees: Queue[Tree] = Queue()
-        frozen = Path(temporary) / "frozen"
-        frozen.mkdir()
+        frozen = folder / f"frozen-{_digest()}"
+        frozen.mkdir(exist_ok=True)
         for n in range(workers):
             trees.put(Tree(Path(temporary) / str(n), frozen))
         clean = Clean(Path(temporary) / "clean", frozen, folder)

@@ -16,8 +16,8 @@ from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
 from ranvier.model.run.golden import run_golden
 from ranvier.model.run.reference import run_reference
-from ranvier.verify.acted import acted
-from ranvier.verify.campaign import draw_case
+from ranvier.verify.acted import FEATURES, acted
+from ranvier.verify.campaign import draw_case, run_campaign
 from ranvier.verify.fabrics import CHOICES, MOST_FABRICS, CampaignFabric, covering_choices, covering_fabrics, forms_to_draw, is_possible
 from ranvier.verify.random_networks import random_inputs, random_network
 
@@ -85,6 +85,19 @@ def test_wide_networks_have_everything() -> None:
     assert any(not network.inputs for network in networks)
     assert any(not network.readouts for network in networks)
     assert any(len(network.populations) == 1 for network in networks)
+
+
+def test_a_campaign_of_one_fabric() -> None:
+    """The smallest in the form of an ECP5: `make verify` has all of them."""
+    fabric = min((f for f in covering_fabrics() if f.form == "ECP5"), key=lambda f: f.config.cores * f.config.core.lanes)
+    outcome = run_campaign(6, [fabric], seed=1000)
+    assert outcome.mismatches == ()
+    assert (outcome.networks, outcome.fabrics) == (6, 1)
+    assert outcome.words_read_back > 6 * 16
+    told = outcome.to_json()
+    assert tuple(told["acted"]) == FEATURES
+    assert told["acted"]["form ECP5"] >= 3 and told["acted"]["form UP5K"] == 0
+    assert told["acted"]["clamp"] >= 3
 
 
 def _chain(delay: int, exponent: int, weight: int) -> Network:
