@@ -262,8 +262,13 @@ def run(cases: list[Case], folder: Path, workers: int) -> list[dict[str, Any]]:
                   f"{'  by ' + entry['killed_by'] if entry['killed_by'] else ''}", file=sys.stderr, flush=True)
 
         with ThreadPoolExecutor(workers) as pool:
-            for future in [pool.submit(judge, case) for case in waiting]:
-                future.result()
+            futures = [pool.submit(judge, case) for case in waiting]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)    # what has begun ends, and no more begins
+                raise
     return [known[case.key] for case in cases]
 
 
