@@ -49,7 +49,7 @@ def memory_image(placement: Placement) -> Image:
     config = placement.config
     writes: list[Writes] = []
     for unit, rows in enumerate(placement.units):
-        kind = "core" if unit < config.cores else "input"
+        kind = config.unit(unit)
         layouts = memory_map(config, kind)
         drive, dynamics = drive_words(placement, unit), dynamics_words(placement, unit)
         contents: dict[Memory, Sequence[int]] = {Memory.DRIVE: drive.words, Memory.DYNAMICS: dynamics.words}
@@ -69,7 +69,7 @@ def state_writes(placement: Placement) -> Writes:
     """The part of the image that puts every membrane at its beginning: writes as in `Image`."""
     found = []
     for unit in range(len(placement.units)):
-        layout = memory_map(placement.config, "core" if unit < placement.config.cores else "input")[Memory.STATE]
+        layout = memory_map(placement.config, placement.config.unit(unit))[Memory.STATE]
         found.append(_chunks(unit, Memory.STATE, initial_words(placement, unit), layout.chunks, layout.chunk_step))
     return np.concatenate(found)
 
@@ -90,13 +90,14 @@ def run_registers(placement: Placement, steps: int, windows: int, *, per_step: b
 def pack_inputs(placement: Placement, values: Mapping[str, npt.NDArray[np.integer]]) -> npt.NDArray[np.uint32]:
     """Chunks that write input values: uint32 of shape (batch, writes, 2).
 
-    ``values`` holds, for every input population, unsigned integers of shape (batch, neurons) below 2**input_bits.
+    ``values`` holds, for every input population, unsigned integers of shape (batch, neurons) below 2**input_bits. Without input
+    populations there is a batch of 1: its window still has to be begun.
     """
     config = placement.config
     lanes, bits = config.input.sweep_lanes, config.input_bits
     layout = memory_map(config, "input")[Memory.INPUTS]
     rows = placement.units[-1]
-    batch = len(next(iter(values.values()))) if values else 0
+    batch = len(next(iter(values.values()))) if values else 1
     groups = sum(row.groups for row in rows)
     padded = np.zeros((batch, groups * lanes), np.uint64)
     for row in rows:
@@ -130,7 +131,7 @@ def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: 
 
 def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dynamics: tuple[int, int]) -> int:
     config, population, part = placement.config, placement.population(row), row.part
-    lanes = (config.core if kind == "core" else config.input).sweep_lanes
+    lanes = config.part(kind).sweep_lanes
     offset = row.start - part.start
     values = {
         "groups": row.groups, "level": row.level, "state_base": row.state_base,
@@ -138,7 +139,7 @@ def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dyna
         "word_address": part.base + (offset // config.word_bits << part.slots_log2), "slots_log2": part.slots_log2,
         "position": offset % config.word_bits // lanes, "flush": int(row.stop == part.stop), "spiking": int(row.spiking),
         "strict": int(population.semantics.strict),
-        "reset": RESETS.index(population.semantics.reset) if row.spiking else 0, "readout": int(population.kind == "li"),
+        "reset": RESETS.index(placement.network.rule(population).reset), "readout": int(not row.spiking),
     }
     if kind == "input":
         values |= {"last": int(row is placement.units[-1][-1]), "hold": row.hold}

@@ -57,6 +57,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "model/network/": ("tests/model/network", "model", "frozen checked", "tests/files"),
     "model/network/levels.py": ("tests/model/network/test_levels.py", "model", "frozen checked"),
     "model/network/headroom.py": ("tests/model/network/test_headroom.py", "model"),
+    "model/neurons/": ("model", "frozen checked", "tests/model"),
     "model/run/": ("model", "tests/model/run", "tests/test_runs.py"),
     "model/fabric/": ("frozen checked", "frozen iCE40", "tests/model", "tests/mapping"),
     "model/fabric/config.py": ("frozen checked", "tests/mapping", "tests/files", "tests/verify/test_campaign.py"),
@@ -74,7 +75,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "rtl/memory/counters.py": ("fabric checked", "tests/rtl/test_blocks.py -k counters", "fabric iCE40"),
     "rtl/forms/": ("tests/rtl/forms", "fabric checked", "fabric iCE40", "tests/rtl/test_blocks.py -k ticker"),
     "rtl/device.py": ("device", "tests/device/test_device.py", "tests/bitstream/test_verilog.py"),
-    "rtl/link/": ("device", "tests/device/test_device.py"),
+    "rtl/link/": ("device", "tests/rtl/test_blocks.py -k link", "tests/device/test_device.py"),
 }
 
 

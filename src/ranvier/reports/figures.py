@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 
+from ..files.safe import write_atomic
 from ..model.network.network import Network
 from ..model.run.golden import GoldenRun
 
@@ -16,9 +18,9 @@ matplotlib.use("Agg")     # no display is needed, and none is opened
 
 
 def _save(figure: object, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.part.png")
-    figure.savefig(temporary, dpi=120)  # type: ignore[attr-defined]
-    temporary.replace(path)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)  # type: ignore[attr-defined]
+    write_atomic(path, buffer.getvalue())
 
 
 def draw_raster(network: Network, run: GoldenRun, title: str, path: Path) -> None:
@@ -45,7 +47,7 @@ def draw_raster(network: Network, run: GoldenRun, title: str, path: Path) -> Non
 def draw_membranes(network: Network, run: GoldenRun, title: str, path: Path, most: int = 8) -> None:
     """Membranes of input 0 after each step of an open window: the neurons that spike most, and every readout."""
     from matplotlib import pyplot as plt
-    names = [p.name for p in network.populations if p.kind != "input"]
+    names = [p.name for p in network.populations if not p.driven]
     size = (7, 2 + 2.4 * len(names))
     figure, axes = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=size, layout="constrained")
     for axis, name in zip(axes[:, 0], names, strict=True):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..files.folder import REPRODUCER_FILES, result_folder
 from ..files.network import save_network
 from ..files.safe import write_atomic, write_json
 from ..model.fabric.cycles import Cycles, predict_cycles
@@ -65,23 +66,23 @@ def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: i
 
     ``network.ranvier``, ``input.npz``, ``fabric.json`` and ``mismatch.json`` (with steps and seed), and
     ``waveform.vcd`` from the tick before the first difference to the tick after it, if the batch alone shows it
-    again. ``faults`` are configuration writes that were made after loading; ``form`` is one of
-    `forms_to_draw`.
+    again. ``faults`` are configuration writes that were made after loading; ``form`` is one of `forms_to_draw`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_network(placement.network, folder / "network.ranvier")
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {f"input_{n}": np.asarray(inputs[p.name]) for n, p in enumerate(placement.network.inputs)}
-    np.savez_compressed(buffer, **arrays)
-    write_atomic(folder / "input.npz", buffer.getvalue())
-    write_json(folder / "fabric.json", placement.config.to_json())
-    write_json(folder / "mismatch.json", {
-        **mismatch.to_json(), "message": str(mismatch), "steps": steps, "endless": endless, "seed": seed,
-        "form": form,
-        "faults": [] if faults is None else faults.tolist()})
-    written = [folder / name for name in ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")]
-    picture = _draw(folder / "waveform.vcd", placement, inputs, steps, endless, faults, form)
-    return [*written, picture] if picture else written
+    with result_folder(folder, REPRODUCER_FILES.issuperset) as work:
+        save_network(placement.network, work / "network.ranvier")
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {f"input_{n}": np.asarray(inputs[p.name]) for n, p in enumerate(placement.network.inputs)}
+        np.savez_compressed(buffer, **arrays)
+        write_atomic(work / "input.npz", buffer.getvalue())
+        write_json(work / "fabric.json", placement.config.to_json())
+        write_json(work / "mismatch.json", {
+            **mismatch.to_json(), "message": str(mismatch), "steps": steps, "endless": endless, "seed": seed,
+            "form": form,
+            "faults": [] if faults is None else faults.tolist()})
+        names = ["network.ranvier", "input.npz", "fabric.json", "mismatch.json"]
+        if _draw(work / "waveform.vcd", placement, inputs, steps, endless, faults, form):
+            names.append("waveform.vcd")
+    return [folder / name for name in names]
 
 
 def _draw(path: Path, placement: Placement, inputs: Inputs, steps: int, endless: bool, faults: Writes | None,
