@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,7 @@ def _run_fabric(fabric: CampaignFabric, seeds: range, folder: Path | None) -> Ou
                 failed.append((seed, mismatch))
                 if folder is not None:
                     save_reproducer(folder / f"seed-{seed}", placement, inputs, steps, mismatch, endless=endless, seed=seed,
-                                    technology=fabric.technology)
+                                    form=fabric.form)
     return Outcome(len(seeds), 1, ticks, spikes, words, clamps, read_back, found, tuple(failed))
 
 
