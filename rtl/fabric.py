@@ -185,11 +185,11 @@ def fabric_verilog(config: FabricConfig, *, shared_core: bool = False, technolog
     """
     fabric = Fabric(config, shared_core=shared_core)
     text = str(verilog.convert(fabric, name="fabric", platform=technology, strip_internal_attrs=True))
-    return text + shared_core_module(config) if shared_core else text
+    return text + shared_core_module(config, technology) if shared_core else text
 
 
-def shared_core_module(config: FabricConfig) -> str:
+def shared_core_module(config: FabricConfig, technology: Technology = GENERIC) -> str:
     """The module that the cores of a fabric with ``shared_core`` are references to, as Verilog."""
-    core = str(verilog.convert(Core(config), name=CORE_MODULE, strip_internal_attrs=True))
+    core = str(verilog.convert(Core(config), name=CORE_MODULE, platform=technology, strip_internal_attrs=True))
     header = re.compile(rf"^module {CORE_MODULE}\(.*?\);\n", re.MULTILINE | re.DOTALL)
     return header.sub(lambda found: f"{found[0]}  /*verilator no_inline_module*/\n", core, count=1)

@@ -37,8 +37,10 @@ from ranvier.rtl.scan.sequencer import SLICE_BITS, Sequencer
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 
-from .cells import cell_model
-from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
+from .cache import cache_folder, cached_build, cached_verilog
+from .cells import cell_models
+from .link_blocks import link_blocks
+from .verilate import tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "COUNTERS", "FABRIC", "LATE", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
            "run_bench"]
@@ -166,6 +168,7 @@ def _blocks() -> BenchTop:
 TOPS: dict[str, Callable[[], BenchTop]] = {
     "blocks": _blocks,
     "fabric": lambda: BenchTop({"fabric": Fabric(FABRIC)}),
+    "link": lambda: BenchTop(link_blocks()),
 }
 
 
@@ -184,8 +187,7 @@ def bench_verilog(top: str) -> str:
         return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, platform=CHECKED, strip_internal_attrs=True))
 
     text = cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
-    cells = sorted(set(re.findall(r"\bSB_\w+", text)))
-    return text + "".join(cell_model("ice40", cell) for cell in cells)
+    return text + cell_models(text)
 
 
 def build_bench(top: str, simulator: str) -> Path:
