@@ -63,7 +63,7 @@ def draw_case(seed: int, config: FabricConfig, network: Network | None = None) -
     """
     for attempt in range(50):
         rng = np.random.default_rng([seed, attempt])
-        sizes = (4, 12, 40, 90, 200) if config.queue_depth > 8 else (4, 12, 40, 90)    # a long queue is not filled by few neurons
+        sizes = (12, 90, 200) if config.queue_depth > 8 else (4, 12, 40, 90)    # a long queue is not filled by few neurons
         if network is not None and (attempt > 20 or rng.random() < 0.6):
             drawn = _other_weights(rng, network)
         else:
