@@ -71,6 +71,11 @@ class Network:
         for projection in self.projections:
             self._check_projection(projection)
 
+    def __repr__(self) -> str:
+        shown = " -> ".join(f"{p.name} {p.kind} {p.size}" for p in self.populations[:8]) + (" ..." if len(self.populations) > 8 else "")
+        return (f"Network({shown}; {len(self.projections)} projections, {self.weight_bits}-bit weights, {self.state_bits}-bit states, "
+                f"{self.input_bits}-bit inputs)")
+
     @cached_property
     def by_name(self) -> dict[str, Population]:
         """Populations by their names."""

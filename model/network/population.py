@@ -64,6 +64,9 @@ class Population:
         if self.kind in ("input", "if") and np.any(self.parameter("k", 32) != NO_LEAK):
             raise RanvierError(f"population {self.name}: kind {self.kind} has no leak, so k must be {NO_LEAK}")
 
+    def __repr__(self) -> str:
+        return f"Population({self.name!r}, {self.shape}, {self.kind!r})"
+
     @property
     def size(self) -> int:
         """Number of neurons."""

@@ -85,6 +85,7 @@ def cli() -> None:
 @cli.command("convert")
 @click.argument("model", type=_EXISTING)
 @click.option("-o", "--output", type=_EXISTING, required=True, help="The .ranvier file to write.")
+@click.option("--head", metavar="NAME", help="The ONNX output to convert, where the file has several.")
 @click.option("--calibrate", type=_EXISTING,
               help="Samples (npz, npy or csv) for the thresholds of Relu layers and for the accuracy; labels in it are used.")
 @click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
@@ -104,9 +105,9 @@ def cli() -> None:
 @click.option("--answer", type=click.Choice(["class", "binary", "value"]),
               help="What the outputs mean: a value for each class, one value whose sign tells two classes apart, or values (regression).")
 @_AS_JSON
-def convert_command(model: Path, output: Path, calibrate: Path | None, samples_key: str | None, labels_key: str | None, ticks: int,
-                    weight_bits: str, state_bits: int, percentile: float, input_range: tuple[float, float] | None, mean: str | None,
-                    std: str | None, answer: str | None, as_json: bool) -> None:
+def convert_command(model: Path, output: Path, head: str | None, calibrate: Path | None, samples_key: str | None, labels_key: str | None,
+                    ticks: int, weight_bits: str, state_bits: int, percentile: float, input_range: tuple[float, float] | None,
+                    mean: str | None, std: str | None, answer: str | None, as_json: bool) -> None:
     """Turn a conventional network (ONNX) into a spiking one.
 
     Dense layers with Relu or Clip become populations of integrate-and-fire neurons with soft reset; weights are
@@ -122,7 +123,7 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, samples_k
     from .convert.report import ConversionReport
     from .reports.tables import print_rows
     conversion = convert_file(model, output, ConvertOptions(
-        calibrate, samples_key, labels_key, ticks, int(weight_bits), state_bits, percentile, input_range, numbers("mean", mean),
+        head, calibrate, samples_key, labels_key, ticks, int(weight_bits), state_bits, percentile, input_range, numbers("mean", mean),
         numbers("std", std), answer))
     report = conversion.report
     if as_json:

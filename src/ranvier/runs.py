@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .convert.answer import answer_of, choose, class_labels, values_of
-from .convert.inputs import input_mapping_of
-from .files.samples import quantise_samples
+from .convert.samples import as_inputs
 from .frontends.conventional import Answer
 from .model.errors import RanvierError
 from .model.fabric.counters import Counts, empty
@@ -119,46 +117,31 @@ def classify(readouts: npt.NDArray[Any], network: Network | None = None, steps: 
     return class_labels(answer, choose(answer, values_of(network, array, steps or 1)[0]))
 
 
-def as_inputs(network: Network, samples: Pictures) -> Pictures:
-    """Samples in memory as the one input population takes them: floats and bool as in files, integers as they are.
-
-    ``samples`` is (n, size), (n, steps, size), or (n, ...) of ``size`` values each. Values lie in the range that the network was
-    converted with.
-    """
-    array = np.asarray(samples)
-    size = network.inputs[0].size if len(network.inputs) == 1 else 0
-    if size and array.ndim > 2 and array.shape[-1] != size and math.prod(array.shape[1:]) == size:
-        array = array.reshape(len(array), size)
-    mapping = input_mapping_of(network)
-    if mapping.input_range is None and array.dtype.kind not in "bf":
-        return array
-    low, high = mapping.input_range or (0.0, 1.0)
-    return quantise_samples(array, low, high, network.input_bits)
-
-
 def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None, *,
-                   record: bool = False) -> GoldenResult:
+                   record: bool = False, encoded: bool = False) -> GoldenResult:
     """All samples as one stream in the golden model, with counters and clocks.
 
-    ``pictures`` is (n, size), integers as the inputs take them, or floats and bool as in files. Spikes and membranes of every step
-    are in the result's ``golden`` with ``record`` only; they are large.
+    ``pictures`` is (n, size), values as in files (see `as_inputs`) or, with ``encoded``, integers as the input neurons take them. Spikes
+    and membranes of every step are in the result's ``golden`` with ``record`` only; they are large.
     """
     network, steps = placement.network, whole_steps(steps)
-    golden = run_golden(network, inputs_of(network, as_inputs(network, pictures)), steps, blocks=placement.blocks, record=record,
-                        progress=progress)
+    values = pictures if encoded else as_inputs(network, pictures)
+    golden = run_golden(network, inputs_of(network, values), steps, blocks=placement.blocks, record=record, progress=progress)
     cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
     return GoldenResult(golden.readouts[the_readout(network)], golden, cycles)
 
 
 def run_rtl_set(placement: Placement, pictures: Pictures, steps: int, *, compare: bool = True, stream: bool = True,
-                folder: Path | None = None, fault: bool = False, progress: Progress | None = None) -> RtlResult:
-    """Pictures in the compiled RTL, a new one every ``steps`` steps, or each in a run of its own without ``stream``.
+                folder: Path | None = None, fault: bool = False, progress: Progress | None = None, encoded: bool = False) -> RtlResult:
+    """Samples in the compiled RTL, a new one every ``steps`` steps, or each in a run of its own without ``stream``.
+
+    ``pictures`` and ``encoded`` are those of `run_golden_set`.
 
     With ``compare`` everything is compared with the model; the first mismatch ends the run, and a reproducer goes into
     ``folder``. ``fault`` flips one stored membrane bit after loading, to see that the comparison notices.
     """
     network, config, steps = placement.network, placement.config, whole_steps(steps)
-    pictures = as_inputs(network, pictures)
+    pictures = pictures if encoded else as_inputs(network, pictures)
     readout = the_readout(network)
     size = _BATCH if stream else 1
     found: list[npt.NDArray[np.int64]] = []

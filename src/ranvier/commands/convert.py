@@ -27,6 +27,7 @@ _ARGUMENT = re.compile(rf"\b({'|'.join(_OPTIONS)})=(\([^)]*\)|[^\s,;:)]*)")
 class ConvertOptions:
     """What the command line says; names as in `convert`."""
 
+    head: str | None
     calibrate: Path | None
     samples_key: str | None
     labels_key: str | None
@@ -42,7 +43,7 @@ class ConvertOptions:
 
 def convert_file(model: Path, output: Path, options: ConvertOptions) -> Conversion:
     """Convert ``model`` into ``output``. Raises `RanvierError`, and then writes nothing."""
-    conventional = load_onnx(model)
+    conventional = load_onnx(model, options.head)
     if options.calibrate is None and (options.samples_key or options.labels_key):
         raise RanvierError("convert: --samples and --labels name what is in the file of --calibrate; give that file too")
     samples = None if options.calibrate is None else load_samples(

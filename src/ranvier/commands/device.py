@@ -22,7 +22,7 @@ from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
 from ..model.network.network import Network
 from ..progress import bar, share, waiting
-from ..runs import weight_limit_share
+from ..runs import inputs_of, weight_limit_share
 
 __all__ = ["DeviceRun", "device_info", "figures", "info_rows", "named_from", "run_on_device"]
 
@@ -53,7 +53,7 @@ def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
             device.load(run.network, progress=update)
         started = time.monotonic()
         with bar(f"pictures on {target}", len(run.pictures)) as done:
-            found = device.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+            found = device.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
         seconds = time.monotonic() - started
         info = device.info()
     report: dict[str, Any] = {
@@ -77,7 +77,7 @@ def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
     """The same run in the model."""
     with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.pictures)) as done:
         golden.load(run.network)
-        expected = golden.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+        expected = golden.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
     difference = expected.difference(found)
     report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if difference is None else difference.total}
     if difference is not None:

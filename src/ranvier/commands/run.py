@@ -95,7 +95,7 @@ def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | No
 
 def _on_model(placement: Placement, pictures: Any, steps: int) -> tuple[dict[str, Any], Any]:
     with bar("golden model", len(pictures)) as update:
-        golden = run_golden_set(placement, pictures, steps, update)
+        golden = run_golden_set(placement, pictures, steps, update, encoded=True)
     report = _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures))
     if report["counters"]["clamps"]:
         report["clamped_samples"] = clamped_samples(placement.network, pictures, steps, golden.golden.clamps)
@@ -106,7 +106,7 @@ def _on_fabric(placement: Placement, pictures: Any, steps: int, compare: bool, f
     with waiting("compile the RTL (kept for the next run)"):
         build_library(placement.config)
     with bar("RTL against model" if compare else "RTL", len(pictures)) as update:
-        rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update)
+        rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update, encoded=True)
     report = {"rtl_pictures": rtl.pictures, **_stream_figures(placement, rtl.counters, rtl.clocks, rtl.pictures)}
     if compare:
         report["rtl_mismatches"] = rtl.mismatches

@@ -28,10 +28,14 @@ __all__ = ["Settings", "Trials", "advise"]
 _MARGIN = 1.25
 #: Samples of a trial, weights that all trials may quantise together, and multiply-adds that they may take.
 _SAMPLES, _WEIGHTS, _WORK = 500, 400_000, 12_000_000_000
-_PERCENTILES = (90.0, 95.0, 98.0, 99.0, 99.5, 100.0)
+_PERCENTILES = (99.5, 99.0, 98.0, 95.0, 90.0, 100.0)
 _MOST_STEPS = 256
 #: A change is worth a line if it takes this much off the loss, and this share of it.
-_WORTH, _SHARE = 0.005, 0.2
+_WORTH, _SHARE = 0.005, 0.1
+#: Changes are tried smaller ones first, and a larger one must be better by this much.
+_SLIGHT = 0.002
+#: Changes that are combined at most, and lines of advice.
+_TURNS, _LINES = 3, 4
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,15 @@ class Settings:
     def bits(self) -> tuple[int, int, int]:
         """Bits of state, weight and input."""
         return self.state_bits, self.weight_bits, self.input_bits
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What settings gave."""
+
+    loss: float
+    figure: float
+    settings: Settings
 
 
 class Trials:
@@ -137,7 +150,7 @@ def _certain(readout: Quantised, settings: Settings) -> bool:
 
 
 def advise(trials: Trials, settings: Settings, loss: float, accuracy: AccuracyReport, told: Callable[[float], None]) -> list[Advice]:
-    """The settings that help most, best first: one change each, and the best changes together where that is better still."""
+    """The settings that help most, best first: one change each, and the best change with others on top."""
     assert trials.measured is not None and trials.yardstick is not None
     if loss <= trials.yardstick.bearable:
         return []
@@ -147,40 +160,38 @@ def advise(trials: Trials, settings: Settings, loss: float, accuracy: AccuracyRe
     unchanged = trials.trial(settings)
     if unchanged is None or unchanged[0] <= trials.yardstick.bearable:
         return []
-    found: list[tuple[float, float, Settings]] = []
-    changes = list(_single(trials.conventional, settings))
-    for done, changed in enumerate(changes):
-        told(done / (len(changes) + 3))
-        _try(trials, changed, budget, found)
-    best: dict[str, tuple[float, float, Settings]] = {}
-    for outcome in sorted(found, key=lambda outcome: (outcome[0], _price(settings, outcome[2]))):
-        name = next(iter(_changes(settings, outcome[2])))
-        if _helps(unchanged[0], outcome[0]):
-            best.setdefault(name, outcome)
-    lines = sorted(best.values(), key=lambda outcome: outcome[0])
-    together, reached = settings, unchanged[0]
-    for outcome in lines:
-        joined = replace(together, **_changes(settings, outcome[2]))
-        both: list[tuple[float, float, Settings]] = [outcome] if together == settings else []
-        if not both:
-            _try(trials, joined, budget, both)
-        if both and _helps(reached, both[0][0]):
-            together, reached = joined, both[0][0]
-            if len(_changes(settings, together)) > 1:
-                lines = [both[0], *lines]
-        if reached <= trials.yardstick.bearable / 2:
+    best, reached, current = list[_Outcome](), unchanged[0], settings
+    for turn in range(_TURNS):
+        def part(share: float, turn: int = turn) -> None:
+            told((turn + share) / _TURNS)
+        kinds = _best_of_each(trials, settings, current, budget, part)
+        helping = [outcome for outcome in kinds if _helps(reached, outcome.loss)]
+        best += helping if turn == 0 else helping[:1]
+        if not helping or helping[0].loss <= trials.yardstick.bearable:
             break
-    lines = sorted(lines, key=lambda outcome: outcome[0])[:4]
-    return [Advice(_changes(settings, changed), figure, unchanged[1], samples) for _, figure, changed in lines]
+        current, reached = helping[0].settings, helping[0].loss
+    best.sort(key=lambda outcome: outcome.loss)
+    return [Advice(_changes(settings, outcome.settings), outcome.figure, unchanged[1], samples) for outcome in best[:_LINES]]
+
+
+def _best_of_each(trials: Trials, settings: Settings, current: Settings, budget: _Budget,
+                  told: Callable[[float], None]) -> list[_Outcome]:
+    """For each thing that can be changed in ``current`` and was not changed yet, the best change; the best of all first."""
+    found: dict[str, _Outcome] = {}
+    changes = list(_single(trials.conventional, current))
+    for done, changed in enumerate(changes):
+        told(done / len(changes))
+        (name,) = _changes(current, changed)
+        if name in _changes(settings, current) or not budget.pay(trials, changed):
+            continue
+        tried = trials.trial(changed)
+        if tried is not None and (name not in found or tried[0] < found[name].loss - _SLIGHT):
+            found[name] = _Outcome(*tried, changed)
+    return sorted(found.values(), key=lambda outcome: outcome.loss)
 
 
 def _helps(before: float, after: float) -> bool:
     return before - after >= max(_WORTH, _SHARE * before)
-
-
-def _price(settings: Settings, changed: Settings) -> float:
-    """How far a change goes: of equally good ones the smaller is better."""
-    return float(sum(abs(getattr(changed, name) - getattr(settings, name)) for name in _changes(settings, changed)))
 
 
 def _changes(settings: Settings, changed: Settings) -> dict[str, Any]:
@@ -188,7 +199,7 @@ def _changes(settings: Settings, changed: Settings) -> dict[str, Any]:
 
 
 def _single(conventional: Conventional, settings: Settings) -> Iterator[Settings]:
-    """Settings that differ in one thing, the cheap ones first."""
+    """Settings that differ in one thing, the smaller changes first."""
     for factor in (2, 4, 8):
         if settings.steps * factor <= _MOST_STEPS:
             yield replace(settings, steps=settings.steps * factor)
@@ -222,11 +233,3 @@ class _Budget:
             return False
         self.weights, self.work = self.weights - weights, self.work - work
         return True
-
-
-def _try(trials: Trials, settings: Settings, budget: _Budget, found: list[tuple[float, float, Settings]]) -> None:
-    if not budget.pay(trials, settings):
-        return
-    outcome = trials.trial(settings)
-    if outcome is not None:
-        found.append((*outcome, settings))

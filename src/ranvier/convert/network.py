@@ -28,6 +28,8 @@ __all__ = ["Quantised", "Quantiser", "make_network", "quantise_readout"]
 #: Half of the state word is kept for what arrives in one tick, half for the membrane; and the membrane shall have
 #: room for this many thresholds on either side of 0.
 _THRESHOLDS = 4
+#: Share by which rounding a threshold may change what a file's own integers mean.
+_THETA_ERROR = 0.01
 _SEMANTICS = Semantics(strict=False, reset="subtract")
 
 
@@ -82,8 +84,30 @@ def _half(state_bits: int) -> int:
 
 def _hidden(layer: DenseLayer, before: float, bound: float, weight_bits: int, state_bits: int) -> Quantised:
     half = _half(state_bits)
-    return Quantised(*quantise_thresholds(
-        layer.weight * before, layer.bias, bound, weight_bits, most_theta=half // _THRESHOLDS, most_input=half))
+    weight, bias, theta, scale = quantise_thresholds(
+        layer.weight * before, layer.bias, bound, weight_bits, most_theta=half // _THRESHOLDS, most_input=half)
+    kept = _kept(layer, weight_bits)
+    if kept is not None:
+        # The file's integers, channel by channel, where their threshold fits; only that is rounded then.
+        integers, grid = kept
+        whole = np.clip(np.rint(bound / (grid * before)), 1, half // _THRESHOLDS)
+        offset = np.rint(layer.bias / (bound / whole))
+        reach = np.maximum(np.maximum(integers, 0).sum(axis=0) + np.maximum(offset, 0),
+                           np.maximum(-integers, 0).sum(axis=0) - np.minimum(offset, 0))
+        good = (np.abs(whole * grid * before / bound - 1) < _THETA_ERROR) & (reach <= half)
+        weight = np.where(good, integers, weight)
+        theta, bias = np.where(good, whole, theta).astype(np.int64), np.where(good, offset, bias).astype(np.int64)
+        scale = np.where(good, bound / whole, scale)
+    return Quantised(weight, bias, theta, scale)
+
+
+def _kept(layer: DenseLayer, weight_bits: int) -> tuple[Ints, Floats] | None:
+    """The integers that the file holds, if they fit."""
+    if layer.quantised is None:
+        return None
+    most = 1 << weight_bits - 1
+    integers = layer.quantised[0]
+    return layer.quantised if int(integers.min()) >= -most and int(integers.max()) < most else None
 
 
 def quantise_readout(layer: DenseLayer, before: float, weight_bits: int, state_bits: int, coarsest: float = 0.0) -> Quantised:
@@ -91,7 +115,11 @@ def quantise_readout(layer: DenseLayer, before: float, weight_bits: int, state_b
     half = _half(state_bits)
     weight = layer.weight * before
     # The bias has no part in the search: it can be as wide as the state word, and rounding it costs half a unit.
-    integers, scale = quantise_channels(weight, weight_bits, common=True)
+    kept = _kept(layer, weight_bits)
+    if kept is not None and np.all(kept[1] == kept[1][0]):
+        integers, scale = kept[0], kept[1] * before
+    else:
+        integers, scale = quantise_channels(weight, weight_bits, common=True)
     if scale[0] < coarsest:
         scale = scale / scale[0] * min(coarsest * np.geomspace(1, 1.25, 12), key=lambda s: _error(weight, float(s), weight_bits))
         integers = quantise_to(weight, scale, weight_bits)

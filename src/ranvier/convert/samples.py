@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,11 @@ import numpy.typing as npt
 from ..files.samples import Pixels, Samples, quantise_samples
 from ..frontends.conventional import Answer, Conventional, Floats
 from ..model.errors import RanvierError
+from ..model.network.network import Network
 from .answer import judge
-from .inputs import InputMapping
+from .inputs import InputMapping, input_mapping_of
 
-__all__ = ["as_samples", "better_inputs", "input_values", "range_note"]
+__all__ = ["as_inputs", "as_samples", "better_inputs", "input_values", "range_note"]
 
 #: Samples whose largest value is this share of the range, or less, may have been meant for another range.
 _FAINT = 0.25
@@ -57,7 +59,33 @@ def _labels(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.int64] | npt.ND
 def input_values(samples: Samples, mapping: InputMapping, input_bits: int, limit: int | None = None) -> Pixels:
     """The samples as integers for the input neurons, (n, size). Raises `RanvierError` where they leave their range."""
     low, high = mapping.input_range or samples.natural_range(input_bits)
-    return quantise_samples(samples.values[:limit], low, high, input_bits, owner=samples.source)
+    return _quantised(samples.values[:limit], low, high, input_bits, samples.source)
+
+
+def _quantised(values: npt.NDArray[Any], low: float, high: float, input_bits: int, owner: str) -> Pixels:
+    """`quantise_samples`, whose advice names the command line's options, in Python's words."""
+    try:
+        return quantise_samples(values, low, high, input_bits, owner=owner)
+    except RanvierError as error:
+        text = str(error).replace("--input-range LOW HIGH", "input_range=(LOW, HIGH)").replace("--mean and --std", "mean= and std=")
+        raise RanvierError(text) from None
+
+
+def as_inputs(network: Network, samples: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Samples in memory as the one input population takes them: floats and bool as in files, integers as they are.
+
+    ``samples`` is (n, size), (n, steps, size), or (n, ...) of ``size`` values each. Values lie in the range that the network was
+    converted with.
+    """
+    array = np.asarray(samples)
+    size = network.inputs[0].size if len(network.inputs) == 1 else 0
+    if size and array.ndim > 2 and array.shape[-1] != size and math.prod(array.shape[1:]) == size:
+        array = array.reshape(len(array), size)
+    mapping = input_mapping_of(network)
+    if mapping.input_range is None and array.dtype.kind not in "bf":
+        return array
+    low, high = mapping.input_range or (0.0, 1.0)
+    return _quantised(array, low, high, network.input_bits, "samples")
 
 
 def range_note(samples: Samples, mapping: InputMapping, input_bits: int) -> tuple[str, ...]:
