@@ -87,7 +87,8 @@ async def deframer(dut: Any) -> None:
         expected = ["commit"] if whole is not None and broken_at < 0 and not lost else ["drop"] if piece or broken_at >= 0 else []
         assert ends == expected, f"deframer: {kind}, {piece.hex()}: {ends}, expected {expected}"
         if expected == ["commit"]:
-            assert whole is not None and bytes(pushed) == frame(*whole), f"deframer: {kind}: {pushed.hex()}, expected {frame(*whole).hex()}"
+            assert whole is not None
+            assert bytes(pushed) == frame(*whole), f"deframer: {kind}: {pushed.hex()}, expected {frame(*whole).hex()}"
 
 
 def _escaped(piece: bytes, at: int) -> bool:
