@@ -186,7 +186,8 @@ def bench_verilog(top: str) -> str:
         from amaranth.back import verilog
         return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, platform=CHECKED, strip_internal_attrs=True))
 
-    text = cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
+    sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"))
+    text = cached_verilog("\0".join([top, *(source.read_text() for source in sources)]), make)
     return text + cell_models(text)
 
 
