@@ -16,7 +16,8 @@ from ..model.network.network import Network
 from ..rtl.forms.technology import CHECKED, CHECKED_UP5K, ECP5, GENERIC, Technology, weights_in_spram
 from .random_networks import random_network
 
-__all__ = ["CHOICES", "MOST_FABRICS", "CampaignFabric", "covering_choices", "covering_fabrics", "forms_to_draw", "is_possible"]
+__all__ = ["CHOICES", "MOST_FABRICS", "CampaignFabric", "covering_choices", "covering_fabrics", "forms_to_draw", "is_possible",
+           "technology_for"]
 
 #: So many fabrics must do: each is compiled, which takes half a minute or more.
 MOST_FABRICS = 32
@@ -66,7 +67,12 @@ class CampaignFabric:
     @property
     def technology(self) -> Technology | None:
         """What the simulator is told; None for the plain form."""
-        return None if self.form == "generic" else forms_to_draw()[self.form]
+        return technology_for(self.form)
+
+
+def technology_for(form: str) -> Technology | None:
+    """What a simulator is told to build one of `forms_to_draw`; None for the plain one, which it builds anyway."""
+    return None if form == "generic" else forms_to_draw()[form]
 
 
 def _config(choice: dict[str, Any]) -> FabricConfig:
