@@ -136,7 +136,7 @@ def test_module_and_command_are_one(tmp_path: Path) -> None:
 def test_from_onnx_to_report(ranvier: Run, files: Files) -> None:
     out = files.folder / "out"
     ran = ranvier("run", files.network, "--input", files.pictures, "-o", out)
-    assert ran.code == 0 and "accuracy" in ran.out and "clocks per picture" in ran.out
+    assert ran.code == 0 and "accuracy" in ran.out and "clocks per sample" in ran.out
     shown = ranvier("report", out)
     assert shown.code == 0 and "accuracy" in shown.out
     with np.load(out / "readouts.npz") as saved:
@@ -327,7 +327,7 @@ def test_a_device_equals_the_model(ranvier: Run, files: Files) -> None:
     assert report["mismatches"] == 0 and report["compared_pictures"] == 6 and 0 <= report["accuracy"] <= 1
     assert report["board"] == "simulation" and report["clocks_per_picture"] > 0 and report["link"]["overruns"] == 0
     coarse = ranvier(*on_device, "--limit", 2, "--pixel-bits", 4)
-    assert coarse.code == 0 and "clocks per picture, each by itself" in coarse.out and "mismatches" in coarse.out
+    assert coarse.code == 0 and "clocks per sample, each by itself" in coarse.out and "mismatches" in coarse.out
     model = ranvier("run", files.network, "--input", files.pictures, "--limit", 6, "--json", "-o", files.folder / "model").json
     assert model["accuracy"] == report["accuracy"]
     with np.load(out / "readouts.npz") as found, np.load(files.folder / "model" / "readouts.npz") as expected:
