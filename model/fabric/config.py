@@ -11,9 +11,11 @@ from ..errors import RanvierError
 from ..fixed import ROUNDING
 from ..limits import MAX_DELAY
 
-__all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range",
-           "from_fields", "power_of_two"]
+__all__ = ["LANES_A_CHAIN", "LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for",
+           "check_range", "from_fields", "power_of_two"]
 
+#: Lanes whose adders share a carry chain in an ECP5 (more would make it slow), so the least that a core has.
+LANES_A_CHAIN = 4
 #: The least depths that a core, the input unit and the fabric can have.
 LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1,
               "readout_depth": 1}
@@ -81,7 +83,7 @@ class CoreConfig:
 
     def __post_init__(self) -> None:
         check_range("core", asdict(self), {
-            "lanes": (4, 64), "sweep_lanes": (1, 64),
+            "lanes": (LANES_A_CHAIN, 64), "sweep_lanes": (1, 64),
             **{name: (least, _MOST_CORE.get(name, _MOST_GROUPS)) for name, least in LEAST_CORE.items()}})
         if not power_of_two(self.lanes):
             raise RanvierError(f"core: lanes is {self.lanes}; it must be a power of two")

@@ -17,7 +17,7 @@ from ranvier.model.fixed import DECAY_SHIFT
 
 from ..fixed import add_with_carry, clamp_choice, decay_carry, decay_product, decay_whole, popcount, spike_count
 from ..forms.stepper import Stepper
-from ..forms.technology import technology_of
+from ..forms.technology import platform_form
 from ..signatures import TickBus, Trace, ring_layout, struct
 
 __all__ = ["Sweep"]
@@ -104,7 +104,7 @@ class Sweep(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        self._lean = technology_of(platform).lut_before_register
+        self._form = platform_form(platform)
         stages = self._issue(m)
         spikes = self._neurons(m, stages)
         sent = self._assemble(m, stages[_SPIKES], spikes)
@@ -122,7 +122,7 @@ class Sweep(Component):
         group = data.StructLayout({
             "valid": 1, "state_address": self.state_address.shape(), "drive_address": self.theta_address.shape(),
             "dynamics_address": self.v_min_address.shape(), "spiking": 1, "strict": 1, "reset": 2, "last": 1,
-            "readout": 1, "parity": 1, "position": 0 if self._lean else row.position.shape(), "emit": 1,
+            "readout": 1, "parity": 1, "position": row.position.shape() if self._form.carried_position else 0, "emit": 1,
             "address": bits_for(config.spike_depth - 1),
         })
         # Reset lasts longer than the pipeline is; it ends the row, and so all stages run dry.
@@ -133,7 +133,7 @@ class Sweep(Component):
             self.take.eq(row.groups != 0),
             self.active.eq(self.take),
             self.last_group.eq(row.groups == 1),
-            self.state_address.eq(stages[int(self._lean)].state_address),
+            self.state_address.eq(stages[int(not self._form.late_memories)].state_address),
             first.valid.eq(self.take),
             first.state_address.eq(row.state_base),
             first.drive_address.eq(row.drive_base),
@@ -144,12 +144,12 @@ class Sweep(Component):
             first.last.eq(step.last),
             first.readout.eq(row.readout & step.last),
             first.parity.eq(step.parity),
-            *([] if self._lean else [first.position.eq(row.position)]),
+            *([first.position.eq(row.position)] if self._form.carried_position else []),
             first.emit.eq(row.spiking & (full | (row.flush & self.last_group))),
             first.address.eq(row.word_address + slot),
         ]
         for name in self._columns:
-            stage = stages[COLUMN_DELAY[name] + self._lean]
+            stage = stages[COLUMN_DELAY[name] + (not self._form.late_memories)]
             m.d.comb += getattr(self, f"{name}_address").eq(stage.drive_address if name in self._drive else stage.dynamics_address)
         m.d.sync += [after.eq(before) for before, after in zip(stages, stages[1:], strict=False)]
         following = {}
@@ -242,7 +242,7 @@ class Sweep(Component):
         unchanged = signal("unchanged", 1)
         m.d.comb += unchanged.eq(~(low | high | replaced))
         clamped = register("clamped", (low | high) & ~replaced & stages[5].valid)
-        if self._lean:
+        if not self._form.cleared_bounds:
             parts = [register("bounded", Mux(replaced, v_reset, Mux(low, v_min, Mux(high, v_max, after))))]
         else:
             parts = [masked("same", after, unchanged), masked("least", v_min, low & ~replaced),
@@ -260,7 +260,7 @@ class Sweep(Component):
         lanes = self._lanes
         word = Signal(self._config.word_bits)
         place = stage.position
-        if self._lean:
+        if not self._form.carried_position:
             # Every word begins with its first place, and is sent with its last group: so one counter does for all stages.
             place = Signal(range(self._config.word_bits // lanes))
             with m.If(stage.valid & stage.spiking):
