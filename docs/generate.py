@@ -211,7 +211,7 @@ A word of `DRIVE` holds the parameters of one group of neurons, {config.core.swe
 {config.input.sweep_lanes} in the input unit, field after field: first `theta` of all these neurons, the first neuron's lowest, and
 so on.
 
-{_columns(drive_fields(config))}
+{_columns(drive_fields(config, "core"))}
 
 A word of `DYNAMICS` is made in the same way. The input unit's has no `k`.
 

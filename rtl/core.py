@@ -12,7 +12,7 @@ from ranvier.model.fabric.layout import Counter, Memory
 
 from .forms.form import Form
 from .forms.pipe import pipe
-from .forms.technology import check_memories, platform_form
+from .forms.technology import platform_form, weights_in_spram
 from .lanes import Lanes
 from .memory.config_memory import ConfigMemory, ResultMemory, SpikeMemory
 from .scan.scanner import Scanner
@@ -44,7 +44,7 @@ class Core(Unit):
         """
         m = Module()
         config, form = self._config, platform_form(platform)
-        check_memories(config, platform)
+        weights_in_spram(config, platform)    # refuses weights that do not fit
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.scanner = scanner = (SlicedScanner if form.sliced_scan else WholeScanner)(config)
         m.submodules.lanes = lanes = Lanes(config)

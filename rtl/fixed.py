@@ -1,41 +1,50 @@
-"""Fixed-point arithmetic of one neuron in hardware: the rules of `model/fixed.py` under the same names."""
+"""Fixed-point arithmetic of one neuron in hardware: the rules of `model/fixed.py` under the same names.
+
+A rule that takes more than a clock has its registers made by ``register``, and says after how many of them its value comes. Without one
+it is plain logic. What a rule has to be told in another form than in the model, or gives in parts, its docstring says.
+"""
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Value
+from functools import reduce
+from operator import or_
+from typing import Protocol
+
+from amaranth.hdl import Cat, Const, Mux, Value
 
 from ranvier.model.fixed import DECAY_SHIFT
 
-__all__ = ["add_with_carry", "clamp_choice", "decay_carry", "decay_product", "decay_whole", "popcount", "spike_count"]
+__all__ = ["Register", "clamp", "decay", "popcount", "reset", "spike_count", "unregistered"]
 
 
-def decay_product(x: Value, k: Value) -> Value:
-    """First part of `decay`: ``x`` times the lower bits of ``k``, read as a signed number.
+class Register(Protocol):
+    """Makes a register named ``name`` that holds ``value`` a clock later, and 0 where not ``where``."""
 
-    So the factor lacks 1 where ``k`` is at least one half: `decay_whole` adds that. A multiplier for signed words of 16
-    bits is then enough, and "no leak" needs no care of its own.
+    def __call__(self, name: str, value: Value, where: Value | None = None) -> Value: ...
+
+
+def unregistered(name: str, value: Value, where: Value | None = None) -> Value:
+    """No register: the value itself, and 0 where not ``where``."""
+    return value if where is None else Mux(where, value, 0)
+
+
+def decay(x: Value, k: Value, rounding: str, register: Register = unregistered, *, plus: Value | int = 0) -> Value:
+    """``x`` scaled by ``k / 65536``, and ``plus`` added a register later, wrapped to the width of ``x``. One register.
+
+    The multiplier takes the lower 16 bits of ``k`` as a signed number. So the factor lacks 1 where ``k`` is at least one half, and
+    ``x`` itself is added there: a multiplier for signed words of 16 bits is enough, and "no leak" needs no care of its own.
+
+    Rounding acts on the magnitude. For a product p that is the sum of p's upper bits and a carry: that of p's lower bits plus 32767
+    (32768 where ``x`` is negative) for ``nearest``; for ``zero`` that of them plus 0 (65535 where ``x`` is negative).
     """
-    return x * k[:DECAY_SHIFT].as_signed()
+    product, negative = register("product", x * k[:DECAY_SHIFT].as_signed()), register("negative", x[-1])
+    whole = register("whole", x, k[DECAY_SHIFT - 1] | k[DECAY_SHIFT])
+    low, upper = product[:DECAY_SHIFT], product[DECAY_SHIFT:]
+    carry = negative & low.any() if rounding == "zero" else low[-1] & (negative | low[:-1].any())
+    return _add_with_carry(upper, (plus + whole)[:len(x)], carry).as_signed()
 
 
-def decay_whole(k: Value) -> Value:
-    """Whether `decay` adds ``x`` to the product's upper bits."""
-    return k[DECAY_SHIFT - 1] | k[DECAY_SHIFT]
-
-
-def decay_carry(product: Value, negative: Value, rounding: str) -> Value:
-    """Second part of `decay`: what rounding adds to the product's upper bits.
-
-    The rule acts on the magnitude. For a product p that is a sum of p's upper bits and the carry of p's lower bits plus
-    32767 (32768 where ``x`` is negative) for ``nearest``; for ``zero`` plus 0 (65535 where ``x`` is negative).
-    """
-    low = product[:DECAY_SHIFT]
-    if rounding == "zero":
-        return negative & low.any()
-    return low[-1] & (negative | low[:-1].any())
-
-
-def add_with_carry(a: Value, b: Value, carry: Value) -> Value:
+def _add_with_carry(a: Value, b: Value, carry: Value) -> Value:
     """``a + b + carry`` of equal widths in one carry chain, wrapped to their width."""
     return (Cat(Const(1, 1), a) + Cat(carry, b))[1:len(a) + 1]
 
@@ -48,12 +57,31 @@ def spike_count(u: Value, less: Value, theta: Value, strict: Value) -> Value:
     return ~u[-1] & ~less[-1] & ~(strict & (u == theta))
 
 
-def clamp_choice(x: Value, low: Value, high: Value) -> tuple[Value, Value]:
-    """Whether `clamp` gives ``low``, and whether it gives ``high``; else it gives ``x``.
+def reset(u: Value, less: Value, count: Value, kind: Value) -> tuple[Value, Value]:
+    """The membrane after a spike, but for ``v_reset``; and whether that takes its place, which is left to `clamp`.
 
-    The signs of two differences: a comparison would fetch its carry from the chain, which takes longer.
+    ``less`` is ``u - theta``. ``kind`` is the code of the row descriptor: its bit 0 subtracts theta, its bit 1 puts v_reset.
     """
-    return (x - low)[-1], (high - x)[-1]
+    return Mux(count & kind[0], less, u), count & kind[1]
+
+
+def clamp(x: Value, low: Value, high: Value, register: Register = unregistered, *, instead: tuple[Value, Value] | None = None,
+          by_or: bool = False) -> tuple[Value, Value]:
+    """``x`` held within ``low`` to ``high``, after one register; and, before it, whether that changes ``x``.
+
+    ``instead`` is a condition, and a value within the bounds that takes the place of ``x`` where it holds. The choice is by multiplexers
+    before the register, or ``by_or``: a register for each value that may be chosen, those not chosen cleared, and joined by or.
+
+    A comparison is the sign of a difference: any other would fetch its carry from the chain, which takes longer.
+    """
+    replaced, value = instead or (Const(0, 1), x)
+    below, above = (x - low)[-1], (high - x)[-1]
+    changed = (below | above) & ~replaced
+    if not by_or:
+        return register("held", Mux(replaced, value, Mux(below, low, Mux(above, high, x)))), changed
+    parts = [register("same", x, ~(below | above | replaced)), register("least", low, below & ~replaced),
+             register("most", high, above & ~replaced), register("replacement", value, replaced)]
+    return reduce(or_, parts), changed
 
 
 def popcount(bits: Value) -> Value:

@@ -58,7 +58,7 @@ class Unit(Component):
     def __init__(self, config: FabricConfig, kind: str, ports: Mapping[str, Any]) -> None:
         """``kind`` is ``core`` or ``input``, ``ports`` are those that only this kind has."""
         self._config, self._kind = config, kind
-        part = config.core if kind == "core" else config.input
+        part = config.part(kind)
         self._sweep_lanes = part.sweep_lanes
         super().__init__({
             "ticker": In(TickBus(config)), "bus": In(ConfigBus()), "memory": In(MEMORY_BITS),

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-_MODEL = ("model", "model/network", "model/fabric", "model/run", "model/link")
-_RTL = ("rtl", "rtl/forms", "rtl/memory", "rtl/scan", "rtl/sweep", "rtl/link")
+_MODEL = ("model", "model/neurons", "model/network", "model/fabric", "model/run", "model/link")
+_RTL = ("rtl", "rtl/forms", "rtl/memory", "rtl/neurons", "rtl/scan", "rtl/sweep", "rtl/link")
 #: Each room, and the rooms whose files its own may import besides each other. A file is in the deepest room that holds it.
 ROOMS: dict[str, tuple[str, ...]] = {
     "model": (),
-    "model/network": ("model",),
-    "model/run": ("model", "model/network"),
-    "model/fabric": ("model", "model/network"),
-    "model/link": ("model", "model/network", "model/fabric"),
+    "model/neurons": ("model",),
+    "model/network": ("model", "model/neurons"),
+    "model/run": ("model", "model/neurons", "model/network"),
+    "model/fabric": ("model", "model/neurons", "model/network"),
+    "model/link": ("model", "model/neurons", "model/network", "model/fabric"),
     **dict.fromkeys(_RTL, (*_MODEL, *_RTL)),
     "sim": (*_MODEL, *_RTL),
     "sim/benches": (*_MODEL, *_RTL, "sim", "src/ranvier/files", "src/ranvier/mapping"),    # the whole fabric's maps networks

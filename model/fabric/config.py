@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from ..errors import RanvierError
 from ..fixed import ROUNDING
 from ..limits import MAX_DELAY
+from ..neurons.kind import Family
+from ..neurons.registry import DEFAULT_FAMILY, FAMILIES, driven_family
 
 __all__ = ["LANES_A_CHAIN", "LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for",
            "check_range", "from_fields", "power_of_two"]
@@ -131,6 +133,9 @@ class FabricConfig:
     reads_back
         1 if the host can read every memory. With 0 it reads the readouts and the counters, and 0 for the rest, which saves
         a tenth of an iCE40 UP5K.
+    neurons
+        Family of neurons that the cores compute, by its name in `model/neurons/registry.py`. Files, hash and identity say it only
+        where it is not the default.
     """
 
     cores: int = 2
@@ -147,6 +152,7 @@ class FabricConfig:
     queue_depth: int = 4
     doubling: int = 1
     reads_back: int = 1
+    neurons: str = DEFAULT_FAMILY
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -161,6 +167,8 @@ class FabricConfig:
             raise RanvierError(f"fabric: input_bits is {self.input_bits}; it must be less than state_bits, {self.state_bits}")
         if self.rounding not in ROUNDING:
             raise RanvierError(f"fabric: rounding is {self.rounding!r}; it must be one of {', '.join(ROUNDING)}")
+        if self.neurons not in FAMILIES:
+            raise RanvierError(f"fabric: neurons is {self.neurons!r}; it must be one of {', '.join(FAMILIES)}")
         if not power_of_two(self.word_bits):
             raise RanvierError(f"fabric: word_bits is {self.word_bits}; it must be a power of two")
         widest = max(self.core.sweep_lanes, self.input.sweep_lanes)
@@ -173,6 +181,18 @@ class FabricConfig:
     def nodes(self) -> int:
         """Ring nodes: the cores, then the input unit."""
         return self.cores + 1
+
+    def unit(self, number: int) -> str:
+        """What unit ``number`` is: ``core``, or ``input`` for the one after the cores."""
+        return "core" if number < self.cores else "input"
+
+    def part(self, unit: str) -> CoreConfig | InputConfig:
+        """The configuration of a ``core`` or of the ``input`` unit."""
+        return self.core if unit == "core" else self.input
+
+    def family(self, unit: str) -> Family:
+        """The neurons that a ``core`` or the ``input`` unit computes."""
+        return FAMILIES[self.neurons] if unit == "core" else driven_family()
 
     @property
     def slots_log2(self) -> int:
@@ -197,8 +217,11 @@ class FabricConfig:
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as plain JSON values."""
-        return asdict(self)
+        """All fields as plain JSON values, but ``neurons`` only where it is not the default."""
+        values = asdict(self)
+        if self.neurons == DEFAULT_FAMILY:
+            del values["neurons"]
+        return values
 
     @classmethod
     def from_json(cls, value: Any) -> FabricConfig:
@@ -207,7 +230,7 @@ class FabricConfig:
             raise RanvierError("fabric: the configuration must be an object")
         parts = {"core": from_fields(CoreConfig, value.get("core"), "core"),
                  "input": from_fields(InputConfig, value.get("input"), "input")}
-        return from_fields(cls, {**value, **parts}, "fabric")
+        return from_fields(cls, {"neurons": DEFAULT_FAMILY, **value, **parts}, "fabric")
 
     @property
     def digest(self) -> str:

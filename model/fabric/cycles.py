@@ -1,6 +1,6 @@
 """The cycle model: clocks of every tick, and every counter, from the spikes of each spike word.
 
-It follows each block's own rule (`rtl/scan/sequencer.py`, `scanner.py`, `sweep.py`, `ring.py`) entry by entry, not clock
+It follows each block's own rule (`rtl/scan/sequencer.py`, `scanner.py`, `rtl/sweep/`, `rtl/ring.py`) entry by entry, not clock
 by clock, and for all ticks of equal pattern at once. All times are clocks after the tick's start pulse.
 """
 
@@ -16,7 +16,7 @@ from .config import FabricConfig
 from .counters import Counts, empty
 from .layout import Counter, Op
 from .placement import Part, Placement, Row
-from .timing import DECODE, FIRST_SCAN, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, WORD_LATENCY, trip
+from .timing import DECODE, FIRST_SCAN, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, trip, word_latency
 
 __all__ = ["Cycles", "predict_cycles"]
 
@@ -108,8 +108,9 @@ def _patterns(placement: Placement, steps: int, windows: int, runs: int, total: 
 class _Ring:
     """Words of one unit entering the ring."""
 
-    def __init__(self, config: FabricConfig, count: int) -> None:
+    def __init__(self, config: FabricConfig, unit: str, count: int) -> None:
         self._nodes = config.nodes
+        self._word_latency = word_latency(config.family(unit))
         self._trip = trip(config.nodes)
         self._entered = np.full(count, _NEVER, np.int32)
         self.words = 0
@@ -117,10 +118,10 @@ class _Ring:
     def sweep(self, row: Row, first: Clocks) -> Clocks:
         """The row's groups begin at ``first``; the clock from which the unit's sending is over."""
         for group in row.emits:
-            ready = np.maximum(first + group + WORD_LATENCY, self._entered + 1)
+            ready = np.maximum(first + group + self._word_latency, self._entered + 1)
             self._entered = ready + (1 - ready) % self._nodes    # slots come in clocks 1, 1 + nodes, ...
             self.words += 1
-        return np.maximum(first + row.groups - 1 + WORD_LATENCY, self._entered + 1 + self._trip)
+        return np.maximum(first + row.groups - 1 + self._word_latency, self._entered + 1 + self._trip)
 
 
 class _Core:
@@ -129,7 +130,7 @@ class _Core:
     def __init__(self, config: FabricConfig, spikes: _Spikes, ticks: _Ticks, counters: Counts) -> None:
         self._config, self._spikes, self._ticks, self._counters = config, spikes, ticks, counters
         count = len(ticks.index)
-        self._ring = _Ring(config, count)
+        self._ring = _Ring(config, "core", count)
         self._read = np.full(count, _NEVER, np.int32)         # when the entry before was read or pushed
         self._taken = [np.full(count, _NEVER, np.int32)] * (config.queue_depth + 1)  # when recent entries left the queue
         self._read_before = self._read                        # and the one before that
@@ -228,7 +229,7 @@ class _Input:
 
     def run(self, rows: tuple[Row, ...]) -> Clocks:
         """First clock in which the unit is idle."""
-        ring = _Ring(self._config, 1)
+        ring = _Ring(self._config, "input", 1)
         decode, hold, end = DECODE, 0, np.zeros(1, np.int32)
         for row in rows:
             if self._ticks.step[row.level] < 0:

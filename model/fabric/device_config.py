@@ -80,7 +80,7 @@ class DeviceConfig:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values."""
-        return asdict(self)
+        return {**asdict(self), "fabric": self.fabric.to_json()}
 
     @classmethod
     def from_json(cls, value: Any) -> DeviceConfig:

@@ -49,7 +49,7 @@ def memory_image(placement: Placement) -> Image:
     config = placement.config
     writes: list[Writes] = []
     for unit, rows in enumerate(placement.units):
-        kind = "core" if unit < config.cores else "input"
+        kind = config.unit(unit)
         layouts = memory_map(config, kind)
         drive, dynamics = drive_words(placement, unit), dynamics_words(placement, unit)
         contents: dict[Memory, Sequence[int]] = {Memory.DRIVE: drive.words, Memory.DYNAMICS: dynamics.words}
@@ -69,7 +69,7 @@ def state_writes(placement: Placement) -> Writes:
     """The part of the image that puts every membrane at its beginning: writes as in `Image`."""
     found = []
     for unit in range(len(placement.units)):
-        layout = memory_map(placement.config, "core" if unit < placement.config.cores else "input")[Memory.STATE]
+        layout = memory_map(placement.config, placement.config.unit(unit))[Memory.STATE]
         found.append(_chunks(unit, Memory.STATE, initial_words(placement, unit), layout.chunks, layout.chunk_step))
     return np.concatenate(found)
 
@@ -130,7 +130,7 @@ def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: 
 
 def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dynamics: tuple[int, int]) -> int:
     config, population, part = placement.config, placement.population(row), row.part
-    lanes = (config.core if kind == "core" else config.input).sweep_lanes
+    lanes = config.part(kind).sweep_lanes
     offset = row.start - part.start
     values = {
         "groups": row.groups, "level": row.level, "state_base": row.state_base,
@@ -138,7 +138,7 @@ def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dyna
         "word_address": part.base + (offset // config.word_bits << part.slots_log2), "slots_log2": part.slots_log2,
         "position": offset % config.word_bits // lanes, "flush": int(row.stop == part.stop), "spiking": int(row.spiking),
         "strict": int(population.semantics.strict),
-        "reset": RESETS.index(population.semantics.reset) if row.spiking else 0, "readout": int(population.kind == "li"),
+        "reset": RESETS.index(placement.network.rule(population).reset), "readout": int(not row.spiking),
     }
     if kind == "input":
         values |= {"last": int(row is placement.units[-1][-1]), "hold": row.hold}

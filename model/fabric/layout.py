@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from ..neurons.kind import Parameter
 from ..words import Field, Word
 from .config import FabricConfig, bits_for
 
 __all__ = [
     "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "RUN_BITS", "UNIT_BITS", "Control", "Counter", "Memory", "MemoryLayout", "Op",
-    "bank_words", "drive_fields", "dynamics_fields", "memory_map", "row_word", "segment_word",
+    "bank_words", "drive_fields", "dynamics_fields", "memory_map", "parameter_field", "row_word", "segment_word",
 ]
 
 #: Width of the configuration port's data.
@@ -100,7 +101,7 @@ def segment_word(config: FabricConfig) -> Word:
 
 def row_word(config: FabricConfig, unit: str) -> Word:
     """A row descriptor: one sweep. ``unit`` is ``core`` or ``input``."""
-    part = config.core if unit == "core" else config.input
+    part = config.part(unit)
     groups = config.core.lanes // config.core.sweep_lanes if unit == "core" else part.state_depth
     hold = () if unit == "core" else (
         Field("last", 1, "the list ends here"),
@@ -110,9 +111,9 @@ def row_word(config: FabricConfig, unit: str) -> Word:
         Field("groups", bits_for(groups), "groups to sweep; 0 ends the input unit's list"),
         Field("level", bits_for(config.levels - 1), "level of the population"),
         Field("state_base", bits_for(part.state_depth - 1), "first membrane group"),
-        Field("drive_base", bits_for(part.drive_depth - 1), "first group of theta, bias and v_init"),
+        Field("drive_base", bits_for(part.drive_depth - 1), f"first group of {_names(drive_fields(config, unit))}"),
         Field("drive_step", 1, "1: a group each; 0: one for all"),
-        Field("dynamics_base", bits_for(part.dynamics_depth - 1), "first group of decay, reset and bounds"),
+        Field("dynamics_base", bits_for(part.dynamics_depth - 1), f"first group of {_names(dynamics_fields(config, unit))}"),
         Field("dynamics_step", 1, "1: a group each; 0: one for all"),
         Field("word_address", bits_for(config.spike_depth - 1), "spike buffer address of the row's first word"),
         Field("slots_log2", bits_for(config.slots_log2), "log2 of the delay slots of the population"),
@@ -126,19 +127,29 @@ def row_word(config: FabricConfig, unit: str) -> Word:
     ))
 
 
-def drive_fields(config: FabricConfig) -> tuple[Field, ...]:
-    """What a neuron's entry in the drive memory holds."""
-    s = config.state_bits
-    return (Field("theta", s, "threshold, at least 1", True), Field("bias", s, "added every step", True),
-            Field("v_init", s, "membrane at the beginning of a window", True))
+def drive_fields(config: FabricConfig, unit: str) -> tuple[Field, ...]:
+    """What a neuron's entry in the drive memory of a ``core`` or of the ``input`` unit holds."""
+    return _fields(config, unit, "drive")
 
 
 def dynamics_fields(config: FabricConfig, unit: str) -> tuple[Field, ...]:
-    """What a neuron's entry in the dynamics memory holds; input neurons have no leak."""
-    s = config.state_bits
-    leak = (Field("k", 17, "decay factor, 65536 is no leak"),) if unit == "core" else ()
-    return (*leak, Field("v_reset", s, "membrane after a spike", True),
-            Field("v_min", s, "lower bound", True), Field("v_max", s, "upper bound", True))
+    """What a neuron's entry in the dynamics memory of a ``core`` or of the ``input`` unit holds."""
+    return _fields(config, unit, "dynamics")
+
+
+def parameter_field(parameter: Parameter, state_bits: int) -> Field:
+    """A parameter of a neuron as a field of a word."""
+    return Field(parameter.name, parameter.width(state_bits), parameter.meaning, parameter.signed)
+
+
+def _fields(config: FabricConfig, unit: str, memory: str) -> tuple[Field, ...]:
+    return tuple(parameter_field(p, config.state_bits) for p in config.family(unit).on(unit) if p.memory == memory)
+
+
+def _names(fields: tuple[Field, ...]) -> str:
+    """``a, b and c``"""
+    *most, last = (f.name for f in fields)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 @dataclass(frozen=True)
@@ -173,15 +184,15 @@ def bank_words(depth: int) -> int:
 
 def memory_map(config: FabricConfig, unit: str) -> Mapping[Memory, MemoryLayout]:
     """Memories of a ``core`` or of the ``input`` unit."""
-    s, part = config.state_bits, config.core if unit == "core" else config.input
+    s, part = config.state_bits, config.part(unit)
     lanes = part.sweep_lanes
-    drive, dynamics = (tuple((f.name, f.bits * lanes) for f in fields)
-                       for fields in (drive_fields(config), dynamics_fields(config, unit)))
+    entries = drive_fields(config, unit), dynamics_fields(config, unit)
+    drive, dynamics = (tuple((f.name, f.bits * lanes) for f in fields) for fields in entries)
     shared = [
         MemoryLayout(Memory.ROWS, row_word(config, unit).bits, part.row_depth, "row descriptors"),
         MemoryLayout(Memory.STATE, s * lanes, part.state_depth, "membranes"),
-        MemoryLayout(Memory.DRIVE, sum(bits for _, bits in drive), part.drive_depth, "theta, bias and v_init", drive),
-        MemoryLayout(Memory.DYNAMICS, sum(bits for _, bits in dynamics), part.dynamics_depth, "decay, reset and bounds", dynamics),
+        MemoryLayout(Memory.DRIVE, sum(bits for _, bits in drive), part.drive_depth, _names(entries[0]), drive),
+        MemoryLayout(Memory.DYNAMICS, sum(bits for _, bits in dynamics), part.dynamics_depth, _names(entries[1]), dynamics),
     ]
     if unit == "core":
         core = config.core

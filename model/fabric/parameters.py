@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..fixed import NO_LEAK, decay
-from ..network.population import PARAMETERS
+from ..neurons.kind import INITIAL
 from ..words import Field, pack
-from .layout import drive_fields, dynamics_fields
+from .layout import drive_fields, dynamics_fields, parameter_field
 from .placement import Placement, Row
 
 __all__ = ["Parameters", "dynamics_words", "drive_words", "initial_words"]
@@ -26,18 +25,18 @@ class Parameters:
 
 def drive_words(placement: Placement, unit: int) -> Parameters:
     """What differs from neuron to neuron as a rule."""
-    return _shared(placement, unit, drive_fields(placement.config))
+    return _shared(placement, unit, drive_fields(placement.config, placement.config.unit(unit)))
 
 
 def dynamics_words(placement: Placement, unit: int) -> Parameters:
     """What is equal in a whole population as a rule."""
-    return _shared(placement, unit, dynamics_fields(placement.config, "core" if unit < placement.config.cores else "input"))
+    return _shared(placement, unit, dynamics_fields(placement.config, placement.config.unit(unit)))
 
 
 def initial_words(placement: Placement, unit: int) -> list[int]:
-    """Words of the state memory: every membrane at v_init, as after a window's end."""
-    s = placement.config.state_bits
-    fields = (Field("v_init", s, "", True),)
+    """Words of the state memory: every membrane at its beginning, as after a window's end."""
+    config = placement.config
+    fields = tuple(parameter_field(p, config.state_bits) for p in config.family(config.unit(unit)).parameters if p.name == INITIAL)
     rows = sorted(placement.units[unit], key=lambda row: row.state_base)
     return [word for row in rows for word in _row_words(placement, unit, row, fields)]
 
@@ -60,7 +59,7 @@ def _shared(placement: Placement, unit: int, fields: tuple[Field, ...]) -> Param
 def _row_words(placement: Placement, unit: int, row: Row, fields: tuple[Field, ...]) -> tuple[int, ...]:
     """One word for each group of a row."""
     config = placement.config
-    lanes = (config.core if unit < config.cores else config.input).sweep_lanes
+    lanes = config.part(config.unit(unit)).sweep_lanes
     padding = _padding(placement, row)
     columns = []
     for f in fields:
@@ -76,11 +75,5 @@ def _padding(placement: Placement, row: Row) -> dict[str, int]:
     As far as that allows, they are those of the row's last neuron, so that a row of equal neurons still has equal words.
     """
     network, population = placement.network, placement.population(row)
-    last = {name: int(network.parameter(population, name)[row.stop - 1]) for name in PARAMETERS}
-    rests = decay(last["v_init"], last["k"], network.rounding) + last["bias"] == last["v_init"]
-    if rests and last["v_init"] < last["theta"]:
-        return last
-    if last["v_min"] <= 0 <= last["v_max"]:
-        return {**last, "bias": 0, "v_init": 0}
-    low, high = -(1 << network.state_bits - 1), (1 << network.state_bits - 1) - 1
-    return {**last, "bias": 0, "k": NO_LEAK, "v_min": low, "v_max": high, "v_init": 0}
+    last = {name: int(values[row.stop - 1]) for name, values in network.parameters(population).items()}
+    return population.family.rest(last, network.rule(population))

@@ -1,9 +1,11 @@
 """Clock counts that the RTL and the cycle model share. `rtl/` is built so that these are true; tests compare."""
 
+from ..neurons.kind import Family
+from .config import FabricConfig
 from .layout import Counter
 
-__all__ = ["COLUMN_DELAY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "QUEUE_LATENCY", "ROW_LATENCY", "TICK_OVERHEAD",
-           "WORD_LATENCY", "WRITE_LATENCY", "drain", "outbox_depth", "trip"]
+__all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_LATENCY", "QUEUE_LATENCY", "ROW_LATENCY",
+           "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "trip", "word_latency", "write_latency"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
 DECODE = 1
@@ -13,16 +15,26 @@ FIRST_SCAN = 1
 QUEUE_LATENCY = 5
 #: From the token that ends a row to the first group of its sweep.
 ROW_LATENCY = 4
-#: From a group's address to the first clock in which its spike word can enter the ring.
-WORD_LATENCY = 7
-#: From a group's address to the clock in which its membrane is written.
-WRITE_LATENCY = 6
-#: From a group's address to the address of each of its parameters: they are read when they are needed.
-COLUMN_DELAY = {"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset": 3, "v_init": 4}
+#: From a group's address to the clock in which its words are at the neurons' inputs.
+WALK_LATENCY = 2
+#: From the clock in which a group's spikes are at the neurons' outputs to the one in which the word with them leaves the sweep.
+ASSEMBLY_LATENCY = 1
+#: From the clock in which a spike word leaves the sweep to the first in which it can enter the ring.
+OUTBOX_LATENCY = 1
 #: From a counter's step to the first clock in which a read shows it, if the host reads in every second clock meanwhile.
 COUNTER_LATENCY = 2 * len(Counter) + 3
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
+
+
+def write_latency(family: Family) -> int:
+    """From a group's address to the clock in which its membranes are written."""
+    return WALK_LATENCY + family.timing.latency
+
+
+def word_latency(family: Family) -> int:
+    """From a group's address to the first clock in which its spike word can enter the ring."""
+    return WALK_LATENCY + family.timing.spikes + ASSEMBLY_LATENCY + OUTBOX_LATENCY
 
 
 def trip(nodes: int) -> int:
@@ -34,9 +46,9 @@ def trip(nodes: int) -> int:
     return max(0, nodes + 2 - (TICK_OVERHEAD + DECODE + FIRST_SCAN) - 1)
 
 
-def drain(nodes: int) -> int:
+def drain(config: FabricConfig) -> int:
     """Clocks after a run in which its last membranes and spike words still show, and its counters still change."""
-    return WRITE_LATENCY + 4 + 2 * nodes + COUNTER_LATENCY
+    return max(write_latency(config.family(unit)) for unit in ("core", "input")) + 4 + 2 * config.nodes + COUNTER_LATENCY
 
 
 def outbox_depth(lanes: int, word_bits: int) -> int:

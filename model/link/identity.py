@@ -11,6 +11,7 @@ from ..errors import RanvierError
 from ..fabric.config import CoreConfig, FabricConfig, InputConfig
 from ..fabric.device_config import BOARD_NAME_BYTES, DeviceConfig
 from ..fixed import ROUNDING
+from ..neurons.registry import DEFAULT_FAMILY
 from .protocol import MAGIC, PROTOCOL
 
 __all__ = ["IDENTITY_WORDS", "Identity", "identity_fields", "identity_words", "parse_identity"]
@@ -32,7 +33,7 @@ class Identity:
 _PARTS: tuple[tuple[str, type], ...] = (("core", CoreConfig), ("input", InputConfig), ("", FabricConfig))
 
 
-_FABRIC_FIELDS = tuple((part, f.name) for part, kind in _PARTS for f in fields(kind) if f.name not in ("core", "input"))
+_FABRIC_FIELDS = tuple((part, f.name) for part, kind in _PARTS for f in fields(kind) if f.name not in ("core", "input", "neurons"))
 
 
 _FIXED = ("magic", "protocol", "digest_low", "digest_high", "clock_hz", "divisor", "buffer_bytes", "record_depth")
@@ -49,7 +50,9 @@ def identity_fields() -> list[str]:
 
 
 def identity_words(config: DeviceConfig) -> list[int]:
-    """The identity of a device, 32 bits a word."""
+    """The identity of a device, 32 bits a word. Raises `RanvierError` for neurons that it has no word for."""
+    if config.fabric.neurons != DEFAULT_FAMILY:
+        raise RanvierError(f"device: the fabric's neurons are {config.fabric.neurons}; a device's identity knows {DEFAULT_FAMILY} only")
     digest = int(config.fabric.digest, 16)
     name = config.board.encode("ascii").ljust(BOARD_NAME_BYTES, b"\0")
     values: list[Any] = [getattr(getattr(config.fabric, part) if part else config.fabric, field) for part, field in _FABRIC_FIELDS]

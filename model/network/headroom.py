@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import RanvierError
 from ..limits import Ints
+from ..neurons.kind import LOWER, UPPER
 from .network import Network
 from .population import Population
 
@@ -19,7 +20,7 @@ def input_bounds(network: Network, population: Population) -> tuple[Ints, Ints]:
     """
     positive = np.zeros(population.size, np.int64)
     negative = np.zeros(population.size, np.int64)
-    if population.kind == "input":
+    if population.driven:
         positive += (1 << network.input_bits) - 1
     most = (1 << network.spike_bits) - 1
     for projection in network.incoming(population.name):
@@ -34,26 +35,24 @@ def prove_headroom(network: Network) -> None:
     high, low = (1 << network.state_bits - 1) - 1, -(1 << network.state_bits - 1)
     for population in network.populations:
         positive, negative = input_bounds(network, population)
-        bias = network.parameter(population, "bias")
-        v_min, v_max = network.parameter(population, "v_min"), network.parameter(population, "v_max")
-        top = np.maximum(v_max, 0) + np.maximum(bias, 0) + positive
-        bottom = np.minimum(v_min, 0) + np.minimum(bias, 0) - negative
+        parameters = network.parameters(population)
+        top, bottom = population.family.reach(parameters, positive, negative)
         for reached, bound, limit, bad, mend in (
-                ("rise to", top, high, np.flatnonzero(top > high), "v_max"),
-                ("fall to", bottom, low, np.flatnonzero(bottom < low), "v_min")):
+                ("rise to", top, high, np.flatnonzero(top > high), UPPER),
+                ("fall to", bottom, low, np.flatnonzero(bottom < low), LOWER)):
             if bad.size:
                 n = int(bad[0])
                 raise RanvierError(
                     f"population {population.name}: the membrane of neuron {n} could {reached} {bound[n]}, beyond "
                     f"{limit} of {network.state_bits} state bits; "
-                    + _mends(population, mend, (v_max if mend == "v_max" else v_min)[n], limit - bound[n])
+                    + _mends(population, mend, parameters[mend][n], limit - bound[n])
                     + _wider(population, top, bottom))
 
 
 def _mends(population: Population, name: str, bound: int, missing: int) -> str:
     """What would make a neuron fit; a narrower bound only where the membrane is what takes the room."""
-    smaller = "use fewer input bits" if population.kind == "input" else "use smaller weights"
-    if abs(missing) <= max(bound if name == "v_max" else -bound, 0):
+    smaller = "use fewer input bits" if population.driven else "use smaller weights"
+    if abs(missing) <= max(bound if name == UPPER else -bound, 0):
         return f"set its {name} to {bound + missing}, or {smaller}"
     return smaller
 
@@ -61,4 +60,4 @@ def _mends(population: Population, name: str, bound: int, missing: int) -> str:
 def _wider(population: Population, top: Ints, bottom: Ints) -> str:
     """The state word that would do. Bounds left open grow with the word, so for them there is none."""
     bits = max(int(top.max()).bit_length(), int(-bottom.min() - 1).bit_length()) + 1
-    return f", or use {bits} state bits" if bits <= 32 and {"v_min", "v_max"} <= set(population.parameters) else ""
+    return f", or use {bits} state bits" if bits <= 32 and {LOWER, UPPER} <= set(population.parameters) else ""

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import RanvierError
-from ..fixed import NO_LEAK, ROUNDING
+from ..fixed import ROUNDING
 from ..limits import Ints
-from .population import PARAMETERS, Population
+from ..neurons.kind import LOWER, UPPER, Rule
+from .population import Population
 from .projection import Projection
 
 __all__ = ["Network"]
-
-
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +78,12 @@ class Network:
     @property
     def inputs(self) -> tuple[Population, ...]:
         """Populations that the host drives."""
-        return tuple(p for p in self.populations if p.kind == "input")
+        return tuple(p for p in self.populations if p.driven)
 
     @property
     def readouts(self) -> tuple[Population, ...]:
-        """Populations whose membranes are the answer (`li`)."""
-        return tuple(p for p in self.populations if p.kind == "li")
+        """Populations whose membranes are the answer: those that never spike."""
+        return tuple(p for p in self.populations if not p.spiking)
 
     def incoming(self, name: str) -> tuple[Projection, ...]:
         """Projections that end in population ``name``, in the network's order."""
@@ -94,28 +93,37 @@ class Network:
         """Parameter ``name`` of every neuron of ``population``: int64, shape (size,)."""
         return population.parameter(name, self.state_bits)
 
+    def parameters(self, population: Population) -> dict[str, Ints]:
+        """All parameters of its family for every neuron of ``population``: int64, shape (size,)."""
+        return {p.name: self.parameter(population, p.name) for p in population.family.parameters}
+
+    def rule(self, population: Population) -> Rule:
+        """What population and network lay down for every step of its neurons."""
+        return Rule(population.spiking, population.semantics.strict, population.semantics.reset if population.spiking else "none",
+                    self.rounding, self.state_bits)
+
     def _check_parameters(self, population: Population) -> None:
-        low, high = -(1 << self.state_bits - 1), (1 << self.state_bits - 1) - 1
-        ranges = {"theta": (1, high), "k": (0, NO_LEAK)}
-        values = {name: self.parameter(population, name) for name in PARAMETERS}
-        for name, value in values.items():
-            least, most = ranges.get(name, (low, high))
+        values = self.parameters(population)
+        for parameter in population.family.parameters:
+            value, (least, most) = values[parameter.name], parameter.range(self.state_bits)
             bad = np.flatnonzero((value < least) | (value > most))
             if bad.size:
                 raise RanvierError(
-                    f"population {population.name}: {name} of neuron {bad[0]} is {value[bad[0]]}; "
+                    f"population {population.name}: {parameter.name} of neuron {bad[0]} is {value[bad[0]]}; "
                     f"it must be {least} to {most} with {self.state_bits} state bits")
-        for name in ("v_reset", "v_init"):
-            bad = np.flatnonzero((values[name] < values["v_min"]) | (values[name] > values["v_max"]))
-            if bad.size:
-                raise RanvierError(f"population {population.name}: {name} of neuron {bad[0]} is outside v_min to v_max")
+        for parameter in population.family.parameters:
+            value = values[parameter.name]
+            bad = np.flatnonzero((value < values[LOWER]) | (value > values[UPPER]))
+            if parameter.bounded and bad.size:
+                raise RanvierError(
+                    f"population {population.name}: {parameter.name} of neuron {bad[0]} is outside {LOWER} to {UPPER}")
 
     def _check_projection(self, projection: Projection) -> None:
         for end in (projection.source, projection.destination):
             if end not in self.by_name:
                 raise RanvierError(f"projection {projection.name}: there is no population {end!r}")
         source, destination = self.by_name[projection.source], self.by_name[projection.destination]
-        if destination.kind == "input":
+        if destination.driven:
             raise RanvierError(f"projection {projection.name}: an input population has no synapses")
         if not source.spiking:
             raise RanvierError(f"projection {projection.name}: {source.name} is a readout and never spikes")

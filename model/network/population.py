@@ -8,20 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..errors import RanvierError
-from ..fixed import NO_LEAK
 from ..limits import MAX_NEURONS, WORD, Ints
+from ..neurons.kind import Family, Kind
+from ..neurons.registry import family_of, find_kind, kind_names
 from .semantics import Semantics
 
-__all__ = ["KINDS", "PARAMETERS", "Population"]
-
-#: Neuron kinds of this fabric. `input` lives in the input unit, `li` is a readout that never spikes.
-KINDS = ("input", "if", "lif", "li")
-
-
-#: Parameters of a neuron and the value each takes when the population does not say.
-PARAMETERS: Mapping[str, int | None] = {
-    "theta": 1, "bias": 0, "k": NO_LEAK, "v_reset": 0, "v_min": None, "v_max": None, "v_init": 0,
-}
+__all__ = ["Population"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +25,11 @@ class Population:
     shape
         (height, width, channels); a dense layer of n neurons is (1, 1, n).
     kind
-        One of `KINDS`.
+        A name in `model/neurons/registry.py`: ``input``, ``if``, ``lif``, ``li``.
     parameters
-        Integers, or integer arrays of ``channels`` or ``height x width x channels`` entries: ``theta`` (at least
-        1), ``bias``, ``k`` (0 to 65536, 65536 is no leak), ``v_reset``, ``v_min``, ``v_max``, ``v_init``.
-        ``v_min`` and ``v_max`` default to the whole range of the network's state word.
+        Integers, or integer arrays of ``channels`` or ``height x width x channels`` entries, by the names that the kind's family
+        gives them: ``theta`` (at least 1), ``bias``, ``k`` (0 to 65536, 65536 is no leak), ``v_reset``, ``v_min``, ``v_max``,
+        ``v_init``. ``v_min`` and ``v_max`` default to the whole range of the network's state word.
     semantics
         How the population steps; a `li` never spikes and never resets, whatever stands here.
     """
@@ -52,17 +44,19 @@ class Population:
         if not isinstance(self.name, str) or not 0 < len(self.name) <= 64 or not all(
                 c.isalnum() or c in "_-./" for c in self.name):
             raise RanvierError(f"population {self.name!r}: a name is 1 to 64 letters, digits or _ - . /")
-        if self.kind not in KINDS:
-            raise RanvierError(f"population {self.name}: kind is {self.kind!r}; it must be one of {', '.join(KINDS)}")
+        if find_kind(self.kind) is None:
+            raise RanvierError(f"population {self.name}: kind is {self.kind!r}; it must be one of {', '.join(kind_names())}")
         if len(self.shape) != 3 or any(not isinstance(n, int) or n < 1 for n in self.shape):
             raise RanvierError(f"population {self.name}: shape is {self.shape}; it must be three positive integers")
         if self.size > MAX_NEURONS:
             raise RanvierError(f"population {self.name}: {self.size} neurons; at most {MAX_NEURONS} are supported")
-        unknown = sorted(set(self.parameters) - set(PARAMETERS))
+        known = {p.name: p for p in self.family.parameters}
+        unknown = sorted(set(self.parameters) - set(known))
         if unknown:
             raise RanvierError(f"population {self.name}: unknown parameter {unknown[0]!r}")
-        if self.kind in ("input", "if") and np.any(self.parameter("k", 32) != NO_LEAK):
-            raise RanvierError(f"population {self.name}: kind {self.kind} has no leak, so k must be {NO_LEAK}")
+        for name, value in self.neuron.constants.items():
+            if np.any(self.parameter(name, 32) != value):
+                raise RanvierError(f"population {self.name}: kind {self.kind} has no {known[name].effect}, so {name} must be {value}")
 
     @property
     def size(self) -> int:
@@ -71,15 +65,32 @@ class Population:
         return height * width * channels
 
     @property
+    def neuron(self) -> Kind:
+        """What its neurons are."""
+        found = find_kind(self.kind)
+        assert found is not None
+        return found
+
+    @property
+    def family(self) -> Family:
+        """The arithmetic of its neurons."""
+        return family_of(self.kind)
+
+    @property
     def spiking(self) -> bool:
-        """Whether its neurons can spike (all kinds but `li`)."""
-        return self.kind != "li"
+        """Whether its neurons can spike; those that cannot are readouts."""
+        return self.neuron.spikes
+
+    @property
+    def driven(self) -> bool:
+        """Whether the host drives its neurons, in the input unit."""
+        return self.neuron.driven
 
     def parameter(self, name: str, state_bits: int) -> Ints:
         """Parameter ``name`` of every neuron: int64, shape (size,)."""
-        value = self.parameters.get(name, PARAMETERS[name])
+        value = self.parameters.get(name)
         if value is None:
-            value = -(1 << state_bits - 1) if name == "v_min" else (1 << state_bits - 1) - 1
+            value = next(p for p in self.family.parameters if p.name == name).fallback(state_bits)
         array = np.asarray(value)
         if array.dtype.kind not in "iu":
             raise RanvierError(f"population {self.name}: {name} must be integers, not {array.dtype}")

@@ -3,6 +3,8 @@
 Three things make it fast. Synapses are matrix products in floating point, which are exact here (see
 `_real_dtype`). Populations outside cycles take all steps of a tile before the next population starts, so that one
 product serves many steps. Membranes are kept in the smallest integer type that holds the state word.
+
+What a neuron computes in a step is its family's, in `model/neurons/`.
 """
 
 from __future__ import annotations
@@ -17,19 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RanvierError
-from ..fixed import NO_LEAK, clamp, decay, reset
 from ..limits import Ints
 from ..network.headroom import input_bounds, prove_headroom
 from ..network.levels import schedule, step_order
 from ..network.network import Network
 from ..network.population import Population
 from ..network.projection import Projection
+from ..neurons.kind import INITIAL, LOWER, UPPER, Array, Batch
 from .blas import single_threaded
 
 __all__ = ["GoldenRun", "check_inputs", "run_golden"]
-
-# Arrays whose element type is chosen at run time.
-Array = npt.NDArray[Any]
 
 # Neuron-steps that a chunk of the batch works on at once: 2**20 spikes as float32 are 4 MiB.
 _TILE_NEURONS = 1 << 20
@@ -44,7 +43,7 @@ class GoldenRun:
     """What one window did for every input of a batch. Blocks and records are as asked for.
 
     readouts
-        `li` population to int32 (batch, n): the membrane after the last step, before it returns to ``v_init``.
+        Readout population to int32 (batch, n): the membrane after the last step, before it returns to ``v_init``.
     spike_counts
         Spiking population that is not an input to int32 (batch, n): spikes in the window.
     popcounts
@@ -210,25 +209,17 @@ def _groups(network: Network) -> list[list[str]]:
 def _clamps_act(network: Network, population: Population, steps: int) -> bool:
     """Whether a bound of the population could ever change a membrane within ``steps`` steps.
 
-    Follows the interval of reachable membranes step by step; decay, sum and reset are monotone in it.
+    Follows the interval of reachable membranes step by step, where the family knows it.
     """
-    get = {name: network.parameter(population, name) for name in ("theta", "bias", "k", "v_reset", "v_min", "v_max")}
+    parameters, rule = network.parameters(population), network.rule(population)
     positive, negative = input_bounds(network, population)
-    strict, kind = int(population.semantics.strict), population.semantics.reset if population.spiking else "none"
-    low = high = network.parameter(population, "v_init")
+    low = high = parameters[INITIAL]
     for _ in range(min(steps, _REACH_STEPS)):
-        w_low = decay(low, get["k"], network.rounding) - negative + get["bias"]
-        w_high = decay(high, get["k"], network.rounding) + positive + get["bias"]
-        if kind != "none":
-            silent = np.minimum(w_high, get["theta"] - 1 + strict)
-            if kind == "subtract":
-                # The smallest membrane that spikes leaves at least 0, or w_low - theta where all of them spike.
-                w_low = np.minimum(w_low, np.maximum(w_low - get["theta"], 0))
-                w_high = np.maximum(silent, w_high - get["theta"])
-            else:
-                w_low = np.minimum(w_low, get["v_reset"])
-                w_high = np.maximum(silent, get["v_reset"])
-        if np.any(w_low < get["v_min"]) or np.any(w_high > get["v_max"]):
+        reached = population.family.interval(parameters, rule, low, high, positive, negative)
+        if reached is None:
+            return True
+        w_low, w_high = reached
+        if np.any(w_low < parameters[LOWER]) or np.any(w_high > parameters[UPPER]):
             return True
         w_low, w_high = np.minimum(low, w_low), np.maximum(high, w_high)
         if np.array_equal(w_low, low) and np.array_equal(w_high, high):
@@ -248,17 +239,10 @@ class _Synapses:
 
 @dataclass(frozen=True)
 class _Stage:
-    """One population, ready to step. Integers are of ``dtype``; None where a pass would change nothing."""
+    """One population, ready to step."""
 
     population: Population
-    dtype: type[np.signedinteger[Any]]
-    rounding: str
-    theta: Array
-    v_reset: Array
-    v_init: Array
-    bias: Array | None
-    k: Ints | None
-    bounds: tuple[Array, Array] | None
+    neurons: Batch
     outside: list[_Synapses]  #: from populations whose spikes of the whole tile are known
     inside: list[_Synapses]   #: from populations that step together with this one
     history: int | None       #: earlier steps that outgoing projections look back; None without any
@@ -275,39 +259,19 @@ class _Stage:
     def of(cls, network: Network, population: Population, group: list[str], steps: int,
            real: type[np.floating[Any]]) -> _Stage:
         """The stage of a population that steps together with those in ``group``; ``real`` is for the products."""
-        # Headroom proves that u and all its partial sums fit the state word, and so does the membrane after a reset.
-        dtype = np.int16 if network.state_bits <= 16 else np.int32
-        get = {name: network.parameter(population, name).astype(dtype)
-               for name in ("theta", "v_reset", "v_init", "bias", "v_min", "v_max")}
-        k = network.parameter(population, "k")
-
         def synapses(projection: Projection) -> _Synapses:
             return _Synapses(projection.source, projection.delay,
                              (projection.matrix << projection.exponent).astype(real))
 
         incoming = network.incoming(population.name)
         delays = [p.delay for p in network.projections if p.source == population.name]
+        neurons = population.family.batch(network.parameters(population), network.rule(population),
+                                          bounded=_clamps_act(network, population, steps))
         return cls(
-            population, dtype, network.rounding, get["theta"], get["v_reset"], get["v_init"],
-            bias=get["bias"] if np.any(get["bias"]) else None,
-            k=k if np.any(k != NO_LEAK) else None,
-            bounds=(get["v_min"], get["v_max"]) if _clamps_act(network, population, steps) else None,
+            population, neurons,
             outside=[synapses(p) for p in incoming if p.source not in group],
             inside=[synapses(p) for p in incoming if p.source in group],
             history=max(delays, default=None))
-
-    def leak(self, v: Array) -> Array:
-        """Membranes after decay."""
-        if self.k is None:
-            return v
-        return decay(v.astype(np.int64), self.k, self.rounding).astype(self.dtype)
-
-    def spike(self, u: Array, spikes: Array) -> None:
-        """Write whether each neuron spikes: `fixed.spike_count` for spikes of one bit, without its division."""
-        if self.population.semantics.strict:
-            np.greater(u, self.theta, out=spikes)
-        else:
-            np.greater_equal(u, self.theta, out=spikes)
 
 
 @dataclass(frozen=True)
@@ -352,11 +316,11 @@ def _allocate(plan: _Plan, batch: int, record: bool) -> GoldenRun:
         starts = plan.blocks[name]
         count = np.min_scalar_type(int(np.diff(starts, append=stage.size).max()))
         run.clamps[name] = np.zeros((*shape[:2], starts.size), count)
-        if stage.population.kind == "li":
+        if not stage.population.spiking:
             run.readouts[name] = np.empty((batch, stage.size), np.int32)
         else:
             run.popcounts[name] = np.empty((*shape[:2], starts.size), count)
-            if stage.population.kind != "input":
+            if not stage.population.driven:
                 run.spike_counts[name] = np.zeros((batch, stage.size), np.int32)
         if record:
             run.spikes[name] = np.empty(shape, np.bool_)
@@ -383,7 +347,7 @@ class _Chunk:
         # the window is zero, so a projection contributes nothing at the steps before its delay.
         self.traces: dict[str, Array] = {}
         for stage in plan.stages:
-            self.membranes[stage.name] = np.broadcast_to(stage.v_init, (self.size, stage.size))
+            self.membranes[stage.name] = np.broadcast_to(stage.neurons.initial, (self.size, stage.size))
             if stage.history is not None:
                 self.traces[stage.name] = np.zeros((stage.history + self.tile, self.size, stage.size), plan.real)
 
@@ -414,18 +378,18 @@ class _Chunk:
             self._report_spikes(name, found, window)
 
     def _drive(self, stage: _Stage, window: slice) -> Array:
-        """What a population receives in the steps of a tile from outside its group, bias included."""
+        """What a population receives in the steps of a tile from outside its group, its constant included."""
         steps = window.stop - window.start
-        if stage.population.kind == "input":
+        if stage.population.driven:
             values = self.values[stage.name]
             held = values.ndim == 2
-            drive = (values[None] if held else values[:, window].swapaxes(0, 1)).astype(stage.dtype)
+            drive = (values[None] if held else values[:, window].swapaxes(0, 1)).astype(stage.neurons.dtype)
         elif stage.outside:
             drive = self._current(stage, stage.outside, 0, steps)
         else:
-            drive = np.zeros((1, 1, stage.size), stage.dtype)
-        if stage.bias is not None:
-            drive += stage.bias
+            drive = np.zeros((1, 1, stage.size), stage.neurons.dtype)
+        if stage.neurons.constant is not None:
+            drive += stage.neurons.constant
         return np.broadcast_to(drive, (steps, self.size, stage.size))
 
     def _current(self, stage: _Stage, synapses: list[_Synapses], first: int, steps: int) -> Array:
@@ -437,28 +401,23 @@ class _Chunk:
             part = trace[start:start + steps].reshape(steps * self.size, -1) @ projection.matrix
             total = part if total is None else np.add(total, part, out=total)
         assert total is not None
-        return total.astype(stage.dtype).reshape(steps, self.size, stage.size)
+        return total.astype(stage.neurons.dtype).reshape(steps, self.size, stage.size)
 
     def _step(self, stage: _Stage, drive: Array, spikes: Array | None, t: int, step: int) -> None:
         """One step of one population: ``t`` counts in the tile, ``step`` in the window."""
         name, run = stage.name, self.run_
-        v = stage.leak(self.membranes[name]) + drive
-        if spikes is not None:
-            stage.spike(v, spikes[t])
-            v = reset(v, spikes[t], stage.theta, stage.v_reset, stage.population.semantics.reset)
-            if stage.history is not None:
-                trace = self.traces[name]
-                trace[len(trace) - self.tile + t] = spikes[t]
-        if stage.bounds is not None:
-            held = clamp(v, *stage.bounds)
+        v, clamped = stage.neurons.step(self.membranes[name], drive, None if spikes is None else spikes[t])
+        if spikes is not None and stage.history is not None:
+            trace = self.traces[name]
+            trace[len(trace) - self.tile + t] = spikes[t]
+        if clamped is not None:
             clamps = run.clamps[name]
-            clamps[self.rows, step] = _count_blocks(held != v, self.plan.blocks[name], clamps.dtype)
-            v = held
+            clamps[self.rows, step] = _count_blocks(clamped, self.plan.blocks[name], clamps.dtype)
         if step == self.plan.steps - 1:
             if spikes is None:
                 run.readouts[name][self.rows] = v
             if not self.plan.endless:
-                v = np.broadcast_to(stage.v_init, v.shape)
+                v = np.broadcast_to(stage.neurons.initial, v.shape)
         self.membranes[name] = v
         if run.membranes:
             run.membranes[name][self.rows, step] = v

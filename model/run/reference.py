@@ -1,7 +1,7 @@
 """The plain reference: one input, one window, neuron by neuron and synapse by synapse, in Python integers.
 
 It is the number format written as a program and nothing else: slow, without numpy in the arithmetic, and
-short enough to be checked by eye. The golden model and the RTL are measured against it.
+short enough to be checked by eye; a neuron's own step is in `model/neurons/`. The golden model and the RTL are measured against it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fixed import clamp, decay, reset, spike_count
 from ..network.levels import step_order
 from ..network.network import Network
-from ..network.population import PARAMETERS, Population
+from ..network.population import Population
+from ..neurons.kind import INITIAL, Family, Rule, Step
 
-__all__ = ["Neuron", "ReferenceRun", "gather", "run_reference", "step_neuron"]
+__all__ = ["Neuron", "ReferenceRun", "gather", "run_reference"]
 
 
 @dataclass
@@ -29,7 +29,7 @@ class ReferenceRun:
     clamps
         Population to [step]: neurons whose membrane a bound changed.
     readouts
-        `li` population to [neuron]: the membrane after the last step, before it returns to ``v_init``.
+        Readout population to [neuron]: the membrane after the last step, before it returns to ``v_init``.
     """
 
     spikes: dict[str, list[list[int]]] = field(default_factory=dict)
@@ -40,27 +40,27 @@ class ReferenceRun:
 
 @dataclass(frozen=True)
 class Neuron:
-    """One neuron's parameters as Python integers, and what its population lays down for it."""
+    """One neuron: its arithmetic, its parameters as Python integers, and what its population lays down for it."""
 
-    theta: int
-    bias: int
-    k: int
-    v_reset: int
-    v_min: int
-    v_max: int
-    v_init: int
-    spiking: bool
-    strict: bool
-    reset: str
-    rounding: str
+    family: Family
+    rule: Rule
+    parameters: Mapping[str, int]
 
     @classmethod
     def all_of(cls, network: Network, population: Population) -> list[Neuron]:
         """The neurons of a population, in order."""
-        columns = {name: network.parameter(population, name).tolist() for name in PARAMETERS}
-        return [cls(**{name: column[n] for name, column in columns.items()}, spiking=population.spiking,
-                    strict=population.semantics.strict, reset=population.semantics.reset, rounding=network.rounding)
-                for n in range(population.size)]
+        columns = {name: values.tolist() for name, values in network.parameters(population).items()}
+        rule = network.rule(population)
+        return [cls(population.family, rule, {name: column[n] for name, column in columns.items()}) for n in range(population.size)]
+
+    @property
+    def initial(self) -> int:
+        """Its state word at the beginning of a window."""
+        return self.parameters[INITIAL]
+
+    def step(self, state: int, contributions: Sequence[int]) -> Step:
+        """One step from ``state``; asserts that no partial sum leaves the state word."""
+        return self.family.step(self.parameters, self.rule, state, contributions)
 
 
 def gather(network: Network, population: Population, step: int, spikes: Mapping[str, Sequence[Sequence[int]]],
@@ -81,20 +81,6 @@ def gather(network: Network, population: Population, step: int, spikes: Mapping[
     return contributions
 
 
-def step_neuron(neuron: Neuron, v: int, contributions: Sequence[int], state_bits: int) -> tuple[int, int, bool]:
-    """One step of one neuron: (membrane, spike count, whether a bound changed the membrane)."""
-    leaked = decay(v, neuron.k, neuron.rounding)
-    _assert_headroom([leaked, neuron.bias, *contributions], state_bits)
-    u = leaked + neuron.bias
-    for contribution in contributions:
-        u += contribution
-    count = spike_count(u, neuron.theta, neuron.strict) if neuron.spiking else 0
-    w = reset(u, count, neuron.theta, neuron.v_reset, neuron.reset) if neuron.spiking else u
-    _assert_headroom([w], state_bits)
-    held = clamp(w, neuron.v_min, neuron.v_max)
-    return held, count, held != w
-
-
 def run_reference(network: Network, inputs: Mapping[str, Any], steps: int, *, endless: bool = False) -> ReferenceRun:
     """Run one window of ``steps`` steps from ``v_init``.
 
@@ -104,7 +90,7 @@ def run_reference(network: Network, inputs: Mapping[str, Any], steps: int, *, en
     """
     order = [network.by_name[name] for name in step_order(network)]
     neurons = {p.name: Neuron.all_of(network, p) for p in order}
-    stored = {p.name: [neuron.v_init for neuron in neurons[p.name]] for p in order}
+    stored = {p.name: [neuron.initial for neuron in neurons[p.name]] for p in order}
     values = {p.name: _per_step(network, p, inputs[p.name], steps) for p in network.inputs}
     run = ReferenceRun(spikes={p.name: [] for p in order}, membranes={p.name: [] for p in order},
                        clamps={p.name: [] for p in order})
@@ -112,30 +98,19 @@ def run_reference(network: Network, inputs: Mapping[str, Any], steps: int, *, en
         last = step == steps - 1
         for population in order:
             name = population.name
-            if population.kind == "input":
+            if population.driven:
                 contributions = [[value] for value in values[name][step]]
             else:
                 contributions = gather(network, population, step, run.spikes)
-            results = [step_neuron(neuron, v, terms, network.state_bits)
-                       for neuron, v, terms in zip(neurons[name], stored[name], contributions, strict=True)]
-            membranes = [v for v, _, _ in results]
-            if last and population.kind == "li":
+            results = [neuron.step(v, terms) for neuron, v, terms in zip(neurons[name], stored[name], contributions, strict=True)]
+            membranes = [result.state for result in results]
+            if last and not population.spiking:
                 run.readouts[name] = membranes
-            stored[name] = [neuron.v_init for neuron in neurons[name]] if last and not endless else membranes
-            run.spikes[name].append([count for _, count, _ in results])
-            run.clamps[name].append(sum(clamped for _, _, clamped in results))
+            stored[name] = [neuron.initial for neuron in neurons[name]] if last and not endless else membranes
+            run.spikes[name].append([result.count for result in results])
+            run.clamps[name].append(sum(result.clamped for result in results))
             run.membranes[name].append(list(stored[name]))
     return run
-
-
-def _assert_headroom(terms: Sequence[int], state_bits: int) -> None:
-    """Every partial sum of ``terms``, in every order, fits the state word.
-
-    The largest partial sum over all orders is that of the positive terms alone, the smallest that of the
-    negative ones, so two sums speak for all orders.
-    """
-    assert sum(term for term in terms if term > 0) <= (1 << state_bits - 1) - 1, "a partial sum leaves the state word"
-    assert sum(term for term in terms if term < 0) >= -(1 << state_bits - 1), "a partial sum leaves the state word"
 
 
 def _per_step(network: Network, population: Population, values: Any, steps: int) -> list[list[int]]:

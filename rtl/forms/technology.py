@@ -12,8 +12,8 @@ from ranvier.model.fabric.layout import Memory, memory_map
 
 from .form import SIMULATION, Form, form_of
 
-__all__ = ["CHECKED", "CHECKED_UP5K", "ECP5", "GENERIC", "SIMULATED", "UP5K", "YOSYS_AFTER_READ", "Technology", "check_memories",
-           "platform_form", "technology_of"]
+__all__ = ["CHECKED", "CHECKED_UP5K", "ECP5", "GENERIC", "SIMULATED", "UP5K", "YOSYS_AFTER_READ", "Technology", "platform_form",
+           "technology_of", "weights_in_spram"]
 
 #: Yosys commands after reading a design in RTLIL: what `no_rw_check` says in Verilog, which Yosys does not look for there. Amaranth's
 #: platforms take them as ``script_after_read``.
@@ -91,15 +91,15 @@ def platform_form(platform: object) -> Form:
     return form_of(technology_of(platform))
 
 
-def check_memories(config: FabricConfig, platform: object) -> None:
-    """Whether a fabric's memories are there: weights go into SPRAM wherever there is some.
+def weights_in_spram(config: FabricConfig, platform: object) -> bool:
+    """Whether the cores' weights go into SPRAM, as they do wherever there is some.
 
     Raises `RanvierError` where they do not fit: a block RAM holds a sixty-fourth of an SPRAM, so the weights of a fabric that
     is worth its logic would not fit there either.
     """
     technology = technology_of(platform)
     if not technology.spram_blocks:
-        return
+        return False
     layout = memory_map(config, "core")[Memory.WEIGHTS]
     blocks = config.cores * -(-layout.bits // SPRAM_BITS)
     if blocks > technology.spram_blocks:
@@ -109,3 +109,4 @@ def check_memories(config: FabricConfig, platform: object) -> None:
     if layout.depth > SPRAM_DEPTH:
         raise RanvierError(f"core: weight_depth is {layout.depth}; an SPRAM of {technology.name} has {SPRAM_DEPTH} words: "
                            "use a smaller one")
+    return True

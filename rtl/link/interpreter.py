@@ -105,11 +105,11 @@ class Interpreter(Component):
         fabric = self._config.fabric
         memory = self.access_address[OFFSET_BITS:][:MEMORY_BITS]
         # The last readouts and counters are written so many clocks after `running` falls.
-        settle, stuck = Signal(range(drain(fabric.nodes) + 1)), Signal(range(_STUCK_CLOCKS + 1))
+        settle, stuck = Signal(range(drain(fabric) + 1)), Signal(range(_STUCK_CLOCKS + 1))
         periods = Signal(3)
         with m.If(self.running | self.access_write & (unit == fabric.nodes)):    # a run may begin some clocks after the write
             m.d.sync += settle.eq(0)
-        with m.Elif(settle != drain(fabric.nodes)):
+        with m.Elif(settle != drain(fabric)):
             m.d.sync += settle.eq(settle + 1)
         with m.If(~self.waiting):
             m.d.sync += stuck.eq(0)
@@ -133,7 +133,7 @@ class Interpreter(Component):
             m.d.comb += idle.eq(1)
         may, hopeless = Signal(), Signal()
         m.d.sync += [
-            may.eq((~idle | (settle == drain(fabric.nodes))) & (~room | self.room)),
+            may.eq((~idle | (settle == drain(fabric))) & (~room | self.room)),
             hopeless.eq((stuck == _STUCK_CLOCKS) | periods[-1]),
         ]
         return may, hopeless

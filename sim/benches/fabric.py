@@ -29,7 +29,7 @@ from .common import Bench
 _RUN_AND_CLEAR, _BANK_COMPLETE = 3, 4
 _PATIENCE = 60_000
 # What the pipelines still hold when the last tick is over, and the clocks until a command shows in `room`.
-_DRAIN, _SETTLE = drain(FABRIC.nodes), 4
+_DRAIN, _SETTLE = drain(FABRIC), 4
 _READ = read_latency(FABRIC)
 
 

@@ -9,19 +9,20 @@ import cocotb
 
 from ranvier.model.fabric.chain import chain_stages
 from ranvier.model.fabric.layout import CHUNK_BITS, Memory, memory_map, row_word
-from ranvier.model.fabric.timing import DECODE, WORD_LATENCY
-from ranvier.model.fixed import NO_LEAK
+from ranvier.model.fabric.timing import DECODE, word_latency
+from ranvier.model.neurons.kind import INITIAL, LOWER, UPPER
 from ranvier.rtl.signatures import ring_layout
 
 from ..bench import BLOCKS
 from .common import Bench, bits_of, random_steps, seeded, signed, steps_word
 from .neurons import Neuron, drive_word, dynamics_word, group_bits, random_neuron
+from .neurons import step as neuron_step
 
 _PART, _STATE, _BITS = BLOCKS.input, BLOCKS.state_bits, BLOCKS.input_bits
 _LANES, _DEPTH = _PART.sweep_lanes, _PART.state_depth
 _LAYOUTS, _ROW = memory_map(BLOCKS, "input"), row_word(BLOCKS, "input")
 _PER_WORD = BLOCKS.word_bits // _LANES
-_WRITE = WORD_LATENCY - 1
+_WRITE = word_latency(BLOCKS.family("input")) - 1
 
 
 class _Populations:
@@ -53,12 +54,13 @@ class _Populations:
         self.banks: list[list[list[int]]] = [[[0] * _LANES for _ in range(state)] for _ in range(2)]
 
     def _neuron(self, high: int) -> Neuron:
-        neuron, rng = random_neuron(self.rng, BLOCKS), self.rng
+        neuron, rng = random_neuron(self.rng, BLOCKS, "input"), self.rng
         top = high - (1 << _BITS) + 1
         v_max, bias = rng.randint(0, top // 2), rng.randint(-50, 50)
         v_min = rng.choice([0, -rng.randint(0, top // 2), -v_max])
-        return Neuron(rng.choice([1, rng.randint(1, 90), neuron.theta]), bias, NO_LEAK, rng.randint(v_min, v_max), v_min, v_max,
-                      rng.randint(v_min, v_max))
+        bounded = {p.name: rng.randint(v_min, v_max) for p in BLOCKS.family("input").parameters if p.bounded}
+        theta = rng.choice([1, rng.randint(1, 90), neuron["theta"]])
+        return {**neuron, "theta": theta, "bias": bias, LOWER: v_min, UPPER: v_max, **bounded}
 
     def draw(self) -> list[list[int]]:
         """New values for every neuron."""
@@ -86,8 +88,8 @@ class _Populations:
         address = row["state_base"] + group
         neurons = self.neurons[row["drive_base"] + group * row["drive_step"]]
         old = [signed(self.state[address] >> lane * _STATE, _STATE) for lane in range(_LANES)]
-        results = [n.update(v, i, BLOCKS, row) for n, v, i in zip(neurons, old, values[address], strict=True)]
-        stored = [n.v_init if step["last"] else r.stored for n, r in zip(neurons, results, strict=True)]
+        results = [neuron_step(n, v, i, BLOCKS, "input", row) for n, v, i in zip(neurons, old, values[address], strict=True)]
+        stored = [n[INITIAL] if step["last"] else r.state for n, r in zip(neurons, results, strict=True)]
         self.state[address] = group_bits(stored, _STATE)
         word, position = divmod(group, _PER_WORD)
         bits = group_bits([r.count for r in results], 1) << position * _LANES
@@ -154,7 +156,7 @@ async def ticks(dut: Any) -> None:
     for _ in range(8):
         populations = _Populations(rng)
         await _write(bench, Memory.ROWS, [*(_ROW.pack(**row) for row in populations.rows), populations.after])
-        await _write(bench, Memory.DRIVE, [drive_word(group, BLOCKS) for group in populations.neurons])
+        await _write(bench, Memory.DRIVE, [drive_word(group, BLOCKS, "input") for group in populations.neurons])
         await _write(bench, Memory.DYNAMICS, [dynamics_word(group, BLOCKS, "input") for group in populations.neurons])
         await _write(bench, Memory.STATE, populations.state)
         for _ in range(2):    # both banks; then the one is read again that was

@@ -3,61 +3,58 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields
-from ranvier.model.fixed import NO_LEAK, clamp, decay, reset, spike_count
 from ranvier.model.network.semantics import RESETS
+from ranvier.model.neurons.kind import LOWER, UPPER, Parameter, Rule, Step
 from ranvier.model.words import Field, pack
 
-__all__ = ["Neuron", "Result", "column_bits", "drive_word", "dynamics_word", "group_bits", "random_neuron"]
+__all__ = ["Neuron", "before_spike", "column_bits", "drive_word", "dynamics_word", "group_bits", "random_neuron", "step"]
+
+#: The parameters of one neuron by name.
+Neuron = Mapping[str, int]
+
+# The adders wrap, so sums may leave the word on their way, and only the last one must fit: the model's assertion gets room for that.
+_ROOM = 8
 
 
-@dataclass(frozen=True)
-class Neuron:
-    """The parameters of one neuron."""
-
-    theta: int
-    bias: int
-    k: int
-    v_reset: int
-    v_min: int
-    v_max: int
-    v_init: int
-
-    def update(self, v: int, current: int, config: FabricConfig, row: dict[str, int]) -> Result:
-        """One step; ``row`` says whether it spikes, and how it compares and resets."""
-        u = decay(v, self.k, config.rounding) + current + self.bias
-        count = spike_count(u, self.theta, bool(row["strict"])) if row["spiking"] else 0
-        after = reset(u, count, self.theta, self.v_reset, RESETS[row["reset"]])
-        return Result(u, count, clamp(after, self.v_min, self.v_max), after)
+def step(neuron: Neuron, state: int, current: int, config: FabricConfig, unit: str, row: Mapping[str, int]) -> Step:
+    """One step of a neuron of a ``core`` or of the ``input`` unit; ``row`` says whether it spikes, and how it compares and resets."""
+    rule = Rule(bool(row["spiking"]), bool(row["strict"]), RESETS[row["reset"]] if row["spiking"] else "none", config.rounding,
+                config.state_bits + _ROOM)
+    return config.family(unit).step(neuron, rule, state, [current])
 
 
-@dataclass(frozen=True)
-class Result:
-    """Membrane before the spike, spikes, the stored membrane, and what it was before the clamp."""
-
-    u: int
-    count: int
-    stored: int
-    after: int
+def before_spike(neuron: Neuron, state: int, config: FabricConfig, unit: str) -> int:
+    """Where the state word goes without input, spike and bounds."""
+    far = 1 << config.state_bits + _ROOM - 2
+    return step({**neuron, LOWER: -far, UPPER: far}, state, 0, config, unit, {"spiking": 0, "strict": 0}).state
 
 
-def random_neuron(rng: random.Random, config: FabricConfig) -> Neuron:
+def random_neuron(rng: random.Random, config: FabricConfig, unit: str) -> dict[str, int]:
     """Parameters with a liking for the ends of their ranges."""
+    family = config.family(unit)
     high = (1 << config.state_bits - 1) - 1
     low = -high - 1
     bounds = sorted([rng.choice([low, 0, rng.randint(low, high)]), rng.choice([high, 0, rng.randint(low, high)])])
+    (constants,) = {tuple(kind.constants.items()) for kind in family.kinds if kind.unit == unit and unit == "input"} or {()}
+    found = {LOWER: bounds[0], UPPER: bounds[1], **dict(constants)}
+    for parameter in family.on(unit):
+        if parameter.bounded:
+            found[parameter.name] = rng.choice([*bounds, rng.randint(*bounds)])
+        elif parameter.name not in found:
+            found[parameter.name] = _random_parameter(rng, parameter, config.state_bits)
+    return found
 
-    def inner() -> int:
-        return rng.choice([*bounds, rng.randint(*bounds)])
 
-    return Neuron(rng.choice([1, 2, high, rng.randint(1, high), rng.randint(1, 100)]),
-                  rng.choice([0, 0, low + 1, high, rng.randint(low + 1, high), rng.randint(-50, 50)]),
-                  rng.choice([NO_LEAK, 0, 1, 32767, 32768, 65535, rng.randint(0, NO_LEAK)]), inner(),
-                  bounds[0], bounds[1], inner())
+def _random_parameter(rng: random.Random, parameter: Parameter, state_bits: int) -> int:
+    least, most = parameter.range(state_bits)
+    least += parameter.signed and parameter.least is None    # an input must be able to outweigh it
+    usual = parameter.fallback(state_bits)
+    near = [min(max(usual + rng.randint(-100, 100), least), most) for _ in range(2)]
+    return rng.choice([usual, usual, *near, least, least + 1, most, most - 1, most // 2, most // 2 - 1, rng.randint(least, most)])
 
 
 def group_bits(values: Sequence[int], bits: int) -> int:
@@ -67,17 +64,17 @@ def group_bits(values: Sequence[int], bits: int) -> int:
 
 def column_bits(neurons: Sequence[Neuron], name: str, bits: int) -> int:
     """One parameter of a group's neurons, as the sweep takes it."""
-    return group_bits([getattr(neuron, name) for neuron in neurons], bits)
+    return group_bits([neuron[name] for neuron in neurons], bits)
 
 
 def _parameters(neurons: Sequence[Neuron], fields: tuple[Field, ...]) -> int:
     """Column after column."""
-    return pack([(f.name, getattr(neuron, f.name), f.bits, f.signed) for f in fields for neuron in neurons])
+    return pack([(f.name, neuron[f.name], f.bits, f.signed) for f in fields for neuron in neurons])
 
 
-def drive_word(neurons: Sequence[Neuron], config: FabricConfig) -> int:
-    """A group's word of the drive memory."""
-    return _parameters(neurons, drive_fields(config))
+def drive_word(neurons: Sequence[Neuron], config: FabricConfig, unit: str) -> int:
+    """A group's word of the drive memory of a ``core`` or of the ``input`` unit."""
+    return _parameters(neurons, drive_fields(config, unit))
 
 
 def dynamics_word(neurons: Sequence[Neuron], config: FabricConfig, unit: str) -> int:

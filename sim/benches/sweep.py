@@ -9,21 +9,24 @@ from typing import Any
 import cocotb
 
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
-from ranvier.model.fabric.timing import COLUMN_DELAY, WRITE_LATENCY
+from ranvier.model.fabric.timing import word_latency, write_latency
+from ranvier.model.neurons.kind import INITIAL
 from ranvier.rtl.signatures import ring_layout
 
 from ..bench import BLOCKS
 from .common import FORM, Bench, bits_of, random_steps, seeded, signed, steps_word
-from .neurons import Neuron, column_bits, group_bits, random_neuron
+from .neurons import Neuron, before_spike, column_bits, group_bits, random_neuron
+from .neurons import step as neuron_step
 
 _LANES, _STATE = BLOCKS.core.sweep_lanes, BLOCKS.state_bits
 _ROW = row_word(BLOCKS, "core")
 _PER_WORD = BLOCKS.word_bits // _LANES
 _GROUPS = BLOCKS.core.lanes // _LANES
-_DRIVE = {f.name for f in drive_fields(BLOCKS)}
-_COLUMNS = {f.name: f.bits for f in (*drive_fields(BLOCKS), *dynamics_fields(BLOCKS, "core"))}
-# A spike word enters the ring's outbox in the clock in which its last group is written.
-_WRITE = WRITE_LATENCY
+_DRIVE = {f.name for f in drive_fields(BLOCKS, "core")}
+_COLUMNS = {f.name: f.bits for f in (*drive_fields(BLOCKS, "core"), *dynamics_fields(BLOCKS, "core"))}
+_FAMILY = BLOCKS.family("core")
+#: A group's membranes are written so many clocks after its address, and its spikes counted a clock before its word leaves.
+_WRITE, _WORD = write_latency(_FAMILY), word_latency(_FAMILY) - 1
 
 
 @dataclass
@@ -36,16 +39,17 @@ class _Unit:
     gathered: int = 0
     takes: dict[int, dict[str, int]] = field(default_factory=dict)       # address clock: outputs
     columns: dict[int, dict[str, int]] = field(default_factory=dict)     # address clock of each parameter: addresses
-    spikes: dict[int, int] = field(default_factory=dict)                 # one clock before the write
-    writes: dict[int, dict[str, int]] = field(default_factory=dict)      # `WRITE_LATENCY` later
+    spikes: dict[int, int] = field(default_factory=dict)                 # a clock before the word
+    words: dict[int, dict[str, int]] = field(default_factory=dict)       # `_WORD` later
+    writes: dict[int, dict[str, int]] = field(default_factory=dict)      # `_WRITE` later
     currents: dict[int, int] = field(default_factory=dict)               # one clock later
     spiking: set[int] = field(default_factory=set)
 
     def neuron(self, row: dict[str, int], group: int, lane: int) -> Neuron:
-        """theta, bias and v_init from one memory, the rest from the other."""
+        """Some parameters from one memory, the rest from the other."""
         drive = self.drive[row["drive_base"] + group * row["drive_step"]][lane]
         rule = self.dynamics[row["dynamics_base"] + group * row["dynamics_step"]][lane]
-        return Neuron(drive.theta, drive.bias, rule.k, rule.v_reset, rule.v_min, rule.v_max, drive.v_init)
+        return {name: (drive if name in _DRIVE else rule)[name] for name in _COLUMNS}
 
     def load(self, rng: random.Random, clock: int, row: dict[str, int], step: dict[str, int], tick: int) -> None:
         """A row loaded in ``clock``."""
@@ -54,7 +58,7 @@ class _Unit:
             at = clock + 1 + group
             address = row["state_base"] + group
             self.takes[at] = {"take": 1, "active": 1, "last_group": int(group == row["groups"] - 1), "state_address": address}
-            for name, delay in COLUMN_DELAY.items():
+            for name, delay in _FAMILY.timing.needs.items():
                 memory = "drive" if name in _DRIVE else "dynamics"
                 where = row[f"{memory}_base"] + group * row[f"{memory}_step"]
                 self.columns.setdefault(at + delay, {})[f"{name}_address"] = where
@@ -64,10 +68,11 @@ class _Unit:
             self.gathered = (self.gathered if position else 0) & (1 << position * _LANES) - 1 | spikes << position * _LANES
             if row["spiking"] and (full or row["flush"] and group == row["groups"] - 1):
                 slot = tick % (1 << row["slots_log2"])
-                write |= {"word_valid": 1, "word": bits_of(ring_layout(BLOCKS), {"address": word + slot, "bits": self.gathered})}
+                sent = {"address": word + slot, "bits": self.gathered}
+                self.words[at + _WORD] = {"word_valid": 1, "word": bits_of(ring_layout(BLOCKS), sent)}
             if row["spiking"]:
-                self.spiking.update(range(at + 1, at + _WRITE + 1))
-            self.spikes[at + _WRITE - 1] = write.pop("spikes")
+                self.spiking.update(range(at + 1, at + _WORD + 1))
+            self.spikes[at + _WORD - 1] = write.pop("spikes")
             self.writes[at + _WRITE] = write
             position, word = (0, word + (1 << row["slots_log2"])) if full else (position + 1, word)
 
@@ -76,21 +81,21 @@ class _Unit:
         neurons = [self.neuron(row, group, lane) for lane in range(_LANES)]
         old = [signed(self.state[address] >> lane * _STATE, _STATE) for lane in range(_LANES)]
         currents = [_current(rng, neuron, v) for neuron, v in zip(neurons, old, strict=True)]
-        results = [neuron.update(v, i, BLOCKS, row) for neuron, v, i in zip(neurons, old, currents, strict=True)]
+        results = [neuron_step(neuron, v, i, BLOCKS, "core", row) for neuron, v, i in zip(neurons, old, currents, strict=True)]
         self.currents[at + 1] = group_bits(currents, _STATE)
-        kept = group_bits([r.stored for r in results], _STATE)
-        stored = group_bits([n.v_init for n in neurons], _STATE) if step["last"] else kept
+        kept = group_bits([r.state for r in results], _STATE)
+        stored = group_bits([n[INITIAL] for n in neurons], _STATE) if step["last"] else kept
         self.state[address] = stored
         readout = int(row["readout"] and step["last"])
         return {"trace_address": address, "trace_data": stored, "trace_readout_valid": readout, "parity": step["parity"],
-                "spikes": sum(r.count for r in results), "clamps": sum(r.after != r.stored for r in results),
-                "word_valid": 0, "bits": group_bits([r.count for r in results], 1),
+                "spikes": sum(r.count for r in results), "clamps": sum(r.clamped for r in results),
+                "bits": group_bits([r.count for r in results], 1),
                 **({"trace_readout": kept} if readout else {})}
 
 
 def _random_unit(rng: random.Random) -> _Unit:
     def groups() -> list[list[Neuron]]:
-        return [[random_neuron(rng, BLOCKS) for _ in range(_LANES)] for _ in range(16)]
+        return [[random_neuron(rng, BLOCKS, "core") for _ in range(_LANES)] for _ in range(16)]
 
     return _Unit([0] * 16, groups(), groups())
 
@@ -98,9 +103,9 @@ def _random_unit(rng: random.Random) -> _Unit:
 def _current(rng: random.Random, neuron: Neuron, v: int) -> int:
     """An input that keeps the membrane in its word, as the mapper proves it does; often one that matters."""
     high = (1 << _STATE - 1) - 1
-    rest = neuron.update(v, 0, BLOCKS, {"spiking": 0, "strict": 0, "reset": 0}).u
+    rest = before_spike(neuron, v, BLOCKS, "core")
     least, most = max(-high - 1, -high - 1 - rest), min(high, high - rest)
-    reach = neuron.theta - rest
+    reach = neuron.get("theta", 0) - rest
     wanted = rng.choice([least, most, 0, reach, reach - 1, reach + 1, rng.randint(least, most)])
     return min(max(wanted, least), most)
 
@@ -138,8 +143,9 @@ async def _clock(bench: Bench, unit: _Unit, stored: list[int], about: str) -> No
     bench.check({name: value for name, value in unit.takes.get(asked, {}).items() if name == "state_address"}, about)
     bench.check(unit.columns.get(asked, {}), about)
     write = unit.writes.get(bench.clock)
-    nothing = {"word_valid": 0, "clamps": 0, "trace_readout_valid": 0}
+    nothing = {"clamps": 0, "trace_readout_valid": 0}
     bench.check({"trace_valid": int(write is not None), **(write or nothing), "spikes": unit.spikes.get(bench.clock, 0),
+                 **unit.words.get(bench.clock, {"word_valid": 0}),
                  "spiking": int(bench.clock in unit.spiking)}, about)
     if write is not None:
         stored[write["trace_address"]] = write["trace_data"]

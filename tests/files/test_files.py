@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ranvier.files import archive as archive_module
 from ranvier.files.network import load_network, save_network
 from ranvier.files.safe import write_atomic, write_json
 from ranvier.files.samples import load_pictures
 from ranvier.model.errors import RanvierError
 from ranvier.model.network.network import Network
-from ranvier.model.network.population import PARAMETERS, Population
+from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
 from ranvier.model.network.semantics import Semantics
 from tests.strategies import random_network
@@ -47,7 +48,7 @@ def described(network: Network) -> Any:
     """Everything that makes two networks equal."""
     return (
         [(p.name, p.shape, p.kind, p.semantics, sorted(p.parameters),
-          [network.parameter(p, name).tolist() for name in PARAMETERS]) for p in network.populations],
+          [values.tolist() for values in network.parameters(p).values()]) for p in network.populations],
         [(q.source, q.destination, q.delay, q.exponent, q.weights.tolist()) for q in network.projections],
         (network.state_bits, network.weight_bits, network.input_bits, network.spike_bits, network.rounding),
         dict(network.info))
@@ -213,7 +214,7 @@ def test_zip_bombs_and_odd_directories(tmp_path: Path, monkeypatch: pytest.Monke
         archive.writestr("network.json", b"{}")
         archive.comment = b"x"
     assert "not a zip file" in refused(path)
-    monkeypatch.setattr(archive, "MAX_CONTENT", 1000)
+    monkeypatch.setattr(archive_module, "MAX_CONTENT", 1000)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for index in range(3):
             archive.writestr(f"e{index}", b" " * 900)

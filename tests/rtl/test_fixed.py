@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.sim import Simulator
 
 from ranvier.model import fixed as model
+from ranvier.model.network.semantics import RESETS
 from ranvier.rtl import fixed as rtl
 
 STATE_BITS = (12, 16, 25, 32)
@@ -67,12 +68,20 @@ def test_decay(bits: int, rng: random.Random, rounding: str) -> None:
     # Halves and what lies beside them: x odd and k = 32768, or x * k near a multiple of 2**16.
     cases += [(sign * n, f) for n in range(8) for f in factors for sign in (1, -1)]
     cases += [(_draw(rng, bits), rng.choice([rng.randint(0, 65536), 65536 - rng.randint(0, 5)])) for _ in range(600)]
-    product = rtl.decay_product(x, k)
-    assert len(product) == bits + model.DECAY_SHIFT
-    whole = Mux(rtl.decay_whole(k), x, 0)[:bits]
-    carry = rtl.decay_carry(product, x[-1], rounding)
-    _compare([x, k], rtl.add_with_carry(product[model.DECAY_SHIFT:], whole, carry).as_signed(), cases,
-             lambda v, f: model.decay(v, f, rounding))
+    found = rtl.decay(x, k, rounding)
+    assert len(found) == bits
+    _compare([x, k], found, cases, lambda v, f: model.decay(v, f, rounding))
+
+
+def test_decay_adds_what_arrives(bits: int, rng: random.Random) -> None:
+    x, k, plus = Signal(signed(bits), name="x"), Signal(17, name="k"), Signal(signed(bits), name="plus")
+    cases = []
+    for _ in range(600):
+        membrane, factor = _draw(rng, bits), rng.choice([0, 65536, rng.randint(0, 65536)])
+        high = (1 << bits - 1) - 1
+        leaked = model.decay(membrane, factor)
+        cases.append((membrane, factor, rng.randint(max(-high - 1, -high - 1 - leaked), min(high, high - leaked))))
+    _compare([x, k, plus], rtl.decay(x, k, "nearest", plus=plus), cases, lambda v, f, p: model.decay(v, f) + p)
 
 
 def test_spike_count(bits: int, rng: random.Random) -> None:
@@ -86,14 +95,45 @@ def test_spike_count(bits: int, rng: random.Random) -> None:
     _compare([u, theta, strict], rtl.spike_count(u, less, theta, strict), cases, lambda v, t, s: model.spike_count(v, t, bool(s)))
 
 
-def test_clamp(bits: int, rng: random.Random) -> None:
+@pytest.mark.parametrize("kind", RESETS)
+def test_reset(bits: int, rng: random.Random, kind: str) -> None:
+    u, theta, v_reset = (Signal(signed(bits), name=name) for name in ("u", "theta", "v_reset"))
+    count = Signal(name="count")
+    high = (1 << bits - 1) - 1
+    cases = []
+    for _ in range(400):
+        spikes, threshold = rng.randrange(2), rng.randint(1, high)
+        cases.append((abs(_draw(rng, bits)) & high if spikes else _draw(rng, bits), threshold, _draw(rng, bits), spikes))
+    after, replaced = rtl.reset(u, (u - theta)[:bits].as_signed(), count, Const(RESETS.index(kind), 2))
+    _compare([u, theta, v_reset, count], Mux(replaced, v_reset, after.as_signed()), cases,
+             lambda v, t, r, c: model.reset(v, c, t, r, kind))
+
+
+@pytest.mark.parametrize("by_or", [False, True])
+def test_clamp(bits: int, rng: random.Random, by_or: bool) -> None:
     x, low, high = (Signal(signed(bits), name=name) for name in ("x", "low", "high"))
     cases = []
     for _ in range(600):
         bounds = sorted([_draw(rng, bits), _draw(rng, bits)])
         cases.append((rng.choice([_draw(rng, bits), *bounds]), *bounds))
-    below, above = rtl.clamp_choice(x, low, high)
-    _compare([x, low, high], Mux(below, low, Mux(above, high, x)), cases, model.clamp)
+    held, changed = rtl.clamp(x, low, high, by_or=by_or)
+    _compare([x, low, high], held.as_signed(), cases, model.clamp)
+    _compare([x, low, high], changed, cases, lambda v, least, most: int(model.clamp(v, least, most) != v))
+
+
+@pytest.mark.parametrize("by_or", [False, True])
+def test_clamp_of_a_membrane_that_was_reset(bits: int, rng: random.Random, by_or: bool) -> None:
+    x, low, high, value = (Signal(signed(bits), name=name) for name in ("x", "low", "high", "value"))
+    replaced = Signal(name="replaced")
+    cases = []
+    for _ in range(400):
+        least, inner, most = sorted(_draw(rng, bits) for _ in range(3))
+        cases.append((rng.choice([_draw(rng, bits), least, most]), least, most, inner, rng.randrange(2)))
+    held, changed = rtl.clamp(x, low, high, instead=(replaced, value), by_or=by_or)
+    _compare([x, low, high, value, replaced], held.as_signed(), cases,
+             lambda v, least, most, inner, r: model.clamp(inner if r else v, least, most))
+    _compare([x, low, high, value, replaced], changed, cases,
+             lambda v, least, most, inner, r: int(not r and model.clamp(v, least, most) != v))
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 8, 13, 64])
@@ -102,3 +142,10 @@ def test_popcount(seed: int, width: int) -> None:
     bits = Signal(width, name="bits")
     cases = [(0,), ((1 << width) - 1,), *((rng.getrandbits(width),) for _ in range(200))]
     _compare([bits], Value.cast(rtl.popcount(bits)), cases, int.bit_count)
+
+
+def test_every_rule_of_the_model_has_its_name_in_the_hardware() -> None:
+    rules = {name for name in model.__all__ if callable(getattr(model, name))}
+    assert rules == {"clamp", "decay", "reset", "spike_count"}
+    assert rules <= set(rtl.__all__)
+    assert set(rtl.__all__) - rules == {"Register", "popcount", "unregistered"}    # what pipelines and counters need besides

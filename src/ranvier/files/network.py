@@ -22,9 +22,10 @@ import numpy as np
 
 from ..model.errors import RanvierError
 from ..model.network.network import Network
-from ..model.network.population import PARAMETERS, Population
+from ..model.network.population import Population
 from ..model.network.projection import Projection
 from ..model.network.semantics import Semantics
+from ..model.neurons.registry import all_parameters
 from .archive import Archive, Array
 from .limits import MAX_ENTRIES, MAX_JSON, MAX_NEURONS
 from .safe import json_bytes, parse_json, shown, write_atomic
@@ -153,7 +154,7 @@ def _population(archive: Archive, index: int, value: Any, used: set[str]) -> Pop
         raise RanvierError(f"{owner}: semantics: dt must be a number of seconds or null; write the file again")
     parameters: dict[str, Any] = {}
     for name, found in _typed(item["parameters"], dict, f"{owner}: parameters", "an object").items():
-        if found == _ARRAY and name in PARAMETERS:
+        if found == _ARRAY and name in all_parameters():
             entry = f"population-{index:04}.{name}.npy"
             used.add(entry)
             array = archive.array(entry)

@@ -42,7 +42,7 @@ def tailor(network: Network, config: FabricConfig) -> FabricConfig:
     """``config`` with the network's number format, and each depth made just large enough for the network."""
     most = config.replace(
         state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
-        levels=64, delays=MAX_DELAY, spike_depth=1 << 14, doubling=1,
+        neurons=_families(network, config)[0], levels=64, delays=MAX_DELAY, spike_depth=1 << 14, doubling=1,
         core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
               "dynamics_depth": 1 << 14, "readout_depth": 1 << 14},
         input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
@@ -59,6 +59,14 @@ def _check_format(network: Network, config: FabricConfig) -> None:
         asked, given = getattr(network, name), getattr(config, name)
         if asked != given:
             raise RanvierError(f"fabric: {name} is {given}, the network was made for {asked}; convert it again or choose another fabric")
+    for family in _families(network, config):
+        if family != config.neurons:
+            raise RanvierError(f"fabric: its cores compute {config.neurons} neurons, the network has {family}: choose another fabric")
+
+
+def _families(network: Network, config: FabricConfig) -> list[str]:
+    """Families of the populations on cores, the first one first; those of ``config`` where there is none."""
+    return list(dict.fromkeys(p.family.name for p in network.populations if not p.driven)) or [config.neurons]
 
 
 @dataclass
@@ -75,7 +83,7 @@ def _assign(network: Network, config: FabricConfig, activity: Mapping[str, float
     work = {p.name: sum(network.by_name[q.source].size * activity.get(q.source, 1.0) for q in network.incoming(p.name))
             for p in network.populations}
     counts: dict[str, list[int]] = {}
-    on_cores = [p for p in network.populations if p.kind != "input"]
+    on_cores = [p for p in network.populations if not p.driven]
     for population in sorted(on_cores, key=lambda p: -words[p.name]):
         counts[population.name] = [0] * config.cores
         rows = -(-population.size // lanes)
@@ -117,7 +125,7 @@ def _place_parts(network: Network, config: FabricConfig, plan: Schedule, counts:
 
 
 def _cuts(population: Population, config: FabricConfig, counts: dict[str, list[int]]) -> list[tuple[int, int, int]]:
-    if population.kind == "input":
+    if population.driven:
         return [(config.cores, 0, population.size)]
     cuts, start = [], 0
     for core, rows in enumerate(counts[population.name]):
@@ -141,7 +149,7 @@ def _emits(offset: int, groups: int, sweep_lanes: int, word_bits: int, flush: bo
 def _row(network: Network, config: FabricConfig, plan: Schedule, part: Part, start: int, stop: int, state_base: int,
          segments: tuple[Segment, ...]) -> Row:
     population = network.by_name[part.population]
-    lanes = (config.input if population.kind == "input" else config.core).sweep_lanes
+    lanes = config.part(population.neuron.unit).sweep_lanes
     groups = -(-(stop - start) // lanes)
     emits = _emits(start - part.start, groups, lanes, config.word_bits, stop == part.stop) if population.spiking else ()
     return Row(part, start, stop, groups, max(groups, config.nodes * len(emits)), plan.level[population.name],

@@ -45,7 +45,7 @@ def draw_raster(network: Network, run: GoldenRun, title: str, path: Path) -> Non
 def draw_membranes(network: Network, run: GoldenRun, title: str, path: Path, most: int = 8) -> None:
     """Membranes of input 0 after each step of an open window: the neurons that spike most, and every readout."""
     from matplotlib import pyplot as plt
-    names = [p.name for p in network.populations if p.kind != "input"]
+    names = [p.name for p in network.populations if not p.driven]
     size = (7, 2 + 2.4 * len(names))
     figure, axes = plt.subplots(len(names), 1, sharex=True, squeeze=False, figsize=size, layout="constrained")
     for axis, name in zip(axes[:, 0], names, strict=True):

@@ -21,6 +21,8 @@ from ..model.network.network import Network
 from ..model.network.population import Population
 from ..model.network.projection import Projection
 from ..model.network.semantics import RESETS, Semantics
+from ..model.neurons.kind import Family, Kind
+from ..model.neurons.registry import DEFAULT_FAMILY, FAMILIES, driven_family
 
 __all__ = ["Inputs", "random_inputs", "random_network"]
 
@@ -88,22 +90,23 @@ def random_inputs(rng: Rng, network: Network, batch: int, steps: int, per_step: 
 
 @dataclass(frozen=True)
 class _Format:
-    """The number format of a network."""
+    """The number format of a network, and what its neurons on cores compute."""
 
     state_bits: int
     weight_bits: int
     input_bits: int
     rounding: str
+    family: Family
 
     @classmethod
     def of(cls, config: FabricConfig) -> _Format:
-        return cls(config.state_bits, config.weight_bits, config.input_bits, config.rounding)
+        return cls(config.state_bits, config.weight_bits, config.input_bits, config.rounding, config.family("core"))
 
     @classmethod
     def random(cls, rng: Rng) -> _Format:
         state_bits = int(rng.choice([12, 16, 24, 25, 32]) if rng.random() < 0.5 else rng.integers(12, 33))
         return cls(state_bits, int(rng.choice([2, 4, 8, 16])), int(rng.integers(1, min(16, state_bits - 2) + 1)),
-                   str(rng.choice(list(ROUNDING))))
+                   str(rng.choice(list(ROUNDING))), FAMILIES[DEFAULT_FAMILY])
 
     @property
     def high(self) -> int:
@@ -117,7 +120,7 @@ class _Draft:
     rng: Rng
     form: _Format
     max_neurons: int
-    kinds: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     projections: list[Projection] = field(default_factory=list)
 
@@ -125,25 +128,30 @@ class _Draft:
         return bool(self.rng.random() < p)
 
     def add_populations(self, inputs: int, hidden: int, readouts: int) -> None:
-        kinds = ["input"] * inputs + [str(self.rng.choice(["if", "lif"])) for _ in range(hidden)] + ["li"] * readouts
+        """Populations of every sort of kind that the family has; a family without readouts ends in spikes."""
+        driven = [kind for kind in driven_family().kinds if kind.driven]
+        on_cores = [kind for kind in self.form.family.kinds if not kind.driven]
+        spiking, silent = ([kind for kind in on_cores if kind.spikes == spikes] for spikes in (True, False))
+        kinds = [*driven * inputs, *(spiking[self.rng.choice(len(spiking))] for _ in range(hidden)),
+                 *(silent or spiking)[:1] * readouts]
         for index, kind in enumerate(kinds):
-            self.kinds[f"{kind}{index}"] = kind
-            self.sizes[f"{kind}{index}"] = int(self.rng.integers(1, self.max_neurons + 1))
+            self.kinds[f"{kind.name}{index}"] = kind
+            self.sizes[f"{kind.name}{index}"] = int(self.rng.integers(1, self.max_neurons + 1))
 
     def connect(self, recurrent: bool) -> None:
         """Every population that is not an input gets a source before it; some get more, also from behind."""
         names = list(self.kinds)
         for index, name in enumerate(names):
-            if self.kinds[name] == "input":
+            if self.kinds[name].driven:
                 continue
-            earlier = [other for other in names[:index] if self.kinds[other] != "li"]
+            earlier = [other for other in names[:index] if self.kinds[other].spikes]
             self.project(str(self.rng.choice(earlier)), name, 0)
             for source in earlier:
                 for _ in range(2):
                     if self.chance(0.25):
                         self.project(source, name, 0)
-            later = [other for other in names[index:] if self.kinds[other] not in ("input", "li")]
-            for source in later if recurrent and self.kinds[name] != "li" else ():
+            later = [other for other in names[index:] if self.kinds[other].spikes and not self.kinds[other].driven]
+            for source in later if recurrent and self.kinds[name].spikes else ():
                 if self.chance(0.35):
                     self.project(source, name, 1)
 
@@ -172,7 +180,7 @@ class _Draft:
 
     def arriving(self, name: str) -> tuple[Ints, Ints]:
         """P and N of every neuron, by the definition in the number format."""
-        host = (1 << self.form.input_bits) - 1 if self.kinds[name] == "input" else 0
+        host = (1 << self.form.input_bits) - 1 if self.kinds[name].driven else 0
         positive, negative = np.full(self.sizes[name], host), np.zeros(self.sizes[name], np.int64)
         for projection in self.projections:
             if projection.destination == name:
@@ -197,16 +205,22 @@ class _Draft:
         for inner in ("v_reset", "v_init"):
             choices = [np.clip(0, v_min, v_max), v_min, v_max, rng.integers(v_min, v_max + 1)]
             parameters[inner] = choices[rng.integers(4)]
-        if kind == "lif" or kind == "li" and self.chance(0.5):
+        family = driven_family() if kind.driven else self.form.family
+        own = {p.name: p for p in family.parameters if p.name not in kind.constants}
+        if "k" in own and (kind.spikes or self.chance(0.5)):
             leaks = [np.full(size, NO_LEAK), np.zeros(size, np.int64), rng.integers(0, NO_LEAK + 1, size),
                      rng.choice([0, 1, 32767, 32768, 32769, 65535, NO_LEAK], size), rng.integers(60000, NO_LEAK, size)]
             parameters["k"] = leaks[rng.integers(len(leaks))]
+        for missing in sorted(set(own) - set(parameters) - {"k"}):
+            least, most = own[missing].range(self.form.state_bits)
+            parameters[missing] = rng.integers(least, most + 1, size)
+        parameters = {key: value for key, value in parameters.items() if key in own}
         semantics = Semantics(strict=self.chance(0.5), reset=str(rng.choice(RESETS)))
         shape = (1, 1, size)
         if self.chance(0.3):
             parameters = {key: int(np.asarray(value).flat[0]) if np.all(value == np.asarray(value).flat[0]) else value
                           for key, value in parameters.items()}
-        return Population(name, shape, kind, parameters, semantics)
+        return Population(name, shape, kind.name, parameters, semantics)
 
     def theta(self, name: str) -> Ints:
         """Thresholds: mostly such that a part of the neurons spike."""

@@ -15,7 +15,7 @@ from ranvier.model.network.headroom import input_bounds, prove_headroom
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
-from ranvier.model.run.reference import Neuron, step_neuron
+from ranvier.model.run.reference import Neuron
 from tests.strategies import random_network, seeds
 
 
@@ -113,7 +113,7 @@ def test_offered_mends_are_enough(seed: int) -> None:
 def test_networks_with_headroom_never_overflow(seed: int) -> None:
     """Adversarial spikes from the extremes of the membrane, in the worst and in random orders.
 
-    `step_neuron` asserts the worst order; the loop below adds the contributions one by one in orders of its own.
+    `Neuron.step` asserts the worst order; the loop below adds the contributions one by one in orders of its own.
     """
     rng = np.random.default_rng(seed)
     net = random_network(rng)
@@ -126,11 +126,12 @@ def test_networks_with_headroom_never_overflow(seed: int) -> None:
                 terms = [(1 << net.input_bits) - 1]
             chosen = [terms, [w for w in terms if w > 0], [w for w in terms if w < 0],
                       [w for w in terms if rng.random() < 0.5], []]
-            for v, arriving in itertools.product((neurons[n].v_min, neurons[n].v_max, neurons[n].v_init), chosen):
-                held, count, _ = step_neuron(neurons[n], v, arriving, net.state_bits)
-                assert neurons[n].v_min <= held <= neurons[n].v_max
-                assert count in (0, 1)
-                everything = [v, neurons[n].bias, *arriving]
+            own = neurons[n].parameters
+            for v, arriving in itertools.product((own["v_min"], own["v_max"], own["v_init"]), chosen):
+                result = neurons[n].step(v, arriving)
+                assert own["v_min"] <= result.state <= own["v_max"]
+                assert result.count in (0, 1)
+                everything = [v, own["bias"], *arriving]
                 shuffled = rng.permutation(everything).tolist()
                 for order in (sorted(everything), sorted(everything, reverse=True), shuffled):
                     assert all(low <= partial <= high for partial in itertools.accumulate(order))
@@ -140,8 +141,9 @@ def test_the_reference_notices_an_overflow() -> None:
     """Without the proof, the extremes do leave the word: the property above can fail."""
     net = network(v_max=[0, 2047 - 34])
     neuron = Neuron.all_of(net, net.by_name["hid"])[1]
+    v_max = neuron.parameters["v_max"]
     with pytest.raises(AssertionError, match="a partial sum leaves the state word"):
-        step_neuron(neuron, neuron.v_max, [7, 28], 12)
-    step_neuron(neuron, neuron.v_max - 1, [7, 28], 12)
+        neuron.step(v_max, [7, 28])
+    neuron.step(v_max - 1, [7, 28])
     with pytest.raises(AssertionError, match="a partial sum leaves the state word"):
-        step_neuron(neuron, neuron.v_max, [7, 28, -100], 12)
+        neuron.step(v_max, [7, 28, -100])

@@ -15,7 +15,7 @@ from ranvier.model.network.levels import schedule, step_order
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
-from ranvier.model.run.reference import Neuron, run_reference, step_neuron
+from ranvier.model.run.reference import Neuron, run_reference
 from tests.strategies import Inputs, random_inputs, random_network, seeds
 
 
@@ -127,7 +127,7 @@ class Pipeline:
         self.net, self.inputs, self.steps, self.rng = net, inputs, steps, rng
         self.schedule = schedule(net)
         self.neurons = {p.name: Neuron.all_of(net, p) for p in net.populations}
-        self.stored = {name: [n.v_init for n in neurons] for name, neurons in self.neurons.items()}
+        self.stored = {name: [n.initial for n in neurons] for name, neurons in self.neurons.items()}
         # What the buffers hold at power-up is unknown; here it is spikes everywhere.
         self.slots = {p.name: [[1] * p.size for _ in range(MAX_DELAY + 1)] for p in net.populations}
         self.spikes: dict[str, list[list[int]]] = {p.name: [] for p in net.populations}
@@ -158,15 +158,15 @@ class Pipeline:
 
     def sweep(self, population: Population, tick: int, window: int, step: int) -> None:
         name = population.name
-        results = [step_neuron(neuron, v, terms, self.net.state_bits) for neuron, v, terms in zip(
+        results = [neuron.step(v, terms) for neuron, v, terms in zip(
             self.neurons[name], self.stored[name], self.arriving(population, tick, window, step), strict=True)]
-        self.stored[name] = [v for v, _, _ in results]
+        self.stored[name] = [result.state for result in results]
         if step == self.steps - 1:
             if population.kind == "li":
                 self.readouts[name].append(self.stored[name])
-            self.stored[name] = [neuron.v_init for neuron in self.neurons[name]]
-        self.slots[name][tick % (MAX_DELAY + 1)] = [count for _, count, _ in results]
-        self.spikes[name].append([count for _, count, _ in results])
+            self.stored[name] = [neuron.initial for neuron in self.neurons[name]]
+        self.slots[name][tick % (MAX_DELAY + 1)] = [result.count for result in results]
+        self.spikes[name].append([result.count for result in results])
         self.membranes[name].append(self.stored[name])
 
 

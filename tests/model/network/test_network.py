@@ -10,7 +10,7 @@ import pytest
 from ranvier.model.errors import RanvierError
 from ranvier.model.fixed import NO_LEAK
 from ranvier.model.network.network import Network
-from ranvier.model.network.population import PARAMETERS, Population
+from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
 from ranvier.model.network.semantics import Semantics
 
@@ -31,12 +31,12 @@ def test_parameters_repeat_per_channel_and_per_neuron() -> None:
     assert population.parameter("theta", 16).tolist() == [5] * 6
     assert population.parameter("bias", 16).tolist() == [1, 2, 3, 1, 2, 3]
     assert population.parameter("k", 16).tolist() == population.parameter("v_reset", 16).tolist() == list(range(6))
-    assert all(population.parameter(name, 16).dtype == np.int64 for name in PARAMETERS)
+    assert all(population.parameter(name, 16).dtype == np.int64 for name in (p.name for p in population.family.parameters))
 
 
 @pytest.mark.parametrize("bits", [12, 16, 32])
 def test_defaults_are_no_leak_and_the_whole_word(bits: int) -> None:
-    found = {name: hidden().parameter(name, bits)[0] for name in PARAMETERS}
+    found = {p.name: hidden().parameter(p.name, bits)[0] for p in hidden().family.parameters}
     assert found == {"theta": 1, "bias": 0, "k": NO_LEAK, "v_reset": 0, "v_init": 0,
                      "v_min": -(2**(bits - 1)), "v_max": 2**(bits - 1) - 1}
 

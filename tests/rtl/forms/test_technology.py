@@ -11,7 +11,7 @@ from amaranth.vendor import LatticeECP5Platform, LatticeICE40Platform
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.rtl.fabric import Fabric
-from ranvier.rtl.forms.technology import ECP5, GENERIC, UP5K, Technology, check_memories, technology_of
+from ranvier.rtl.forms.technology import ECP5, GENERIC, UP5K, Technology, technology_of, weights_in_spram
 
 SMALL = FabricConfig(cores=1, core=CoreConfig(lanes=16, sweep_lanes=1, weight_depth=6400, dynamics_depth=2, readout_depth=2),
                      input=InputConfig(sweep_lanes=2, row_depth=1, drive_depth=1, dynamics_depth=1), word_bits=16)
@@ -54,8 +54,8 @@ def test_weights_are_in_spram_where_there_is_some() -> None:
 ])
 def test_weights_that_do_not_fit_spram_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(RanvierError, match=message):
-        check_memories(SMALL.replace(**changes), UP5K)
-    check_memories(SMALL.replace(**changes), GENERIC)
+        weights_in_spram(SMALL.replace(**changes), UP5K)
+    assert not weights_in_spram(SMALL.replace(**changes), GENERIC)
 
 
 def test_shallow_memories_are_lut_ram_on_ecp5() -> None:

@@ -1,0 +1,227 @@
+"""What a neuron kind is, for everything that stores, proves, maps, runs or builds neurons.
+
+A *family* is one arithmetic pipeline: its parameters, its step in plain integers and for whole batches, what it can reach, and the
+clocks of its hardware. A *kind* is a use of a family that a network names, such as ``lif``. A family is one file here, one file in
+`rtl/neurons/`, and a line in each registry; nothing else asks for it by name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..limits import Ints
+
+__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Family", "Kind", "Parameter", "PipelineTiming", "Rule", "Step",
+           "assert_headroom", "batch_dtype"]
+
+#: Arrays whose element type is chosen at run time.
+Array = npt.NDArray[Any]
+
+#: Parameters that every family has: the state word at the beginning of a window, and its bounds.
+INITIAL, LOWER, UPPER = "v_init", "v_min", "v_max"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a neuron.
+
+    memory
+        Where a unit keeps it: ``drive`` for what differs from neuron to neuron as a rule, ``dynamics`` for what is equal in a whole
+        population as a rule.
+    default
+        Its value where the population does not say; ``least`` and ``most`` are the ends of its range.
+    bits, signed
+        Its word; without ``bits`` it is as wide as the state word.
+    least, most
+        Its range, where that is narrower than its word.
+    bounded
+        It must lie within the neuron's `LOWER` to `UPPER`.
+    effect
+        What a neuron lacks where this parameter is a constant of its kind, for messages.
+    """
+
+    name: str
+    memory: Literal["drive", "dynamics"]
+    meaning: str
+    default: int | Literal["least", "most"]
+    bits: int | None = None
+    signed: bool = True
+    least: int | None = None
+    most: int | None = None
+    bounded: bool = False
+    effect: str = ""
+
+    def width(self, state_bits: int) -> int:
+        """Bits of its word."""
+        return self.bits or state_bits
+
+    def range(self, state_bits: int) -> tuple[int, int]:
+        """The least and the largest value that it may have."""
+        bits = self.width(state_bits)
+        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if self.signed else (0, (1 << bits) - 1)
+        return low if self.least is None else self.least, high if self.most is None else self.most
+
+    def fallback(self, state_bits: int) -> int:
+        """The default as a number."""
+        low, high = self.range(state_bits)
+        return self.default if isinstance(self.default, int) else low if self.default == "least" else high
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A use of a family, by the name that networks give it.
+
+    spikes
+        Whether its neurons can spike. Those that cannot are readouts: their last states of a window are the answer.
+    driven
+        Whether the host drives its neurons instead of synapses; they then live in the input unit.
+    constants
+        Parameters that are not this kind's to choose, and their values.
+    """
+
+    name: str
+    spikes: bool = True
+    driven: bool = False
+    constants: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unit(self) -> str:
+        """Where its neurons live: a ``core``, or the ``input`` unit."""
+        return "input" if self.driven else "core"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What the population and the network lay down for every step of a neuron, beside its parameters.
+
+    ``reset`` is ``none`` where the kind never spikes; ``strict`` and ``reset`` are otherwise those of `Semantics`.
+    """
+
+    spikes: bool
+    strict: bool
+    reset: str
+    rounding: str
+    state_bits: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step of one neuron gives: the state word, the spikes, and whether a bound changed the state word."""
+
+    state: int
+    count: int
+    clamped: bool
+
+
+@dataclass(frozen=True)
+class PipelineTiming:
+    """Clocks of a family's pipeline, counted from the clock in which the neuron's state word is at its input.
+
+    latency
+        To the clock in which the new state word is at its output.
+    spikes
+        To the clock in which the spike is at its output.
+    needs
+        To the clock in which each parameter must be at its input.
+    interval
+        From one group of neurons to the next. The walk of this fabric hands over a group a clock.
+    """
+
+    latency: int
+    spikes: int
+    needs: Mapping[str, int]
+    interval: int = 1
+
+
+class Batch(ABC):
+    """The neurons of one population, ready to step for many inputs at once. Integers are of ``dtype``.
+
+    initial
+        State words at the beginning of a window: (neurons,).
+    constant
+        What every neuron receives in every step beside its synapses, for the caller to add to the drive: (neurons,), or None where it
+        is 0.
+    """
+
+    dtype: type[np.signedinteger[Any]]
+    initial: Array
+    constant: Array | None
+
+    @abstractmethod
+    def step(self, state: Array, drive: Array, spikes: Array | None) -> tuple[Array, Array | None]:
+        """New state words, and which of them a bound changed (None where none can): both (inputs, neurons).
+
+        ``drive`` is what arrives, ``constant`` included. Writes into ``spikes`` (bool) which neurons spike; it is None for a kind
+        that never does.
+        """
+
+
+class Family(ABC):
+    """One arithmetic pipeline, and the kinds that use it.
+
+    Parameters go in as mappings from their names to Python integers (`step`, `rest`) or int64 arrays of shape (neurons,).
+    """
+
+    #: The same in the registries of `model/neurons/` and `rtl/neurons/`.
+    name: str
+    kinds: tuple[Kind, ...]
+    parameters: tuple[Parameter, ...]
+    timing: PipelineTiming
+    #: Names of the state words of a neuron. The fabric's state memory, its trace and the golden model hold one.
+    state: tuple[str, ...] = ("v",)
+
+    @abstractmethod
+    def step(self, parameters: Mapping[str, int], rule: Rule, state: int, contributions: Sequence[int]) -> Step:
+        """One step of one neuron in Python integers. Asserts that no partial sum leaves the state word, in whatever order."""
+
+    @abstractmethod
+    def batch(self, parameters: Mapping[str, Ints], rule: Rule, *, bounded: bool) -> Batch:
+        """The same arithmetic for a whole population; without ``bounded`` no bound can change a state word."""
+
+    @abstractmethod
+    def reach(self, parameters: Mapping[str, Ints], positive: Ints, negative: Ints) -> tuple[Ints, Ints]:
+        """The largest and the least partial sum of each neuron from any state within its bounds, for the proof of headroom.
+
+        ``positive`` and ``negative`` are the largest sums of positive and of negative contributions in a step, both not negative.
+        """
+
+    def interval(self, parameters: Mapping[str, Ints], rule: Rule, low: Ints, high: Ints, positive: Ints,
+                 negative: Ints) -> tuple[Ints, Ints] | None:
+        """The least and the largest state before the bounds act, after a step from any state in ``low`` to ``high``.
+
+        None says that the family does not know; its bounds are then applied in every step.
+        """
+        return None
+
+    @abstractmethod
+    def rest(self, parameters: Mapping[str, int], rule: Rule) -> dict[str, int]:
+        """Parameters of a neuron that only fills a group and receives nothing: it never spikes, moves, or meets a bound.
+
+        As near to ``parameters``, those of a real neuron, as that allows.
+        """
+
+    def on(self, unit: str) -> tuple[Parameter, ...]:
+        """Parameters that a ``core`` or the ``input`` unit keeps: those that some kind which lives there can choose."""
+        kinds = [kind for kind in self.kinds if kind.unit == unit]
+        return tuple(p for p in self.parameters if any(p.name not in kind.constants for kind in kinds))
+
+
+def assert_headroom(terms: Sequence[int], state_bits: int) -> None:
+    """Every partial sum of ``terms``, in every order, fits the state word.
+
+    The largest partial sum over all orders is that of the positive terms alone, the smallest that of the negative ones, so two sums
+    speak for all orders.
+    """
+    assert sum(term for term in terms if term > 0) <= (1 << state_bits - 1) - 1, "a partial sum leaves the state word"
+    assert sum(term for term in terms if term < 0) >= -(1 << state_bits - 1), "a partial sum leaves the state word"
+
+
+def batch_dtype(state_bits: int) -> type[np.signedinteger[Any]]:
+    """The smallest type for state words; headroom proves that they and all partial sums fit it."""
+    return np.int16 if state_bits <= 16 else np.int32

@@ -1,0 +1,11 @@
+"""The pipelines by the names of their families in `model/neurons/registry.py`. A new family is one line here."""
+
+from __future__ import annotations
+
+from .integrate import Integrate
+from .unit import NeuronUnit
+
+__all__ = ["UNITS"]
+
+#: One lane of each family.
+UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate}
