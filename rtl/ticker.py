@@ -14,7 +14,7 @@ from .forms.pipe import pipe
 from .forms.stepper import Stepper
 from .forms.technology import platform_form
 from .forms.tick_copy import move_steps
-from .memory.readback import answer, joined
+from .memory.readback import answer, merge_answers
 from .signatures import ConfigBus, NextTick, TickBus, step_layout
 
 __all__ = ["StepCounter", "Ticker"]
@@ -182,7 +182,7 @@ class Ticker(Component):
         """Clocks spent waiting and in ticks. The host reads them, and whether the fabric runs."""
         waits, clocks = Signal(CHUNK_BITS), Signal(CHUNK_BITS)
         values = {Control.COMMAND: self.running, Control.CLOCKS: clocks, Control.WAITS: waits}
-        m.d.comb += self.bus.value.eq(joined([
+        m.d.comb += self.bus.value.eq(merge_answers([
             answer(m, platform, f"answer_{which.name.lower()}", value, self.bus.read & (self.bus.offset[:4] == which))
             for which, value in values.items()]))
         return waits, clocks

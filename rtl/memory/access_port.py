@@ -15,7 +15,7 @@ from ..forms.pipe import pipe
 from ..forms.technology import platform_form
 from ..signatures import ConfigBus
 from .chain import chain_latency
-from .readback import joined
+from .readback import merge_answers
 
 __all__ = ["AccessPort"]
 
@@ -81,7 +81,7 @@ class AccessPort(Component):
             for stage in range(max(latencies) - latencies[n] + (spare if form.chain_registers and form.port_registers else 0)):
                 answer = pipe(m, True, answer, name=f"answer_{n}_{stage}", reset_less=True)
             answers.append(answer)
-        value: Value = joined(answers)
+        value: Value = merge_answers(answers)
         for stage in range(spare if form.port_registers and not form.chain_registers else 0):
             value = pipe(m, True, value, name=f"value_{stage}", reset_less=True)
         m.d.sync += self.value.eq(value)

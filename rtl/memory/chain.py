@@ -13,7 +13,7 @@ from ..forms.form import Form
 from ..forms.technology import platform_form
 from .config_memory import ConfigMemory
 from .counters import Counters
-from .readback import answer_latency, joined
+from .readback import answer_latency, merge_answers
 
 __all__ = ["chain_latency", "join_chain"]
 
@@ -56,8 +56,8 @@ def join_chain(m: Module, platform: object, stages: list[list[tuple[Memory, int]
             offsets[which, part] = next_offset
             values = [*values, bus.value]
         answer = Signal(CHUNK_BITS, name=f"answer_{number}", reset_less=True)
-        domain += answer.eq(joined(values))
+        domain += answer.eq(merge_answers(values))
         before = [answer]
         write, read, memory, offset, data = next_write, next_read, next_memory, next_offset, next_data
-    m.d.comb += unit.bus.value.eq(joined(before))
+    m.d.comb += unit.bus.value.eq(merge_answers(before))
     return offsets

@@ -17,7 +17,7 @@ from ..forms.form import Form
 from ..forms.technology import platform_form
 from ..scan.entry import PIECE_BITS, SLICE_BITS
 from ..signatures import ConfigBus
-from .readback import answer, joined
+from .readback import answer, merge_answers
 from .storage import storage_kind
 
 __all__ = ["ConfigMemory", "ResultMemory", "SpikeMemory", "WrittenMemory", "is_late"]
@@ -35,12 +35,12 @@ def is_late(memory: Memory, form: Form) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """The host's access to one chunk of every word: ``word`` and ``means`` (it is this chunk), and what is written in a clock."""
+    """The host's access to one chunk of every word: which ``word``, whether it is ``selected``, and what is written in a clock."""
 
     index: int
     bus: Any
     word: Value
-    means: Value
+    selected: Value
     was_read: Signal
     write_address: Signal
     write_data: Signal
@@ -102,8 +102,8 @@ class ConfigMemory(Component):
         if self._readable:
             for number, bus in enumerate(self.bus):
                 part = slice(number * PART_CHUNKS, (number + 1) * PART_CHUNKS)
-                m.d.comb += bus.value.eq(joined([
-                    answer(m, platform, f"answer_{chunk.index}", value, bus.read & chunk.means, late=late)
+                m.d.comb += bus.value.eq(merge_answers([
+                    answer(m, platform, f"answer_{chunk.index}", value, bus.read & chunk.selected, late=late)
                     for chunk, value in zip(chunks[part], values[part], strict=True)]))
         return m
 
@@ -127,7 +127,7 @@ class ConfigMemory(Component):
     def _write(self, m: Module, chunk: _Chunk) -> None:
         """Drive what is written to a chunk: here by the host."""
         m.d.comb += [chunk.write_address.eq(chunk.word), chunk.write_data.eq(chunk.bus.data),
-                     chunk.write_enable.eq(chunk.bus.write & chunk.means)]
+                     chunk.write_enable.eq(chunk.bus.write & chunk.selected)]
 
     def _store(self, m: Module, platform: object, low: int, written: Value, address: Value, chunk: _Chunk) -> Value:
         """Keep the bits of a word from ``low`` on; what the memory gives for them."""
@@ -164,7 +164,7 @@ class ConfigMemory(Component):
 class WrittenMemory(ConfigMemory):
     """A `ConfigMemory` that the block writes too: ``write_data`` to ``write_address`` in a clock of ``write_enable`` (all in).
 
-    Its write wins over one of the host, which means another moment then.
+    Where host and block write in one clock the write of the host is lost.
     """
 
     write_address: Signal
@@ -212,14 +212,14 @@ class SpikeMemory(WrittenMemory):
         """A piece with its slices' bits behind it; and for each chunk, beside the first piece, a storage of its pieces' bits."""
         if not is_late(self._layout.memory, platform_form(platform)):
             return super()._store(m, platform, low, written, address, chunk)
-        kept = super()._store(m, platform, low, Cat(written, _any_set(written, SLICE_BITS)), address, chunk)
-        filled = kept[len(written):]
+        bits = super()._store(m, platform, low, Cat(written, _any_set(written, SLICE_BITS)), address, chunk)
+        filled = bits[len(written):]
         m.d.comb += self.filled[low // SLICE_BITS:][:len(filled)].eq(filled)
         if low % CHUNK_BITS == 0:
             word = chunk.write_data[:self._layout.bits - low]
             used = self._keep(m, platform, f"used_{chunk.index}", _any_set(word, PIECE_BITS), address, chunk)
             m.d.comb += self.used[low // PIECE_BITS:][:len(used)].eq(used)
-        return kept[:len(written)]
+        return bits[:len(written)]
 
 
 def _any_set(bits: Value, width: int) -> Value:

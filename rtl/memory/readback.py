@@ -10,7 +10,7 @@ from amaranth.hdl import Module, Signal, Value
 from ..forms.form import Form
 from ..forms.technology import platform_form
 
-__all__ = ["answer", "answer_latency", "joined"]
+__all__ = ["answer", "answer_latency", "merge_answers"]
 
 
 def answer_latency(form: Form) -> int:
@@ -47,6 +47,6 @@ def answer(m: Module, platform: object, name: str, value: Value, read: Value, *,
     return second
 
 
-def joined(values: list[Value]) -> Value:
+def merge_answers(values: list[Value]) -> Value:
     """The answers of several blocks, of which at most one is not 0."""
     return reduce(or_, values, Value.cast(0))
