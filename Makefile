@@ -3,20 +3,30 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export RANVIER_CACHE ?= $(CURDIR)/build/cache
+# Processes that run tests.
+WORKERS ?= 2
+# The part of the long evidence that make verify takes, and of the mutants: 1 is all.
+SHARE ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test verify lint bench bench-boards bench-snntorch bitstreams clean
+.PHONY: demo test verify mutants lint bench bench-boards bench-snntorch bitstreams clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/ranvier demo -o build/demo
 
 test: $(VENV)/dev.stamp
 	@echo "== tests (benches of every block, model against RTL, command line, bad input)"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 verify: $(VENV)/dev.stamp
-	@echo "== evidence: 500 random networks, all 10,000 digits, faults on the line, bitstreams for two boards"
-	$(BIN)/python -m pytest -m verify -s tests/verify
+	@echo "== evidence (share $(SHARE)): 500 random networks, all 10,000 digits, faults on the line, bitstreams for two boards"
+	$(BIN)/python -m pytest -m verify -s --share $(SHARE) tests/verify
+	$(MAKE) mutants
+
+# Faults put into the sources on purpose; the tests must notice.
+mutants: $(VENV)/dev.stamp
+	@echo "== mutants (share $(SHARE))"
+	$(BIN)/python tests/mutants/run.py --share $(SHARE) --workers $(WORKERS) -o build/mutants
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -39,8 +39,8 @@ def ecp5_85f() -> FabricConfig:
 
 
 def ecp5_25f() -> FabricConfig:
-    """ECP5 25F: two cores like those of the 85F."""
-    return ecp5_85f().replace(cores=2)
+    """ECP5 25F: one core like those of the 85F, 43 of its 56 block RAMs; two would need 76."""
+    return ecp5_85f().replace(cores=1)
 
 
 def gw1n_9() -> FabricConfig:

@@ -46,6 +46,7 @@ from ranvier.model.link.protocol import (
     MOST_PAYLOAD,
     MOST_READ,
     PROTOCOL,
+    SESSION_BYTES,
     Command,
     LinkMemory,
     Register,
@@ -235,7 +236,7 @@ def _hex(data: bytes) -> str:
 def link_page(config: DeviceConfig) -> str:
     """`link.md`."""
     fabric, unit = config.fabric, link_unit(config.fabric)
-    read = frame(0x7D, Command.READ, (unit << OFFSET_BITS + MEMORY_BITS).to_bytes(4, "little") + (1).to_bytes(2, "little"))
+    read = frame(0x7D, Command.READ, 0x123456, (unit << OFFSET_BITS + MEMORY_BITS).to_bytes(4, "little") + (1).to_bytes(2, "little"))
     entry = record_chunks(fabric)
     return f"""{_NOTE}
 # The host link
@@ -258,14 +259,16 @@ Between two bytes `{FLAG:02x}` (flags) lies a frame or nothing. Inside a frame t
 
 {_table(("bytes", "command", "reply"), (
     ("0", "sequence number", "that of the command"), ("1", "command", "status"),
-    ("2, 3", "length of the payload, 0 to " + str(MOST_PAYLOAD), "the same"), ("4 ...", "payload", "payload"),
+    (f"2 to {1 + SESSION_BYTES}", "session", "session that is open"),
+    (f"{2 + SESSION_BYTES}, {3 + SESSION_BYTES}", f"length of the payload, 0 to {MOST_PAYLOAD}", "the same"),
+    (f"{4 + SESSION_BYTES} ...", "payload", "payload"),
     (f"last {CRC_BYTES}", "CRC-32 of everything before", "the same")))}
 
 The CRC is the one of zlib and Ethernet (CRC-32/ISO-HDLC), computed before escaping. A frame whose CRC, length or escapes are
 wrong, or that holds a byte with a low stop bit, is dropped: nothing changes, nothing is answered, `BAD_FRAMES` counts it. The next
 flag begins a new frame, so after any disturbance the next whole frame is understood.
 
-An example, reading register 0 of the link with sequence number `7d`:
+An example, reading register 0 of the link with sequence number `7d` in session `123456`:
 
     {_hex(encode(read))}
 
@@ -297,6 +300,22 @@ What a host does is made of these:
 
 {_members(Status, "status")}
 
+### Sessions
+
+A session is the commands of one program, from its `HELLO` to the next one's. The host draws its number, and the first sequence number, at
+random for each `HELLO`: {8 * SESSION_BYTES + 8} bits, so that two programs are as unlikely to agree as a damaged frame is to have a good
+CRC. Every frame carries the number of its session, and every reply that of the session that is open, so it names whom the device serves.
+
+- A command of another session is refused with `SESSION` and changes nothing. The program that sent it has been taken over from.
+- A reply of another session says the same to a program whose own `HELLO` has been answered, for replies come in the order of their
+  frames. A refusal with `SESSION` that names its own session is meant for somebody else on the line, and it ignores that.
+- After a reset no session is open: every command is refused with `SEQUENCE` and 0 until a `HELLO`. A `HELLO` with a payload is refused and
+  leaves none open.
+
+So no write is acknowledged that was not executed, also where two programs use one line.
+
+### Each once
+
 Commands are executed in the order in which they come. Sequence numbers count modulo 256 from the number of the `HELLO`. The device
 keeps the number that is due:
 
@@ -304,6 +323,16 @@ keeps the number that is due:
 - A command with the number before is a repeat, because its reply was lost. A write is not done again, only acknowledged; a read is
   done again.
 - Any other number is refused with `SEQUENCE`. So behind a lost or a refused command nothing is executed until the host goes back.
+
+### Addresses and values
+
+A read that asks for a word behind its memory's last is refused whole with `ADDRESS`; a write is done up to there. The same goes for
+memories and units that there are not. Of `INPUTS` the host addresses the {fabric.input.state_depth} words of one bank. Addresses between
+the last chunk of a word and the next word read as 0 and keep nothing. A `DIVISOR` that no line can have is refused with `VALUE`. A
+write of several words that is refused, also as `BUSY`, has written those before the one that was refused. The driver sends no command
+that is refused with `ADDRESS` or `VALUE`.
+
+### How many, how long
 
 The host may send ahead as many frames as the buffer holds ({config.link.buffer_bytes} bytes of frames without flags and escapes here; the
 identity says how many). A frame that finds no room is dropped and `OVERRUNS` counts it.

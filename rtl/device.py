@@ -125,6 +125,7 @@ class StreamDevice(Component):
             registers.address.eq(interpreter.access_address), registers.data.eq(interpreter.access_data),
             registers.write.eq(interpreter.access_write & own),
             interpreter.access_value.eq(Mux(own, registers.value, fabric.value)),
+            interpreter.unfit.eq(registers.refuses & own),
             interpreter.running.eq(fabric.running | registers.reset_fabric), interpreter.waiting.eq(fabric.waiting),
             interpreter.room.eq(fabric.room & ~registers.reset_fabric),
         ]

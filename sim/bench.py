@@ -45,8 +45,10 @@ from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 from ranvier.rtl.unit import MEMORY_KINDS
 
-from .cells import cell_model
-from .verilate import cache_folder, cached_build, cached_verilog, tool_environment, verilator_binary
+from .cache import cache_folder, cached_build, cached_verilog
+from .cells import cell_models
+from .link_blocks import link_blocks
+from .verilate import tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "CHAIN", "CHAIN_STAGES", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench",
            "iverilog_version", "run_bench"]
@@ -230,6 +232,7 @@ TOPS = {
     "blocks": Top(_blocks, replace(CHECKED, spram_blocks=4)),
     "blocks_up5k": Top(_blocks, CHECKED_UP5K),
     "fabric": Top(lambda _: BenchTop({"fabric": Fabric(FABRIC)}), CHECKED),
+    "link": Top(lambda _: BenchTop(link_blocks()), CHECKED),
 }
 
 
@@ -249,8 +252,7 @@ def bench_verilog(top: str) -> str:
         return str(verilog.convert(made.make(made.form), name=_TOPLEVEL, platform=made.technology, strip_internal_attrs=True))
 
     text = cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
-    cells = sorted(set(re.findall(r"\bSB_\w+", text)))
-    return text + "".join(cell_model("ice40", cell) for cell in cells)
+    return text + cell_models(text)
 
 
 def build_bench(top: str, simulator: str) -> Path:

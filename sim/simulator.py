@@ -145,11 +145,11 @@ class Simulator:
             raise RanvierError("simulator: load a network first")
         arrays = {name: np.asarray(values) for name, values in inputs.items()}
         per_step = any(values.ndim == 3 for values in arrays.values())
-        windows = len(next(iter(arrays.values())))
+        windows = len(next(iter(arrays.values()))) if arrays else 1    # as in the golden model
         if per_step:
             arrays = {name: (values if values.ndim == 3 else np.repeat(values[:, None], steps, axis=1)).reshape(windows * steps, -1)
                       for name, values in arrays.items()}
-        banks = pack_inputs(placement, arrays)
+        banks = pack_inputs(placement, arrays) if arrays else np.empty((windows, 0, 2), np.uint32)    # one empty bank
         self.write(run_registers(placement, steps, windows, per_step=per_step, endless=endless))
         return self._run(placement, banks, steps, windows, record, most_clocks)
 

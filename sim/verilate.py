@@ -1,17 +1,11 @@
-"""Builds of the fabric and of the device with Verilator, cached by the hash of the Verilog."""
+"""Builds of the fabric and of the device with Verilator, kept in the cache by the hash of the Verilog."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-import re
-import subprocess
+import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,15 +19,16 @@ from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.device_config import DeviceConfig
 from ranvier.model.fabric.layout import Memory, memory_map
 from ranvier.model.fabric.timing import drain
+from ranvier.processes import run
 from ranvier.rtl.forms.form import SIMULATION, form_of
 
-from .cells import cell_model
+from .cache import cache_folder, cached_build, cached_verilog
+from .cells import cell_models
 
 if TYPE_CHECKING:
     from ranvier.rtl.forms.technology import Technology
 
-__all__ = ["build_device_library", "build_library", "cache_folder", "cached_build", "cached_verilog", "fabric_verilog", "tool_environment",
-           "verilator_binary"]
+__all__ = ["build_device_library", "build_library", "fabric_verilog", "tool_environment", "verilator_binary"]
 
 _HERE = Path(__file__).resolve().parent
 _FLAGS = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-fatal", "-Wno-WIDTH", "--no-timing")
@@ -44,14 +39,6 @@ _LIBRARY = "libfabric.so"
 _DEVICE_LIBRARY = "libdevice.so"
 # What runs once is not worth a compiler's time.
 _MAKE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
-
-
-def cache_folder() -> Path:
-    """Where builds are kept: ``RANVIER_CACHE``, or the user's cache folder."""
-    root = os.environ.get("RANVIER_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ranvier"
-    folder = Path(root).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def verilator_binary() -> Path:
@@ -74,24 +61,6 @@ def tool_environment() -> dict[str, str]:
             "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={python}"}
 
 
-def cached_verilog(key: str, make: Callable[[], str]) -> str:
-    """The Verilog that ``make`` gives; made once for each ``key`` and state of the sources."""
-    digest = hashlib.sha256(key.encode())
-    digest.update(metadata.version("amaranth").encode())
-    for folder in ("rtl", "model"):
-        for source in sorted((_HERE.parent / folder).rglob("*.py")):
-            digest.update(source.read_bytes())
-    target = cache_folder() / "verilog" / f"{digest.hexdigest()[:24]}.v"
-    if target.is_file():
-        return target.read_text()
-    text = make()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(f".{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(target)
-    return text
-
-
 def fabric_verilog(config: FabricConfig, technology: Technology | None = None) -> str:
     """The fabric as Verilog; with many cores, one module for all of them.
 
@@ -103,7 +72,7 @@ def fabric_verilog(config: FabricConfig, technology: Technology | None = None) -
         return fabric.fabric_verilog(config, shared_core=_shared(config), technology=technology or SIMULATED)
 
     text = cached_verilog(f"{config.digest} {_shared(config)} {technology}", make)
-    return text + "".join(cell_model("ice40", cell) for cell in sorted(set(re.findall(r"\bSB_\w+", text))))
+    return text + cell_models(text)
 
 
 def _shared(config: FabricConfig) -> bool:
@@ -150,44 +119,25 @@ class _Model:
 
 
 def _built(model: _Model) -> Path:
-    harness = (_HERE / model.harness).read_text()
+    harness = (_HERE / model.harness).read_text(encoding="utf-8")
     parts = [model.verilog, harness, model.units, metadata.version("verilator"), " ".join((*model.flags, *_MAKE_FLAGS)), _CXX_FLAGS,
              _machine_features(), str(model.waveform)]
 
     def make(folder: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            work = Path(temporary)
-            _compile(work, model, harness)
-            (work / model.library).rename(folder / model.library)
+        work = folder / "work"
+        work.mkdir()
+        _compile(work, model, harness)
+        (work / model.library).rename(folder / model.library)
+        shutil.rmtree(work)
 
     return cached_build("verilator", parts, make) / model.library
 
 
-def cached_build(kind: str, parts: Sequence[str], make: Callable[[Path], None]) -> Path:
-    """Folder of the build that ``parts`` decide; if the cache has none, ``make`` fills an empty folder.
-
-    Only a complete build is ever in the cache, and processes that want the same one wait for the first.
-    """
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    folder = cache_folder() / kind / key
-    if folder.is_dir():
-        return folder
-    with _lock(cache_folder() / f"{key}.lock"):
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-                work = Path(temporary) / "build"
-                work.mkdir()
-                make(work)
-                work.rename(folder)
-    return folder
-
-
 def _compile(work: Path, model: _Model, harness: str) -> None:
     source = f"{model.top}.v"
-    (work / source).write_text(model.verilog)
-    (work / model.harness).write_text(harness)
-    (work / "units.h").write_text(model.units)
+    (work / source).write_text(model.verilog, encoding="utf-8")
+    (work / model.harness).write_text(harness, encoding="utf-8")
+    (work / "units.h").write_text(model.units, encoding="utf-8")
     drawing = ["--trace-vcd"] if model.waveform else []
     environment = tool_environment()
     _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", model.top, *model.flags, *drawing,
@@ -201,12 +151,13 @@ def _compile(work: Path, model: _Model, harness: str) -> None:
 
 def _tool(command: list[str], folder: Path, environment: dict[str, str]) -> None:
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        # Whatever the compilers have to put aside goes with the folder, however they end.
+        done = run(command, folder, {**environment, "TMPDIR": str(folder)})
     except FileNotFoundError as error:
         raise RanvierError(f"{command[0]}: not found; install g++, make and perl") from error
     if done.returncode:
         log = cache_folder() / "failed-build.log"
-        log.write_text(" ".join(command) + "\n" + done.stdout + done.stderr)
+        log.write_text(" ".join(command) + "\n" + done.stdout + done.stderr, encoding="utf-8")
         raise RanvierError(f"{Path(command[0]).name}: the build of the fabric failed; its output is in {log}")
 
 
@@ -217,14 +168,6 @@ def _machine_features() -> str:
     except OSError:
         return ""
     return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Keep other processes from building the same thing at the same time."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def chunk_words(bits: int) -> int:

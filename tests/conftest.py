@@ -1,7 +1,59 @@
-"""Settings of every test: hypothesis draws the same examples each time, and no example is too slow to count."""
+"""Settings of every test.
 
+Hypothesis draws the same examples each time, and no example is too slow to count. ``--share`` takes a part of the long evidence.
+With pytest-xdist, tests that need the same compiled design go to one worker, so that none is waited for twice.
+"""
+
+from __future__ import annotations
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("ranvier", derandomize=True, deadline=None, print_blob=True,
                           suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ranvier")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", type=_share, default=1.0, help="part of the long evidence to take, above 0 to 1")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise ValueError
+    return value
+
+
+@pytest.fixture(scope="session")
+def share(pytestconfig: pytest.Config) -> float:
+    """The part of the long evidence that is asked for."""
+    return float(pytestconfig.getoption("--share"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A share leaves out what can only be taken whole; what is compiled once keeps its tests together."""
+    if config.getoption("--share") < 1:
+        whole = [item for item in items if item.get_closest_marker("whole")]
+        config.hook.pytest_deselected(items=whole)
+        items[:] = [item for item in items if item not in whole]
+    if config.pluginmanager.has_plugin("xdist"):
+        for item in items:
+            group = _group(item)
+            if group:
+                item.add_marker(pytest.mark.xdist_group(group))
+
+
+#: Files whose tests share a compiled design or a fixture that takes long; a parameter that names the design tells them apart.
+_TOGETHER = ("tests/commands/test_demo.py", "tests/commands/test_cli.py", "tests/device/test_device.py", "tests/rtl/test_blocks.py",
+             "tests/sim/test_rtl_against_model.py", "tests/verify/test_campaign.py")
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.nodeid.partition("::")[0]
+    if path not in _TOGETHER:
+        return ""
+    if path == "tests/sim/test_rtl_against_model.py":
+        callspec = getattr(item, "callspec", None)
+        return f"{path} {callspec.params.get('simulator', '')}" if callspec else path
+    return path

@@ -19,13 +19,15 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "model/fabric": ("model", "model/neurons", "model/network"),
     "model/link": ("model", "model/neurons", "model/network", "model/fabric"),
     **dict.fromkeys(_RTL, (*_MODEL, *_RTL)),
-    "sim": (*_MODEL, *_RTL),
-    "sim/benches": (*_MODEL, *_RTL, "sim", "src/ranvier/files", "src/ranvier/mapping"),    # the whole fabric's maps networks
+    "sim": (*_MODEL, *_RTL, "src/ranvier/processes"),
+    # The bench of the whole fabric maps networks.
+    "sim/benches": (*_MODEL, *_RTL, "sim", "src/ranvier/processes", "src/ranvier/files", "src/ranvier/mapping"),
     "boards": (*_MODEL, *_RTL),
     "src/ranvier/files": _MODEL,
     "src/ranvier/frontends": (*_MODEL, "src/ranvier/files"),
     "src/ranvier/convert": (*_MODEL, "src/ranvier/files", "src/ranvier/frontends"),
     "src/ranvier/mapping": _MODEL,
+    "src/ranvier/processes": (),
     "src/ranvier": ("",),
 }
 
@@ -53,7 +55,7 @@ def imports_of(path: Path) -> set[str]:
 
 def room_of(path: str) -> str:
     """The deepest room that holds ``path``."""
-    return max((room for room in ROOMS if path == room or path.startswith(room + "/")), key=len)
+    return max((room for room in ROOMS if path.removesuffix(".py") == room or path.startswith(room + "/")), key=len)
 
 
 FILES = sorted(path for top in ("model", "rtl", "sim", "boards", "src") for path in (ROOT / top).rglob("*.py")

@@ -14,7 +14,7 @@ from ..neurons.kind import Family
 from ..neurons.registry import DEFAULT_FAMILY, FAMILIES, driven_family
 
 __all__ = ["LANES_A_CHAIN", "LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for",
-           "check_range", "from_fields", "power_of_two"]
+           "check_range", "from_fields", "power_of_two", "size_text"]
 
 #: Lanes whose adders share a carry chain in an ECP5 (more would make it slow), so the least that a core has.
 LANES_A_CHAIN = 4
@@ -26,12 +26,19 @@ LEAST_FABRIC = {"spike_depth": 4, "levels": 2, "delays": 1, "doubling": 0}
 _MOST_CORE = {"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16}
 _MOST_INPUT = {"row_depth": 1024}
 _MOST_GROUPS = 1 << 14
+#: What a field has in JSON, by its annotation; others are made before.
+_PLAIN_KINDS: dict[str, type] = {"int": int, "str": str}
 _Kind = TypeVar("_Kind")
 
 
 def bits_for(largest: int) -> int:
     """Width of an unsigned field that holds 0 to ``largest``, at least 1."""
     return max(1, int(largest).bit_length())
+
+
+def size_text(cores: int, lanes: int) -> str:
+    """A fabric's size in words: ``2 cores x 64 lanes``."""
+    return f"{cores} {'core' if cores == 1 else 'cores'} x {lanes} lanes"
 
 
 def power_of_two(value: int) -> bool:
@@ -43,15 +50,19 @@ def check_range(owner: str, values: dict[str, int], ranges: dict[str, tuple[int,
     """Raises `RanvierError` where a value is no integer, or outside its range (least, most)."""
     for name, (least, most) in ranges.items():
         value = values[name]
-        if not isinstance(value, int) or not least <= value <= most:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise RanvierError(f"{owner}: {name} is {value!r}; it must be {least} to {most}")
 
 
 def from_fields(kind: type[_Kind], found: Any, owner: str) -> _Kind:
-    """A dataclass from a dict with exactly its fields. Raises `RanvierError`."""
-    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if not isinstance(found, dict) or set(found) != names:
-        raise RanvierError(f"{owner}: the fields must be {', '.join(sorted(names))}")
+    """A dataclass from a dict with exactly its fields, integers and text where it has them. Raises `RanvierError`."""
+    kinds = {f.name: _PLAIN_KINDS.get(str(f.type)) for f in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(found, dict) or set(found) != set(kinds):
+        raise RanvierError(f"{owner}: the fields must be {', '.join(sorted(kinds))}")
+    for name, expected in kinds.items():
+        # Not isinstance: True is an int to Python, but not to a configuration.
+        if expected is not None and type(found[name]) is not expected:
+            raise RanvierError(f"{owner}: {name} must be {'an integer' if expected is int else 'text'}, not {type(found[name]).__name__}")
     return kind(**found)
 
 
@@ -161,11 +172,11 @@ class FabricConfig:
             "levels": (LEAST_FABRIC["levels"], 64), "delays": (LEAST_FABRIC["delays"], MAX_DELAY), "queue_depth": (2, 16),
             "doubling": (LEAST_FABRIC["doubling"], 1), "reads_back": (0, 1),
             "word_bits": (4, 256)})
-        if self.weight_bits not in (2, 4, 8, 16):
+        if not isinstance(self.weight_bits, int) or self.weight_bits not in (2, 4, 8, 16):
             raise RanvierError(f"fabric: weight_bits is {self.weight_bits}; it must be 2, 4, 8 or 16")
         if self.input_bits >= self.state_bits:
             raise RanvierError(f"fabric: input_bits is {self.input_bits}; it must be less than state_bits, {self.state_bits}")
-        if self.rounding not in ROUNDING:
+        if not isinstance(self.rounding, str) or self.rounding not in ROUNDING:
             raise RanvierError(f"fabric: rounding is {self.rounding!r}; it must be one of {', '.join(ROUNDING)}")
         if self.neurons not in FAMILIES:
             raise RanvierError(f"fabric: neurons is {self.neurons!r}; it must be one of {', '.join(FAMILIES)}")

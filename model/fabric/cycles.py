@@ -69,7 +69,7 @@ def predict_cycles(placement: Placement, popcounts: Mapping[str, npt.NDArray[np.
     fabric at rest. Waits for the host are not in the clocks; the hardware counts them apart.
     """
     network, plan = placement.network, placement.schedule
-    batch = len(next(iter(popcounts.values())))
+    batch = len(next(iter(clamps.values())))    # which has every population, also those that never spike
     windows, runs = (batch, 1) if stream else (1, batch)
     total = plan.ticks(steps, windows)
     spikes = _Spikes(placement, {name: np.asarray(found).reshape(batch * steps, -1) for name, found in popcounts.items()})

@@ -90,13 +90,14 @@ def run_registers(placement: Placement, steps: int, windows: int, *, per_step: b
 def pack_inputs(placement: Placement, values: Mapping[str, npt.NDArray[np.integer]]) -> npt.NDArray[np.uint32]:
     """Chunks that write input values: uint32 of shape (batch, writes, 2).
 
-    ``values`` holds, for every input population, unsigned integers of shape (batch, neurons) below 2**input_bits.
+    ``values`` holds, for every input population, unsigned integers of shape (batch, neurons) below 2**input_bits. Without input
+    populations there is a batch of 1: its window still has to be begun.
     """
     config = placement.config
     lanes, bits = config.input.sweep_lanes, config.input_bits
     layout = memory_map(config, "input")[Memory.INPUTS]
     rows = placement.units[-1]
-    batch = len(next(iter(values.values()))) if values else 0
+    batch = len(next(iter(values.values()))) if values else 1
     groups = sum(row.groups for row in rows)
     padded = np.zeros((batch, groups * lanes), np.uint64)
     for row in rows:

@@ -88,6 +88,10 @@ class Placement:
     parts: dict[str, tuple[Part, ...]]
     units: tuple[tuple[Row, ...], ...]
 
+    def __repr__(self) -> str:
+        rows = ", ".join(str(len(unit)) for unit in self.units)
+        return f"Placement({self.config.cores} cores x {self.config.core.lanes} lanes, rows of the units: {rows}; {self.network!r})"
+
     @cached_property
     def blocks(self) -> dict[str, npt.NDArray[np.int64]]:
         """First neuron of every spike word of every population, in the order of the golden model's popcounts."""

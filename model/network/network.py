@@ -59,7 +59,7 @@ class Network:
             raise RanvierError(f"network: input_bits is {self.input_bits}; it must be 1 to 16")
         if self.spike_bits != 1:
             raise RanvierError(f"network: spike_bits is {self.spike_bits}; this fabric's spikes are single bits")
-        if self.rounding not in ROUNDING:
+        if not isinstance(self.rounding, str) or self.rounding not in ROUNDING:
             raise RanvierError(f"network: rounding is {self.rounding!r}; it must be one of {', '.join(ROUNDING)}")
         if not self.populations:
             raise RanvierError("network: there are no populations")
@@ -69,6 +69,11 @@ class Network:
             self._check_parameters(population)
         for projection in self.projections:
             self._check_projection(projection)
+
+    def __repr__(self) -> str:
+        shown = " -> ".join(f"{p.name} {p.kind} {p.size}" for p in self.populations[:8]) + (" ..." if len(self.populations) > 8 else "")
+        return (f"Network({shown}; {len(self.projections)} projections, {self.weight_bits}-bit weights, {self.state_bits}-bit states, "
+                f"{self.input_bits}-bit inputs)")
 
     @cached_property
     def by_name(self) -> dict[str, Population]:

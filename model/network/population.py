@@ -58,6 +58,9 @@ class Population:
             if np.any(self.parameter(name, 32) != value):
                 raise RanvierError(f"population {self.name}: kind {self.kind} has no {known[name].effect}, so {name} must be {value}")
 
+    def __repr__(self) -> str:
+        return f"Population({self.name!r}, {self.shape}, {self.kind!r})"
+
     @property
     def size(self) -> int:
         """Number of neurons."""

@@ -62,6 +62,9 @@ class Projection:
                 raise RanvierError(f"projection {self.name}: {label} is {value}; it must be 0 to {most}")
         object.__setattr__(self, "weights", np.ascontiguousarray(weights, dtype=np.int64))
 
+    def __repr__(self) -> str:
+        return f"Projection({self.name!r}, kernel {' x '.join(map(str, self.weights.shape))}, delay {self.delay})"
+
     @property
     def name(self) -> str:
         """``source -> destination``, for messages."""

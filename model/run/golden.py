@@ -63,6 +63,10 @@ class GoldenRun:
     spikes: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     membranes: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {values.shape}" for name, values in self.readouts.items())
+        return f"GoldenRun(readouts: {shown or 'none'}; {len(self.spikes)} populations recorded)"
+
 
 def run_golden(network: Network, inputs: Mapping[str, npt.NDArray[Any]], steps: int, *,
                blocks: Mapping[str, npt.NDArray[Any]] | None = None, record: bool = False, endless: bool = False,

@@ -13,12 +13,14 @@ from ranvier.model.fabric.config import bits_for
 from ranvier.model.fabric.device_config import DeviceConfig
 from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS, Control, Memory
 from ranvier.model.fabric.timing import drain
+from ranvier.model.link.addresses import addresses_of
 from ranvier.model.link.identity import IDENTITY_WORDS
 from ranvier.model.link.protocol import (
     CRC_BYTES,
     HEADER_BYTES,
     MOST_PAYLOAD,
     MOST_READ,
+    SESSION_BYTES,
     Command,
     LinkMemory,
     Status,
@@ -35,14 +37,17 @@ __all__ = ["Interpreter"]
 _STUCK_CLOCKS = 7
 _COMMAND_BITS = bits_for(max(Command))
 _STATUS_BITS = bits_for(max(Status))
+# Bytes of a header that are the session's.
+_SESSION_PLACES = range(2, 2 + SESSION_BYTES)
 
 
 class Interpreter(Component):
     """Executes one frame after the other: header - address - accesses and reply - rest of the frame.
 
-    ``byte``, ``valid`` and ``take`` are the buffer's. ``access_*`` is the configuration port, of which the link's own unit is a
-    part. An access that the fabric cannot have now waits; after four ``period``s, or at once if the fabric waits for the host,
-    it is refused. ``quiet`` is high between frames; ``welcome`` for one clock with each hello, ``refused`` with each reply but
+    ``byte``, ``valid`` and ``take`` are the buffer's. ``access_*`` is the configuration port, of which the link's own unit is a part.
+    What lies behind a memory's last word is refused, and so is the write in hand while ``unfit`` is high, which may follow address and
+    data a clock later. An access that the fabric cannot have now waits; after four ``period``s, or at once if the fabric waits for the
+    host, it is refused. ``quiet`` is high between frames; ``welcome`` for one clock with each hello, ``refused`` with each reply but
     `Status.OK`.
     """
 
@@ -55,6 +60,7 @@ class Interpreter(Component):
     access_write: Signal
     access_read: Signal
     access_value: Signal
+    unfit: Signal
     running: Signal
     waiting: Signal
     room: Signal
@@ -69,7 +75,7 @@ class Interpreter(Component):
             "byte": In(8), "valid": In(1), "take": Out(1),
             "o": Out(stream.Signature(reply_layout())),
             "access_address": Out(OFFSET_BITS + MEMORY_BITS + UNIT_BITS), "access_data": Out(CHUNK_BITS),
-            "access_write": Out(1), "access_read": Out(1), "access_value": In(CHUNK_BITS),
+            "access_write": Out(1), "access_read": Out(1), "access_value": In(CHUNK_BITS), "unfit": In(1),
             "running": In(1), "waiting": In(1), "room": In(1), "period": In(1),
             "quiet": Out(1), "welcome": Out(1), "refused": Out(1),
         })
@@ -77,6 +83,8 @@ class Interpreter(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         self._due, self._open = Signal(8), Signal()    # the next sequence number; whether there was a hello
+        self._session, self._ours = Signal(8 * SESSION_BYTES), Signal()    # the one that was begun last; whether the frame in hand is of it
+        self._turn, self._enter = Signal(), Signal()    # the session's bytes go round by one, or the buffer's comes in behind them
         self._sequence, self._command = Signal(8, reset_less=True), Signal(_COMMAND_BITS, reset_less=True)
         self._known = Signal()         # the command's upper bits, which no command has, are 0
         self._repeat = Signal()        # the frame was executed before, and only its reply was lost
@@ -92,10 +100,11 @@ class Interpreter(Component):
         m.d.comb += self._after.eq(self._sequence + 1)
         unit = self.access_address[OFFSET_BITS + MEMORY_BITS:]
         may, hopeless = self._interlock(m, unit)
+        beyond = self._reach(m, unit)
         with m.FSM():
-            self._receive(m, unit)
-            self._write(m, may, hopeless)
-            self._read(m, may, hopeless)
+            self._receive(m)
+            self._write(m, beyond, may, hopeless)
+            self._read(m, beyond, may, hopeless)
             self._reply(m)
         self._datapath(m)
         return m
@@ -138,8 +147,27 @@ class Interpreter(Component):
         ]
         return may, hopeless
 
+    def _reach(self, m: Module, unit: Value) -> Value:
+        """Whether the words in hand, one of a write or all that a read asks for, reach behind their memory's last; a clock later."""
+        fabric = self._config.fabric
+        memory = self.access_address[OFFSET_BITS:][:MEMORY_BITS]
+        kinds = addresses_of(fabric, self._config.link.record_depth)
+        reach, beyond = Signal(bits_for(max(most for kind in kinds.values() for most in kind.values()))), Signal()
+        units = (("core", unit < fabric.cores), *((name, unit == fabric.cores + n) for n, name in enumerate(("input", "ticker", "link"))))
+        m.d.sync += reach.eq(0)
+        for name, chosen in units:
+            with m.If(chosen), m.Switch(memory):
+                for number, most in kinds[name].items():
+                    with m.Case(number):
+                        m.d.sync += reach.eq(most)
+        words = Mux(self._command == Command.READ, self._word[CHUNK_BITS // 2:][:bits_for(MOST_READ)], 1)
+        m.d.sync += beyond.eq(self.access_address[:OFFSET_BITS] + words > reach)
+        return beyond
+
     def _datapath(self, m: Module) -> None:
-        """One shifter for the words that come in and go out, one incrementer for the address."""
+        """One shifter for the words that come in and go out, one for the session, one incrementer for the address."""
+        with m.If(self._turn):
+            m.d.sync += self._session.eq(Cat(self._session[8:], Mux(self._enter, self.byte, self._session[:8])))
         value = Mux(self._command == Command.WRITE_4, Cat(self._bits[:4], self._bits[:4]),
                     Mux(self._command == Command.WRITE_1, self._bits[0], self._bits))
         with m.If(self._fetch):
@@ -168,9 +196,10 @@ class Interpreter(Component):
         m.d.sync += [self._status.eq(status), self._words.eq(0), self._place.eq(0)]
         m.next = "HEAD"
 
-    def _receive(self, m: Module, unit: Value) -> None:
-        """Header and address; what can be refused is refused here."""
+    def _receive(self, m: Module) -> None:
+        """Header and address; what they say for themselves is refused here."""
         after, good = self._after, Signal()
+        hello = self._known & (self._command == Command.HELLO)
         values = (self._command >= Command.WRITE_8) & (self._command <= Command.WRITE_1)
         m.d.comb += good.eq(self._known & (
             (self._command == Command.READ) & (self._left == 6) | values & (self._left > 4)
@@ -185,23 +214,27 @@ class Interpreter(Component):
                     with m.Case(0):
                         m.d.sync += self._sequence.eq(self.byte)
                     with m.Case(1):
-                        m.d.sync += [self._command.eq(self.byte), self._known.eq(self.byte[_COMMAND_BITS:] == 0)]
-                    with m.Case(2):
+                        m.d.sync += [self._command.eq(self.byte), self._known.eq(self.byte[_COMMAND_BITS:] == 0), self._ours.eq(1)]
+                    with m.Case(*_SESSION_PLACES):
+                        m.d.comb += [self._turn.eq(1), self._enter.eq(hello)]
+                        m.d.sync += self._ours.eq(self._ours & (self.byte == self._session[:8]))
+                    with m.Case(HEADER_BYTES - 2):
                         m.d.sync += self._left[:8].eq(self.byte)
                     with m.Default():
                         m.d.sync += [self._left[8:].eq(self.byte), self._place.eq(0)]
                         m.next = "CHECK"
         with m.State("CHECK"):
             m.d.sync += self._repeat.eq(after == self._due)
-            with m.If(self._known & (self._command == Command.HELLO) & (self._left == 0)):
+            with m.If(hello):
+                m.d.sync += self._open.eq(self._left == 0)
+            with m.If(hello & (self._left == 0)):
                 m.d.comb += self.welcome.eq(1)
-                m.d.sync += [
-                    self.access_address.eq(link_address(self._config.fabric, LinkMemory.IDENTITY, 0)),
-                    self._open.eq(1), self._repeat.eq(0),
-                ]
+                m.d.sync += [self.access_address.eq(link_address(self._config.fabric, LinkMemory.IDENTITY, 0)), self._repeat.eq(0)]
                 self._answer(m, Status.OK)
                 m.d.sync += self._words.eq(IDENTITY_WORDS)
-            with m.Elif(~self._open | (self._sequence != self._due) & (after != self._due)):
+            with m.Elif(self._open & ~self._ours & ~hello):
+                self._answer(m, Status.SESSION)
+            with m.Elif((~self._open | (self._sequence != self._due) & (after != self._due)) & ~hello):
                 self._answer(m, Status.SEQUENCE)
             with m.Elif(good):
                 m.next = "ADDRESS"
@@ -211,16 +244,14 @@ class Interpreter(Component):
             m.d.sync += [self.access_address.eq(Cat(self.access_address[8:], self.byte)), self._place.eq(self._place + 1)]
             with m.If(self._place == 3):
                 m.d.sync += self._place.eq(0)
-                m.next = "UNIT"
-        with m.State("UNIT"):
-            with m.If(unit > link_unit(self._config.fabric)):
-                self._answer(m, Status.ADDRESS)
-            with m.Elif(self._repeat & (self._command != Command.READ)):
+                m.next = "ONCE"
+        with m.State("ONCE"):
+            with m.If(self._repeat & (self._command != Command.READ)):
                 self._answer(m, Status.OK)
             with m.Else():
                 m.next = "GATHER"
 
-    def _write(self, m: Module, may: Value, hopeless: Value) -> None:
+    def _write(self, m: Module, beyond: Value, may: Value, hopeless: Value) -> None:
         """Words from the payload, written one by one; a read's count comes the same way."""
         raw = self._command == Command.WRITE
         with m.State("GATHER"):
@@ -248,19 +279,25 @@ class Interpreter(Component):
             m.next = "ACCESS_WRITE"
         with m.State("ACCESS_WRITE"):
             m.d.comb += self._wants.eq(1)
-            with m.If(may):
+            with m.If(beyond):
+                self._answer(m, Status.ADDRESS)
+            with m.Elif(self.unfit):
+                self._answer(m, Status.VALUE)
+            with m.Elif(may):
                 m.d.comb += self.access_write.eq(1)
                 m.next = "GATHER"
             with m.Elif(hopeless):
                 self._answer(m, Status.BUSY)
 
-    def _read(self, m: Module, may: Value, hopeless: Value) -> None:
+    def _read(self, m: Module, beyond: Value, may: Value, hopeless: Value) -> None:
         """The count of words, in the upper half of the word that was gathered."""
         asked = self._word[CHUNK_BITS // 2:]
         with m.State("COUNT"):
             m.d.comb += self._wants.eq(1)
             with m.If((asked == 0) | (asked > MOST_READ)):
                 self._answer(m, Status.COMMAND)
+            with m.Elif(beyond):
+                self._answer(m, Status.ADDRESS)
             with m.Elif(may):
                 m.d.sync += self._words.eq(asked)
                 m.next = "HEAD"
@@ -276,9 +313,12 @@ class Interpreter(Component):
             length = Signal(16)
             m.d.comb += [length.eq(Mux(wrong_number, 2, self._words << 2)), out.valid.eq(1)]
             with m.Switch(place):
-                for number, byte in enumerate((self._sequence, self._status, length[:8], length[8:])):
+                for number, byte in ((0, self._sequence), (1, self._status),
+                                     (HEADER_BYTES - 2, length[:8]), (HEADER_BYTES - 1, length[8:])):
                     with m.Case(number):
                         m.d.comb += out.payload.byte.eq(byte)
+                with m.Default():
+                    m.d.comb += [out.payload.byte.eq(self._session[:8]), self._turn.eq(out.ready)]
             m.d.comb += out.payload.last.eq((place == HEADER_BYTES - 1) & ~more & ~wrong_number)
             with m.If(out.ready):
                 m.d.sync += place.eq(place + 1)

@@ -24,6 +24,7 @@ class LinkRegisters(Component):
 
     ``identifies`` says that the record's memory is asked for the identity.
 
+    ``refuses`` says, a clock after address and data, that the register they mean does not take that value; nobody writes it then.
     ``divisor`` takes its new value when ``quiet`` says that no reply is on its way. ``reset_fabric`` is high for some
     clocks after a write to `Register.RESET`.
     """
@@ -32,6 +33,7 @@ class LinkRegisters(Component):
     data: Signal
     write: Signal
     value: Signal
+    refuses: Signal
     bad_frame: Signal
     overrun: Signal
     quiet: Signal
@@ -51,7 +53,7 @@ class LinkRegisters(Component):
     def __init__(self, config: DeviceConfig) -> None:
         self._config = config
         super().__init__({
-            "address": In(OFFSET_BITS + MEMORY_BITS), "data": In(CHUNK_BITS), "write": In(1), "value": Out(CHUNK_BITS),
+            "address": In(OFFSET_BITS + MEMORY_BITS), "data": In(CHUNK_BITS), "write": In(1), "value": Out(CHUNK_BITS), "refuses": Out(1),
             "bad_frame": In(1), "overrun": In(1), "quiet": In(1), "line_break": In(1), "state": In(3),
             "head": In(pointer_bits(config.link)), "lost": In(LOST_BITS), "began": In(1), "record": In(CHUNK_BITS),
             "identifies": Out(1), "divisor": Out(DIVISOR_BITS), "reset_fabric": Out(1),
@@ -95,15 +97,19 @@ class LinkRegisters(Component):
         return m
 
     def _chosen(self, offset: Value, register: Register) -> Value:
-        memory = self.address[OFFSET_BITS:]
-        return self.write & (memory == LinkMemory.REGISTERS) & (offset[:4] == register)
+        return self.write & self._means(offset, register)
+
+    def _means(self, offset: Value, register: Register) -> Value:
+        return (self.address[OFFSET_BITS:] == LinkMemory.REGISTERS) & (offset[:4] == register)
 
     def _divisor(self, m: Module, offset: Value) -> Signal:
-        """The rate that was asked for last; a break asks for the first one. What cannot be sampled is ignored."""
+        """The rate that was asked for last; a break asks for the first one."""
         wanted = Signal(DIVISOR_BITS, init=self._config.divisor)
         used = Signal(DIVISOR_BITS, init=self._config.divisor)
         m.d.comb += self.divisor.eq(used)
-        with m.If(self._chosen(offset, Register.DIVISOR) & (self.data[:DIVISOR_BITS] >= LEAST_DIVISOR)):
+        unfit = (self.data < LEAST_DIVISOR) | (self.data >= 1 << DIVISOR_BITS)     # what cannot be sampled
+        m.d.sync += self.refuses.eq(self._means(offset, Register.DIVISOR) & unfit)
+        with m.If(self._chosen(offset, Register.DIVISOR)):
             m.d.sync += wanted.eq(self.data)
         with m.If(self.line_break):
             m.d.sync += wanted.eq(self._config.divisor)

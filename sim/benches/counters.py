@@ -34,6 +34,7 @@ async def sums(dut: Any) -> None:
             forgets = clear or cleared and not FORM.step_registers
             totals = {c: 0 if forgets else (totals[c] + steps[c]) % (1 << CHUNK_BITS) for c in COUNTERS}
             cleared = clear
+        cleared = 0
         bench.set(clear=0, bus_read=0, **{c.name.lower(): 0 for c in COUNTERS})
         for _ in range(COUNTER_LATENCY):
             await bench.settle()

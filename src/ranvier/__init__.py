@@ -12,10 +12,11 @@
     print((ranvier.classify(model.readouts) == labels).mean(), rtl.clocks / rtl.pictures)
 """
 
+from . import startup as _startup  # noqa: F401  (first: it says how a command ends that is interrupted while the rest loads)
 from .convert.convert import convert
 from .device import Device, Result
 from .files.network import load_network, save_network
-from .files.samples import load_pictures
+from .files.samples import Samples, load_pictures, load_samples
 from .frontends.onnx import load_onnx
 from .mapping.choose import choose_fabric
 from .mapping.mapper import map_network, tailor
@@ -30,7 +31,7 @@ from .runs import classify, run_golden_set, run_rtl_set
 __version__ = "0.1.0"
 
 __all__ = [
-    "CoreConfig", "Device", "FabricConfig", "InputConfig", "Network", "Population", "Projection", "RanvierError", "Result", "Semantics",
-    "choose_fabric", "classify", "convert", "load_network", "load_onnx", "load_pictures", "map_network", "run_golden_set",
-    "run_rtl_set", "save_network", "tailor",
+    "CoreConfig", "Device", "FabricConfig", "InputConfig", "Network", "Population", "Projection", "RanvierError", "Result", "Samples",
+    "Semantics", "choose_fabric", "classify", "convert", "load_network", "load_onnx", "load_pictures", "load_samples", "map_network",
+    "run_golden_set", "run_rtl_set", "save_network", "tailor",
 ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from . import __version__
+from .files.safe import shown
 from .model.errors import RanvierError
+from .processes import Stopped, stopped_by_signals
 
 __all__ = ["main"]
 
@@ -20,6 +23,17 @@ _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON inst
 
 def main() -> None:
     """Entry point: run the command, and turn errors that a user can mend into one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")    # a name that the terminal cannot show is no reason to fail
+    try:
+        with stopped_by_signals():
+            _run()
+    except Stopped as stopped:
+        _fail("stopped", code=128 + stopped.number)
+
+
+def _run() -> None:
     try:
         cli.main(standalone_mode=False)
     except RanvierError as error:
@@ -30,19 +44,23 @@ def main() -> None:
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ranvier"
         _fail(f"{error.format_message()} (see '{where} --help')")
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        _fail(f"{error.filename or 'file system'}: {error.strerror or error}")
+        _fail(f"{shown(error.filename) if isinstance(error.filename, str) else 'file system'}: {error.strerror or error}")
+    except MemoryError:
+        _fail("there is not enough memory for this; use a smaller network, fewer inputs (--limit) or a machine with more")
 
 
-def _fail(message: str) -> None:
-    click.echo("error: " + " ".join(message.split()), err=True)
-    sys.exit(2)
+def _fail(message: str, code: int = 2) -> NoReturn:
+    """One line on standard error, with ``--json`` also an object on standard output, and the exit code."""
+    line = " ".join(message.split())
+    words = sys.argv[1:]
+    if "--json" in words[:words.index("--") if "--" in words else None]:
+        _show({"error": {"message": line, "exit_code": code}})
+    click.echo(line if code != 2 else f"error: {line}", err=True)
+    sys.exit(code)
 
 
 def _show(value: Any) -> None:
@@ -67,53 +85,64 @@ def cli() -> None:
 @cli.command("convert")
 @click.argument("model", type=_EXISTING)
 @click.option("-o", "--output", type=_EXISTING, required=True, help="The .ranvier file to write.")
-@click.option("--calibrate", type=_EXISTING, help="Pictures (npz) for the thresholds of Relu layers and for the error report.")
+@click.option("--head", metavar="NAME", help="The ONNX output to convert, where the file has several.")
+@click.option("--calibrate", type=_EXISTING,
+              help="Samples (npz, npy or csv) for the thresholds of Relu layers and for the accuracy; labels in it are used.")
+@click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
+@click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
 @click.option("--ticks", default=4, show_default=True, type=click.IntRange(1, 65535),
-              help="Steps for which the error is reported.")
+              help="Steps for which the readout has room and the errors are reported.")
 @click.option("--weight-bits", default="4", show_default=True, type=click.Choice(["2", "4", "8", "16"]),
               help="Bits of a signed weight.")
 @click.option("--state-bits", default=16, show_default=True, type=click.IntRange(12, 32), help="Bits of a membrane.")
 @click.option("--percentile", default=99.9, show_default=True, type=click.FloatRange(50, 100),
-              help="Calibration activations below a Relu's threshold.")
+              help="Share of a Relu's activations (those of 0 left out) that are below its threshold.")
+@click.option("--input-range", type=float, nargs=2, metavar="LOW HIGH",
+              help="Range of the values in samples, for the conventional network too; without it 0 to 1 for floats, 0 to 255 for integers.")
+@click.option("--mean", metavar="NUMBERS",
+              help="Mean that was subtracted in training: one number, or one for each channel or value, as 0.1,0.2.")
+@click.option("--std", metavar="NUMBERS", help="What was divided by in training, after --mean; in the units of --input-range.")
+@click.option("--answer", type=click.Choice(["class", "binary", "value"]),
+              help="What the outputs mean: a value for each class, one value whose sign tells two classes apart, or values (regression).")
 @_AS_JSON
-def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: int, weight_bits: str, state_bits: int,
-                    percentile: float, as_json: bool) -> None:
+def convert_command(model: Path, output: Path, head: str | None, calibrate: Path | None, samples_key: str | None, labels_key: str | None,
+                    ticks: int, weight_bits: str, state_bits: int, percentile: float, input_range: tuple[float, float] | None,
+                    mean: str | None, std: str | None, answer: str | None, as_json: bool) -> None:
     """Turn a conventional network (ONNX) into a spiking one.
 
     Dense layers with Relu or Clip become populations of integrate-and-fire neurons with soft reset; weights are
-    quantised with a scale for each output channel. The table names the layer that loses most.
+    quantised with a scale for each output channel. The first table says what is left of the accuracy, from the
+    calibration samples: by their labels or, without any, by how often both networks agree.
 
     \b
-    Example:
+    Examples:
       ranvier convert examples/digits/digits.onnx --calibrate examples/digits/calibration.npz --ticks 4 -o digits.ranvier
+      ranvier convert mnist.onnx --calibrate train.npz --mean 0.1307 --std 0.3081 -o mnist.ranvier
     """
-    from .convert.convert import ConversionReport, convert
-    from .files.network import save_network
-    from .files.samples import load_pictures
-    from .frontends.onnx import load_onnx
-    from .progress import share
+    from .commands.convert import ConvertOptions, accuracy_rows, as_options, conversion_json, convert_file, numbers
+    from .convert.report import ConversionReport
     from .reports.tables import print_rows
-    conventional = load_onnx(model)
-    calibration = load_pictures(calibrate, conventional.input_size)[0] if calibrate else None
-    try:
-        with share("convert and quantise") as update:
-            conversion = convert(conventional, steps=ticks, calibration=calibration, weight_bits=int(weight_bits),
-                                 state_bits=state_bits, percentile=percentile, progress=update)
-    except RanvierError as error:
-        raise RanvierError(f"{model}: {error}") from error
-    save_network(conversion.network, output)
+    conversion = convert_file(model, output, ConvertOptions(
+        head, calibrate, samples_key, labels_key, ticks, int(weight_bits), state_bits, percentile, input_range, numbers("mean", mean),
+        numbers("std", std), answer))
     report = conversion.report
     if as_json:
-        _show({"network": str(output), **report.to_json()})
+        _show(conversion_json(conversion, output))
         return
-    print_rows(f"{model} -> {output}, {weight_bits}-bit weights, errors at {ticks} ticks", ConversionReport.header(),
-               report.rows())
+    title = f"{model} -> {output}, {weight_bits}-bit weights"
+    rows = accuracy_rows(report)
+    if rows:
+        print_rows(title, ("figure", "value"), rows)
+        title = f"errors of the layers at {ticks} ticks"
+    for line in report.advice_lines():
+        click.echo(f"advice: {as_options(line)}")
+    for note in report.notes:
+        click.echo(f"note: {as_options(note)}")
+    print_rows(title, ConversionReport.header(), report.rows())
     click.echo(f"worst layer: {report.worst}")
     for population in conversion.network.populations:
         rule = ", ".join(f"{key} {value}" for key, value in population.semantics.to_json().items())
         click.echo(f"semantics of {population.name} ({population.kind}): {rule if population.spiking else 'no spikes'}")
-    for note in report.notes:
-        click.echo(f"note: {note}")
 
 
 @cli.command("run")
@@ -121,9 +150,11 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
 @click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
               help="golden: (the model), rtl: (the whole device in simulation), serial:PORT (a board), or fabric: (the compiled fabric "
                    "without its link, every membrane).")
-@click.option("--input", "pictures", type=_EXISTING, required=True, help="Pictures (npz); labels in it give the accuracy.")
+@click.option("--input", "pictures", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
+@click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
+@click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
-@click.option("--limit", type=click.IntRange(1), help="Run the first pictures only.")
+@click.option("--limit", type=click.IntRange(1), help="Run the first samples only.")
 @click.option("--compare", type=click.Choice(["golden:"]),
               help="Compare everything that comes back with the model: readouts, spikes, counters, clocks.")
 @click.option("--cores", type=click.IntRange(1, 16), help="Cores of the fabric, 2 without it; a board has its own.")
@@ -133,10 +164,10 @@ def convert_command(model: Path, output: Path, calibrate: Path | None, ticks: in
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit on fabric:, to see a mismatch.")
 @click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
 @_AS_JSON
-def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, limit: int | None, compare: str | None,
-                cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None, inject_fault: bool, output: Path | None,
-                as_json: bool) -> None:
-    """Run pictures through a network: in the model, in simulation, or on a board.
+def run_command(network: Path, backend: str, pictures: Path, samples_key: str | None, labels_key: str | None, ticks: int | None,
+                limit: int | None, compare: str | None, cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None,
+                inject_fault: bool, output: Path | None, as_json: bool) -> None:
+    """Run samples through a network: in the model, in simulation, or on a board.
 
     Exit code 1 means that what came back differs from the model; the first difference is printed.
 
@@ -149,13 +180,14 @@ def run_command(network: Path, backend: str, pictures: Path, ticks: int | None, 
     from .commands.run import run_pictures
     _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None, baud=baud is not None)
     report = run_pictures(network, backend, pictures, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
-                          pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output)
+                          pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output,
+                          samples_key=samples_key, labels_key=labels_key)
     if as_json:
         _show(report)
     else:
-        from .reports.tables import print_rows, run_rows, semantics_lines
+        from .reports.tables import note_lines, print_rows, run_rows, semantics_lines
         print_rows(f"{network} on {backend}", ("figure", "value"), run_rows(report))
-        click.echo("\n".join(semantics_lines(report)))
+        click.echo("\n".join([*note_lines(report), *semantics_lines(report)]))
     if "mismatch" in report:
         _tell_mismatch(report)
 
@@ -217,7 +249,7 @@ def report_command(folder: Path, as_json: bool) -> None:
     Example:
       ranvier report build/demo
     """
-    from .reports.tables import demo_rows, load_report, print_rows, run_rows, semantics_lines
+    from .reports.tables import demo_rows, load_report, note_lines, print_rows, run_rows, semantics_lines
     if (folder / "build.json").is_file():
         _report_build(folder, as_json)
         return
@@ -226,7 +258,7 @@ def report_command(folder: Path, as_json: bool) -> None:
         _show(report)
         return
     rows = demo_rows(report) if "snn_accuracy" in report else run_rows(report)
-    semantics = semantics_lines(report)
+    semantics = [*note_lines(report), *semantics_lines(report)]
     print_rows(str(folder), ("figure", "value"), rows)
     click.echo("\n".join(semantics))
     pictures = [path for path in (folder / "raster.png", folder / "membranes.png") if path.is_file()]
@@ -311,6 +343,7 @@ def verify_command(networks: int, line_faults: int, seed: int, output: Path, as_
         for title, part in found.items():
             rows = [(key, f"{value:,}") for key, value in part.items() if isinstance(value, int)]
             rows += [(f"fault: {kind}", f"{value:,}") for kind, value in part.get("by_kind", {}).items()]
+            rows += [(f"networks in which it acted: {feature}", f"{value:,}") for feature, value in part.get("acted", {}).items()]
             print_rows({"networks": "Random networks", "line": "Faults on the line"}[title], ("figure", "value"), rows)
     for failure in failures:
         click.echo(f"MISMATCH, {failure}", err=True)
@@ -356,22 +389,28 @@ def boards_command(as_json: bool) -> None:
 @click.option("--cores", type=click.IntRange(1, 16), help="Cores; without it the board's, or as many as help NETWORK.")
 @click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core; without it the board's.")
 @click.option("--clock", type=click.FloatRange(1, 1000), help="Fabric clock in MHz, rounded down to one that the PLL makes; without it the "
-              "fastest that timing allows.")
+              "board's, or a slower one that timing allows.")
 @click.option("--seeds", type=click.IntRange(1, 64), help="Placement seeds to try: 1 to this number; without it the board's.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Placements at a time; without it one for each processor.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Ticks of the predicted inference; without it the conversion's.")
-@click.option("--input", "pictures", type=_EXISTING, 
-              help="Pictures (npz) to predict the time of an inference with; without them the worst case.")
+@click.option("--faster", is_flag=True, help="Go on after the first bitstream that meets its clock: make the design again for the "
+              "fastest clock that its timing allows.")
+@click.option("--input", "pictures", type=_EXISTING,
+              help="Samples (npz, npy or csv) to predict the time of an inference with; without them the worst case.")
+@click.option("--samples", "samples_key", metavar="KEY", help="Array of --input that has the samples, where its name does not say it.")
+@click.option("--labels", "labels_key", metavar="KEY", help="Array or column of --input that has the labels, which are left out.")
 @_AS_JSON
 def build_command(network: Path | None, board: str, output: Path, tailored: bool, cores: int | None, lanes: str | None, clock: float | None,
-                  seeds: int | None, jobs: int | None, ticks: int | None, pictures: Path | None, as_json: bool) -> None:
+                  seeds: int | None, jobs: int | None, ticks: int | None, faster: bool, pictures: Path | None, samples_key: str | None,
+                  labels_key: str | None, as_json: bool) -> None:
     """Build a bitstream for a board, with open tools.
 
     Without --tailor it is the board's overlay: one bitstream that runs any network that fits, loaded at run time; NETWORK may be
     left out, or is checked to fit. With --tailor cores and memories are sized to NETWORK.
 
-    The design is synthesised, placed with several seeds side by side, and given the fastest clock that the PLL makes and the
-    timing allows. A bitstream whose timing is not met is never handed out. The first use of a YoWASP program compiles it.
+    What cannot fit the chip's memories is refused first. The design is synthesised and placed with several seeds side by side for
+    the board's clock, or for slower ones where timing is missed. The first bitstream that meets its clock is it; --faster goes on.
+    A bitstream whose timing is not met is never handed out. The first use of a YoWASP program compiles it.
 
     \b
     Examples:
@@ -382,7 +421,8 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
     from .reports.build_table import build_rows, seed_lines
     from .reports.tables import print_rows
     report = build(network, board, output, tailored=tailored, cores=cores, lanes=None if lanes is None else int(lanes), clock_mhz=clock,
-                   seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures)
+                   seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures, samples_key=samples_key,
+                   labels_key=labels_key, faster=faster)
     if as_json:
         _show(report)
         return
@@ -398,6 +438,8 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
 @_AS_JSON
 def program_command(folder: Path | None, flash: bool, udev_rule: bool, as_json: bool) -> None:
     """Load the bitstream of a build into its board, with openFPGALoader.
+
+    A loader that hangs is ended after 60 s and 1 s for each 5,000 bytes of the file.
 
     \b
     Examples:

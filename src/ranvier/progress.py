@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ __all__ = ["bar", "several", "share", "waiting"]
 
 #: Seconds between lines where there is no terminal.
 _SAY_EVERY = 30.0
+#: Seconds that a step may take without a word.
+_QUICK = 2.0
 
 
 @contextmanager
@@ -78,10 +81,19 @@ def several(titles: Sequence[str]) -> Iterator[Callable[[int, int, str], None]]:
 
 @contextmanager
 def waiting(title: str) -> Iterator[None]:
-    """For a step whose length is not known: a moving bar and the time it has taken."""
+    """For a step whose length is not known: a moving bar and the time it has taken, from its third second on."""
     with _shown() as progress:
-        if not progress.console.is_terminal:
-            progress.console.print(f"{title} ...")
-        task = progress.add_task(title, total=None)
-        yield
+        task = progress.add_task(title, total=None, visible=False)
+
+        def show() -> None:
+            progress.update(task, visible=True)
+            if not progress.console.is_terminal:
+                progress.console.print(f"{title} ...")
+        timer = threading.Timer(_QUICK, show)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
         progress.update(task, total=1, completed=1)

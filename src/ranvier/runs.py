@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .convert.answer import answer_of, choose, class_labels, values_of
+from .convert.samples import as_inputs
+from .frontends.conventional import Answer
 from .model.errors import RanvierError
 from .model.fabric.counters import Counts, empty
 from .model.fabric.cycles import Cycles, predict_cycles
@@ -32,11 +35,14 @@ _BATCH = 250
 
 @dataclass(frozen=True, eq=False)
 class GoldenResult:
-    """A set of pictures in the model: readouts (pictures, classes), and the predicted stream."""
+    """A set of samples in the model: readouts (samples, outputs), and the predicted stream."""
 
     readouts: npt.NDArray[np.int32]
     golden: GoldenRun
     cycles: Cycles
+
+    def __repr__(self) -> str:
+        return f"GoldenResult({len(self.readouts)} samples, {self.readouts.shape[1]} outputs, {int(self.cycles.clocks.sum())} clocks)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +57,10 @@ class RtlResult:
     mismatch: Mismatch | None = None
     mismatches: int = 0
     reproducer: tuple[Path, ...] = field(default_factory=tuple)
+
+    def __repr__(self) -> str:
+        found = "not compared or equal" if self.mismatch is None else str(self.mismatch)
+        return f"RtlResult({self.pictures} samples, {self.clocks} clocks, {found})"
 
     def mismatch_report(self) -> dict[str, Any]:
         """The first difference and what was kept of it, under ``mismatch``, for reports; empty without one."""
@@ -68,8 +78,15 @@ def semantics_of(network: Network) -> dict[str, Any]:
 def inputs_of(network: Network, pictures: Pictures) -> Mapping[str, Pictures]:
     """Pictures (n, neurons) as the values of the network's one input population."""
     if len(network.inputs) != 1:
-        raise RanvierError(f"network: it has {len(network.inputs)} input populations; pictures can drive exactly one")
+        raise RanvierError(f"network: it has {len(network.inputs)} input populations; samples can drive exactly one")
     return {network.inputs[0].name: pictures}
+
+
+def whole_steps(steps: int) -> int:
+    """``steps`` as Python's own integer. Raises `RanvierError`."""
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise RanvierError(f"steps is {steps!r}; it must be a positive integer")
+    return int(steps)
 
 
 def the_readout(network: Network) -> str:
@@ -79,28 +96,52 @@ def the_readout(network: Network) -> str:
     return network.readouts[0].name
 
 
-def classify(readouts: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Class of each row of membranes: the largest; the first of equal ones."""
-    found: npt.NDArray[np.intp] = np.argmax(readouts, axis=1)
-    return found
+def classify(readouts: npt.NDArray[Any], network: Network | None = None, steps: int | None = None) -> npt.NDArray[np.int64]:
+    """Class of each row of membranes (n, outputs): the largest; the first of equal ones. int64 (n,).
+
+    ``network`` says what its outputs mean: one output tells two classes apart by its sign, or by a threshold, which needs the ``steps``
+    of the run; and classes may stand for other labels than 0, 1, 2 ... Raises `RanvierError` where there is no class to name.
+    """
+    array = np.asarray(readouts)
+    if array.ndim != 2:
+        raise RanvierError(f"classify: readouts of shape {array.shape}; they must be (n, outputs)")
+    if network is None:
+        if array.shape[1] == 1:
+            raise RanvierError("classify: there is one output, and nothing says what it means; give the network too")
+        return choose(Answer("class"), array)
+    answer = answer_of(network, np.zeros(0, np.int64))    # without a word on it, one output that is to name a class is binary
+    if answer.kind == "value":
+        raise RanvierError("classify: the network's answer is a value, not a class")
+    if answer.kind == "binary" and answer.threshold and steps is None:
+        raise RanvierError("classify: the network has a threshold; give the steps of the run too")
+    return class_labels(answer, choose(answer, values_of(network, array, steps or 1)[0]))
 
 
-def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None) -> GoldenResult:
-    """All pictures as one stream in the golden model, with counters and clocks."""
-    network = placement.network
-    golden = run_golden(network, inputs_of(network, pictures), steps, blocks=placement.blocks, progress=progress)
+def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None, *,
+                   record: bool = False, encoded: bool = False) -> GoldenResult:
+    """All samples as one stream in the golden model, with counters and clocks.
+
+    ``pictures`` is (n, size), values as in files (see `as_inputs`) or, with ``encoded``, integers as the input neurons take them. Spikes
+    and membranes of every step are in the result's ``golden`` with ``record`` only; they are large.
+    """
+    network, steps = placement.network, whole_steps(steps)
+    values = pictures if encoded else as_inputs(network, pictures)
+    golden = run_golden(network, inputs_of(network, values), steps, blocks=placement.blocks, record=record, progress=progress)
     cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
     return GoldenResult(golden.readouts[the_readout(network)], golden, cycles)
 
 
 def run_rtl_set(placement: Placement, pictures: Pictures, steps: int, *, compare: bool = True, stream: bool = True,
-                folder: Path | None = None, fault: bool = False, progress: Progress | None = None) -> RtlResult:
-    """Pictures in the compiled RTL, a new one every ``steps`` steps, or each in a run of its own without ``stream``.
+                folder: Path | None = None, fault: bool = False, progress: Progress | None = None, encoded: bool = False) -> RtlResult:
+    """Samples in the compiled RTL, a new one every ``steps`` steps, or each in a run of its own without ``stream``.
+
+    ``pictures`` and ``encoded`` are those of `run_golden_set`.
 
     With ``compare`` everything is compared with the model; the first mismatch ends the run, and a reproducer goes into
     ``folder``. ``fault`` flips one stored membrane bit after loading, to see that the comparison notices.
     """
-    network, config = placement.network, placement.config
+    network, config, steps = placement.network, placement.config, whole_steps(steps)
+    pictures = pictures if encoded else as_inputs(network, pictures)
     readout = the_readout(network)
     size = _BATCH if stream else 1
     found: list[npt.NDArray[np.int64]] = []

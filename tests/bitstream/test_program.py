@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from ranvier.bitstream.program import UDEV_RULE, find_loader, missing_libraries, program_board
+from ranvier.bitstream.program import UDEV_RULE, find_loader, missing_libraries, most_seconds, program_board
 from ranvier.boards import BOARDS
 from ranvier.cli import cli
 from ranvier.files.safe import write_json
@@ -66,6 +67,35 @@ def test_what_failures_mean(says: str, message: str, loader: Loader, tmp_path: P
     assert "\n" not in str(failure.value)
 
 
+def test_a_loader_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what it started, which would keep its output open."""
+    script = tmp_path / "loader"
+    script.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {tmp_path}/child\nwait\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("OPENFPGALOADER", str(script))
+    monkeypatch.setattr("ranvier.bitstream.program._LEAST_S", 2.0)
+    folder = built(tmp_path / "build")
+    with pytest.raises(RanvierError, match=r"ulx3s: openFPGALoader did not end within 2 s, .* 4 bytes take, and was ended; plug"):
+        program_board(folder)
+    assert gone(int((tmp_path / "child").read_text()))
+
+
+def gone(pid: int) -> bool:
+    """Whether a process ends within a few seconds; one that waits to be reaped has ended."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_loader_has_time_by_the_files_size() -> None:
+    assert most_seconds(0) == 60 and most_seconds(104_090) == pytest.approx(80.8, abs=0.1) and most_seconds(2_000_000) == 460
+
+
 def test_no_loader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENFPGALOADER", "/nowhere/loader")
     with pytest.raises(RanvierError, match="OPENFPGALOADER is '/nowhere/loader'"):
@@ -83,7 +113,7 @@ def test_libraries_of_a_whole_program() -> None:
 
 def test_builds_that_cannot_be_loaded(loader: Loader, tmp_path: Path) -> None:
     loader("Done", 0)
-    with pytest.raises(RanvierError, match="build.json"):
+    with pytest.raises(RanvierError, match="nothing: no build there: run ranvier build NETWORK --board"):
         program_board(tmp_path / "nothing")
     folder = built(tmp_path / "build")
     (folder / "ranvier.bit").write_bytes(b"other")

@@ -388,4 +388,4 @@ def test_file_names_are_shown_as_they_are(ranvier: Run, files: Files) -> None:
     done = ranvier("report", out)
     assert done.code == 0 and "[red]a[/b]" in done.out.replace("\n", "")
     assert_refused(ranvier("report", files.folder / "a\nb"), "report.json")
-    assert_refused(ranvier("run", files.network, "--input", files.pictures, "-o", files.pictures / "a\nb"), "a b")
+    assert_refused(ranvier("run", files.network, "--input", files.pictures, "-o", files.pictures / "a\nb"), r"a\nb")

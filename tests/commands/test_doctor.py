@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from serial.tools.list_ports_common import ListPortInfo
 
 from ranvier.cli import cli
 from ranvier.commands import doctor
 from ranvier.commands.doctor import Finding, examine
-from ranvier.device.serial_port import PortInfo
+from ranvier.device.serial_port import PortInfo, known_ports
 from ranvier.sim.verilate import verilator_binary
 
 
@@ -103,6 +104,16 @@ def test_loader_and_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "missing_libraries", lambda path: ["libusb-1.0.so.0", "libftdi1.so.2"])
     finding = found()["openFPGALoader"]
     assert finding.state == "absent" and "apt install libusb-1.0-0 libftdi1-2" in finding.mend
+
+
+def test_serial_ports_without_hardware_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As pyserial lists them on Linux."""
+    ports = [ListPortInfo(name) for name in ("/dev/ttyUSB0", "/dev/ttyS1", "/dev/ttyS0", "/dev/ttyAMA0")]
+    ports[2].hwid = "PNP0501"
+    monkeypatch.setattr("ranvier.device.serial_port.list_ports.comports", lambda: ports)
+    assert [port.port for port in known_ports()] == ["/dev/ttyAMA0", "/dev/ttyS0", "/dev/ttyUSB0"]
+    shown = CliRunner().invoke(cli, ["info"]).output
+    assert "/dev/ttyUSB0" in shown and "/dev/ttyS1" not in shown
 
 
 def test_ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

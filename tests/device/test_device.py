@@ -10,17 +10,20 @@ import pty
 import select
 import termios
 import threading
+import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 import pytest
 
 import ranvier
+import ranvier.device.device
 from ranvier.commands.demo import find_digits
 from ranvier.device import Device, Result, simulation_config
+from ranvier.device.golden import GoldenBackend
 from ranvier.device.remote import LinkBackend
 from ranvier.mapping.mapper import map_network
 from ranvier.model.errors import RanvierError
@@ -32,6 +35,7 @@ from ranvier.model.link.protocol import FLAG, Command, frame
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
+from ranvier.model.run.reference import run_reference
 from ranvier.sim.device import SimulatedPort, flipped, symbol_of
 from ranvier.verify.random_networks import Inputs, random_inputs, random_network
 
@@ -75,7 +79,11 @@ def spiking(network: Network) -> list[str]:
 
 
 def assert_same(device: Device, network: Network, inputs: Any, ticks: int, **more: Any) -> Result:
-    """The device's answer is the model's: readouts, spikes, clocks and counters."""
+    """The device's answer is the golden model's: readouts, spikes, clocks and counters. The golden model's is the reference's."""
+    if isinstance(device._backend, GoldenBackend):
+        found = device.run(inputs, ticks, **more)
+        assert_reference(found, network, inputs, ticks, **more)
+        return found
     with golden_for(device) as golden:
         golden.load(network)
         expected = golden.run(inputs, ticks, **more)
@@ -83,6 +91,32 @@ def assert_same(device: Device, network: Network, inputs: Any, ticks: int, **mor
     difference = expected.difference(found)
     assert difference is None, f"{network.info}: {difference}"
     return found
+
+
+#: Multiplications that the reference is asked for at most, about: it makes each of them in Python.
+MOST_OPERATIONS = 3_000_000
+
+
+def assert_reference(found: Result, network: Network, inputs: Any, ticks: int, record: list[str] | None = None,
+                     pixel_bits: int | None = None, progress: object = None) -> None:
+    """Readouts and spikes are the reference's, of as many pictures as it has time for; of all, the counts of spikes and clamps are too."""
+    arrays = dict(inputs) if isinstance(inputs, dict) else {network.inputs[0].name: np.asarray(inputs)}
+    if pixel_bits == 4:
+        arrays = {name: np.rint(values / 17).astype(np.int64) * 17 for name, values in arrays.items()}
+    pictures = len(next(iter(arrays.values())))
+    each = ticks * (1 + sum(p.matrix.size for p in network.projections))
+    some = min(pictures, max(1, MOST_OPERATIONS // each))
+    runs = [run_reference(network, {name: values[n] for name, values in arrays.items()}, ticks) for n in range(some)]
+    for n, run in enumerate(runs):
+        for name, values in found.readouts.items():
+            assert values[n].tolist() == run.readouts[name], f"{network.info}: picture {n}, readout {name}"
+        for name, fired in found.spikes.items():
+            assert fired[n].astype(int).tolist() == run.spikes[name], f"{network.info}: picture {n}, spikes of {name}"
+    if some == pictures:
+        spikes = sum(sum(map(sum, steps)) for run in runs for steps in run.spikes.values())
+        clamps = sum(sum(steps) for run in runs for steps in run.clamps.values())
+        assert found.counters[:, Counter.SPIKES].sum() == spikes and found.counters[:, Counter.CLAMPS].sum() == clamps
+    assert found.cycles.shape == (pictures,) and found.cycles.min() > 0
 
 
 def relay(hidden: int = 6) -> Network:
@@ -314,7 +348,7 @@ def test_a_host_that_died_in_the_middle() -> None:
     first.load(map_network(network, SMALL.fabric), None)
     first._session.write(control_address(SMALL.fabric, Control.TICKS), 4, 4, 4, 1, 1)
     first._session.write(control_address(SMALL.fabric, Control.COMMAND), 1)      # a run that gets no values
-    port.write(bytes([FLAG]) + frame(7, Command.WRITE, bytes(40))[:20])
+    port.write(bytes([FLAG]) + frame(7, Command.WRITE, 0, bytes(40))[:20])
     port.baudrate = 1_000_000
     port.write(bytes([FLAG, FLAG]))
     port.send_break(0.0001)
@@ -419,6 +453,36 @@ def test_a_serial_port_without_a_device() -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+@pytest.mark.parametrize("line", [b"\r\n[  12.3] usb: hello\r\n", b"~" * 50], ids=["console", "flags"])
+def test_a_port_that_talks_all_the_time(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is listened to for ten seconds in all, here one, whatever the silence that is asked for; then one line says so."""
+    assert ranvier.device.device._MOST_SECONDS == 10
+    monkeypatch.setattr("ranvier.device.device._MOST_SECONDS", 1.0)
+    master, slave = pty.openpty()
+    tty.setraw(master)
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    stop = threading.Event()
+
+    def talk() -> None:
+        while not stop.wait(0.01):
+            with suppress(OSError):       # its buffer is full
+                os.write(master, line)
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(RanvierError, match="bytes come back, but not those of a Ranvier device") as caught:
+            Device.open(f"serial:{os.ttyname(slave)}", timeout=30.0)
+    finally:
+        stop.set()
+        thread.join()
+        os.close(master)
+        os.close(slave)
+    assert time.monotonic() - began < 6 and "\n" not in str(caught.value)
 
 
 # Digits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -9,17 +11,19 @@ import numpy as np
 import pytest
 
 from ranvier.device.rate import divisor_for, raise_rate
-from ranvier.device.session import NoAnswer, Reply, Session, read_request, write_requests
+from ranvier.device.session import NoAnswer, Reply, Request, Session, TakenOver, read_request, write_requests
 from ranvier.model.errors import RanvierError
-from ranvier.model.fabric.config import CoreConfig, FabricConfig
+from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.fabric.device_config import DeviceConfig, LinkConfig
 from ranvier.model.fabric.image import address
 from ranvier.model.fabric.layout import Memory
+from ranvier.model.link.addresses import addresses_of, unit_kinds
 from ranvier.model.link.identity import Identity, identity_words
-from ranvier.model.link.protocol import FLAG, Command, LinkMemory, Register, Status, encode, frame, link_address
+from ranvier.model.link.protocol import FLAG, Command, Frame, LinkMemory, Register, Status, encode, frame, link_address, unescape
 from ranvier.model.link.reference import LinkModel
 
-CONFIG = DeviceConfig(FabricConfig(cores=2, core=CoreConfig(lanes=4, sweep_lanes=4)), LinkConfig(buffer_bytes=1024, record_depth=64))
+CONFIG = DeviceConfig(FabricConfig(cores=2, core=CoreConfig(lanes=4, sweep_lanes=4, weight_depth=8192)),
+                      LinkConfig(buffer_bytes=1024, record_depth=64))
 WEIGHTS = address(0, Memory.WEIGHTS, 0)
 
 
@@ -71,7 +75,7 @@ def test_many_frames_are_on_their_way_and_never_too_many() -> None:
     session.buffer_bytes = 1 << 15
     model._config = CONFIG.replace(link=LinkConfig(buffer_bytes=1 << 15))
     session.do(requests)
-    assert model.most_held <= 120 * 14      # the sequence numbers are the limit
+    assert model.most_held <= 120 * 17      # the sequence numbers are the limit
 
 
 @pytest.mark.parametrize("lost", [{0}, {5}, {19}, {0, 1, 2}, {5, 6, 20}, {3, 30, 31, 33}])
@@ -140,7 +144,7 @@ def test_a_device_that_stays_busy_ends_in_an_error() -> None:
         session.write(WEIGHTS, 1)
 
 
-@pytest.mark.parametrize(("status", "words"), [(Status.COMMAND, "does not know this command"), (Status.ADDRESS, "has no such unit")])
+@pytest.mark.parametrize(("status", "words"), [(Status.COMMAND, "does not know this command"), (Status.ADDRESS, "has no such address")])
 def test_refused_commands(status: Status, words: str) -> None:
     session, _ = opened(refuse=lambda command, where: status)
     with pytest.raises(RanvierError, match=words):
@@ -157,10 +161,14 @@ def test_a_device_that_was_reset_has_forgotten_the_session() -> None:
 def test_another_program_on_the_same_port() -> None:
     session, model = opened()
     other = Session(model)
-    other._base = 100
     other.hello()
-    with pytest.raises(RanvierError, match="only one program can use it"):
-        session.read(WEIGHTS, 1)
+    for _ in range(2):
+        with pytest.raises(TakenOver, match="another program has taken this device over since.*close that one, then open the device again"):
+            session.write(WEIGHTS, 1)
+    with pytest.raises(TakenOver):
+        session.hello()                 # it does not take the device back
+    other.write(WEIGHTS, 2)
+    assert [where for command, where in model.executed if command == Command.WRITE] == [WEIGHTS] and model.stale == []
 
 
 def test_a_cable_that_is_pulled() -> None:
@@ -201,7 +209,7 @@ class Scripted:
 
 @pytest.mark.parametrize(("answer", "endless", "heard"), [
     (b"", False, False), (b"login: ", False, True), (bytes([FLAG]) * 9, True, True), (b"\x00\xff" * 40, True, True),
-    (encode(frame(64, 9, b"x")), True, True), (encode(frame(0, 0, b"")), True, True),
+    (encode(frame(64, 9, 5, b"x")), True, True), (encode(frame(0, 0, 5, b"")), True, True),
 ], ids=["silence", "console", "flags", "noise", "refusals", "strays"])
 def test_something_else_at_the_port(answer: bytes, endless: bool, heard: bool) -> None:
     """Silence, a console, noise without end, and frames that answer nothing."""
@@ -210,8 +218,18 @@ def test_something_else_at_the_port(answer: bytes, endless: bool, heard: bool) -
     assert caught.value.heard == heard
 
 
-def hello_reply(words: list[int]) -> bytes:
-    return encode(frame(64, Status.OK, np.array(words, "<u4").tobytes()))
+class Identified(Scripted):
+    """It answers every hello, whatever its numbers, with ``words`` as its identity."""
+
+    def __init__(self, words: list[int]) -> None:
+        super().__init__()
+        self._words = words
+
+    def write(self, data: bytes, /) -> int:
+        asked = unescape(data.strip(bytes([FLAG])))
+        assert asked is not None and asked.code == Command.HELLO
+        self._answer = encode(frame(asked.sequence, Status.OK, asked.session, np.array(self._words, "<u4").tobytes()))
+        return super().write(data)
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -225,12 +243,12 @@ def hello_reply(words: list[int]) -> bytes:
 ])
 def test_identities_that_are_none(change: Callable[[list[int]], list[int]], message: str) -> None:
     with pytest.raises(RanvierError, match=message):
-        Session(Scripted(hello_reply(change(identity_words(CONFIG))))).hello()
+        Session(Identified(change(identity_words(CONFIG)))).hello()
 
 
 def test_a_reply_of_the_wrong_length() -> None:
     session, model = opened()
-    model._answer = lambda sequence, code, payload: (Status.OK, b"123")     # type: ignore[method-assign]
+    model._answer = lambda found: (Status.OK, b"123")     # type: ignore[method-assign]
     with pytest.raises(RanvierError, match="has 3 bytes instead of 4"):
         session.read(WEIGHTS, 1)
 
@@ -240,13 +258,92 @@ def test_random_bytes_end_in_an_error_and_soon(seed: int) -> None:
     """Whatever the other end says: one `RanvierError`, no other exception, no endless loop."""
     rng = np.random.default_rng(seed)
     session, model = opened()
-    def answer(sequence: int, code: int, payload: bytes) -> tuple[int, bytes]:
-        return int(rng.choice([0, 1, 2, 3, 4, 77])), rng.bytes(int(rng.integers(0, 12)))
+    def answer(found: Frame) -> tuple[int, bytes]:
+        return int(rng.choice([0, 1, 2, 3, 4, 5, 6, 77])), rng.bytes(int(rng.integers(0, 12)))
     model._answer = answer     # type: ignore[assignment, method-assign]
     try:
         session.do([read_request(WEIGHTS, 1)] * 50)
     except RanvierError as error:
         assert "\n" not in str(error)
+
+
+# What a memory does not have
+
+
+OTHER = DeviceConfig(FabricConfig(cores=3, word_bits=16, spike_depth=90,
+                                  core=CoreConfig(lanes=8, sweep_lanes=2, program_depth=33, row_depth=7, weight_depth=100, state_depth=17,
+                                                  drive_depth=9, dynamics_depth=5, readout_depth=4),
+                                  input=InputConfig(sweep_lanes=2, row_depth=5, state_depth=19, drive_depth=6, dynamics_depth=3)),
+                     LinkConfig(buffer_bytes=1024, record_depth=32))
+
+
+@pytest.mark.parametrize("config", [CONFIG, OTHER], ids=["powers of two", "other depths"])
+def test_neither_driver_nor_device_reach_behind_a_memory(config: DeviceConfig) -> None:
+    """Every memory of every unit: its last word is had; the one behind it is refused by the driver, without a byte on the line, and by a
+    device that is asked all the same.
+    """
+    model = LinkModel(config)
+    session = Session(model)
+    session.hello()
+    reaches, kinds = addresses_of(config.fabric, config.link.record_depth), unit_kinds(config.fabric)
+    for unit, kind in enumerate([*kinds, "none"]):
+        for memory in range(16):
+            reach = reaches.get(kind, {}).get(memory, 0)
+            end = address(unit, memory, reach)
+            if reach:
+                session.read(end - 1, 1)
+                if kind != "link":
+                    session.write(end - 1, 7)
+            done, before = len(model.executed), dict(model.memory)
+            for request in (read_request(end, 1), read_request(end - bool(reach), 3), *write_requests(np.array([(end, 9)], np.uint32)),
+                            Request(Command.WRITE_8, struct.pack("<I", end) + bytes(4))):
+                with pytest.raises(RanvierError, match=f"that memory has {reach} addresses" if reach else "there is no such memory"):
+                    session.do([request])
+                assert model.execute(Frame(model.due, request.command, model.session, request.payload))[1] == Status.ADDRESS
+            assert (len(model.executed), model.memory) == (done, before)
+
+
+def test_what_comes_before_a_forbidden_request_is_done() -> None:
+    session, model = opened()
+    good, bad = read_request(WEIGHTS, 1), read_request(address(0, Memory.WEIGHTS, 8191), 2)
+    replies = session.stream([good, good, bad, good])
+    assert [next(replies).request for _ in range(2)] == [good, good]
+    with pytest.raises(RanvierError, match="READ of unit 0, memory 2, offset 8191 takes 2 addresses; that memory has 8192 addresses"):
+        next(replies)
+    assert len(model.executed) == 2
+    assert session.do([good])[0].tolist() == [0]
+
+
+def test_a_divisor_that_no_line_can_have() -> None:
+    session, model = opened()
+    where = link_address(CONFIG.fabric, LinkMemory.REGISTERS, Register.DIVISOR)
+    for value in (0, 3, 4096, 1 << 31):
+        with pytest.raises(RanvierError, match=f"DIVISOR is {value}; a bit lasts 4 to 4095 clocks"):
+            session.write(where, value)
+        asked = Frame(model.due, Command.WRITE, model.session, struct.pack("<II", where, value))
+        assert model.execute(asked)[1] == Status.VALUE and model.memory[where] == CONFIG.divisor
+    session.write(where, 4)
+    assert model.memory[where] == 4
+
+
+def test_sessions_begin_anywhere() -> None:
+    """Sequence and session numbers are drawn, from a generator that a test may seed."""
+    begun = set()
+    for seed in range(20):
+        numbers = []
+        for _ in range(2):
+            model = LinkModel(CONFIG)
+            session = Session(model, rng=random.Random(seed))
+            session.hello()
+            first = (model.due, model.session)
+            session.hello()
+            assert model.session != first[1]
+            numbers.append(first)
+        assert numbers[0] == numbers[1]
+        begun.add(numbers[0])
+    assert len(begun) == 20
+    model = LinkModel(CONFIG)
+    assert len({(Session(model).hello(), model.session)[1] for _ in range(20)}) == 20
 
 
 # The rate

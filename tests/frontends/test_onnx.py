@@ -132,12 +132,14 @@ def test_constant_nodes(tmp_path: Path) -> None:
     ({"b": np.full(3, np.inf, np.float32)}, "NaN or infinite"),
     ({"w": np.full((4, 3), 1e30, np.float32)}, "beyond"),
     ({"w": np.zeros((5, 3), np.float32)}, "the data before it has 4 values"),
-    ({"b": np.zeros(2, np.float32)}, "it must be (3,)"),
+    ({"b": np.zeros(2, np.float32)}, "shapes (batch, 3) and (2,) do not fit"),
+    ({"b": np.zeros((5, 3), np.float32)}, "differs from sample to sample"),
+    ({"b": np.zeros((2, 1, 3), np.float32)}, "its bias has shape (2, 1, 3)"),
     ({"w": np.zeros((4, 3), np.int64)}, "not floats"),
     ({"w": np.zeros((4, 3, 1), np.float32)}, "its weights are (4, 3, 1)"),
-    ({"lo": np.float32(-1)}, "lower bound"),
+    ({"lo": np.float32(2)}, "upper bound"),
     ({"hi": np.float32(0)}, "upper bound"),
-    ({"hi": np.float32(np.nan)}, "single numbers"),
+    ({"hi": np.float32(np.nan)}, "must be numbers"),
     ({"hi": np.zeros(3, np.float32)}, "single numbers"),
 ])
 def test_bad_tensors_are_refused_by_node(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -146,47 +148,60 @@ def test_bad_tensors_are_refused_by_node(tmp_path: Path, change: dict[str, Any],
 
 
 @pytest.mark.parametrize(("nodes", "words"), [
-    ([("Conv", ("w",), {})], "node 'n0' (Conv): this operator is not supported; supported are Add"),
-    ([*HEAD, ("Sigmoid", (), {}), *TAIL], "node 'n2' (Sigmoid)"),
-    ([*HEAD], "last layer's membrane"),
-    ([("Gemm", ("w", "b"), {}), *TAIL], "no Relu or Clip"),
+    ([("Conv", ("w",), {})], "node 'n0' (Conv): convolution is not there yet"),
+    ([("MaxPool", (), {"kernel_shape": [2, 2]}), *HEAD], "(MaxPool): pooling belongs to convolution"),
+    ([("Det", (), {})], "(Det): this operator is not supported; supported are Add, ArgMax"),
+    ([*HEAD, ("Sigmoid", (), {}), *TAIL], "node 'n2' (Sigmoid): a spike rate follows a Relu or a Clip"),
+    *(([*HEAD[:1], (kind, (), {}), *TAIL], f"node 'n1' ({kind}): a spike rate follows a Relu or a Clip, not this curve; retrain with ReLU "
+       "or ReLU6") for kind in ("Tanh", "Gelu", "LeakyRelu", "Elu", "Selu", "Softplus", "Mish")),
+    ([("LayerNormalization", ("b",), {}), *HEAD], "BatchNormalization, which is folded"),
+    ([("LSTM", ("w", "w"), {})], "recurrent"),
     ([("Relu", (), {}), *HEAD, *TAIL], "node 'n0' (Relu): no dense layer"),
-    ([("Gemm", ("w", "b"), {"transA": 1})], "transA"),
+    ([("Gemm", ("w", "b"), {"transA": 1})], "mixes the samples"),
+    ([("Gemm", ("w", "b"), {"transB": 1})], "its weights are (3, 4); the data before it has 4 values"),
     ([("Flatten", (), {"axis": 0}), *HEAD, *TAIL], "axis is 0"),
-    ([*HEAD, *TAIL, ("Softmax", (), {}), ("Relu", (), {})], "nothing may follow"),
+    ([*HEAD, *TAIL, ("Softmax", (), {}), ("Relu", (), {})], "node 'n4' (Relu): nothing may follow node 'n3' (Softmax)"),
+    ([*HEAD, *TAIL, ("Softmax", (), {"axis": 0})], "goes over axis 0 of (batch, 2)"),
+    ([*HEAD, *TAIL, ("ArgMax", (), {"axis": 0})], "goes over axis 0"),
     ([("Gemm", ("absent", "b"), {})], "is not a constant"),
     ([("Flatten", (), {})], "no dense layer"),
     ([("Gemm", ("w", "b"), {"alpha": float("nan")})], "alpha"),
+    ([("Reshape", ("shape",), {}), *HEAD], "its target shape (-1, 5) does not fit data of shape (batch, 4)"),
+    ([("Reshape", ("mixed",), {}), *HEAD], "does not fit"),
+    ([*HEAD, ("Div", ("zero",), {}), *TAIL], "its divisor 'zero' holds 0"),
+    ([*HEAD, ("Mul", ("t0",), {}), *TAIL], "multiplies two branches"),
+    ([*HEAD, ("Max", ("t0",), {}), *TAIL], "compares two branches"),
+    ([*HEAD, ("Cast", (), {"to": TensorProto.INT64}), *TAIL], "whole numbers"),
+    ([*HEAD, ("Clip", ("hi2", "hi3"), {}), *TAIL], "single numbers"),
+    ([*HEAD[:1], ("Min", ("hi3",), {}), *TAIL], "bounds some values and leaves others"),
+    ([*HEAD[:1], ("Relu", (), {}), ("Min", ("hi3",), {}), *TAIL], "outputs with an upper bound and outputs without"),
 ])
 def test_other_graphs_are_refused_by_node(tmp_path: Path, nodes: list[Node], words: str) -> None:
-    assert words in refused(tmp_path, model(nodes, tensors()))
+    more = {"shape": np.array([-1, 5]), "mixed": np.array([2, -1]), "zero": np.float32(0), "hi2": np.float32(2),
+            "hi3": np.array([1, np.inf, 2], np.float32)}
+    assert words in refused(tmp_path, model(nodes, tensors() | more))
 
 
-def test_branches_are_refused(tmp_path: Path) -> None:
-    proto = model([*HEAD, *TAIL], tensors())
-    proto.graph.node[2].input[0] = "x"
-    assert "branches are not supported" in refused(tmp_path, proto)
+def test_branches_are_refused_as_branches(tmp_path: Path) -> None:
+    skip: list[Node] = [("Gemm", ("w", "b"), {}), ("Relu", (), {}), ("MatMul", ("s",), {}), ("Add", ("t1",), {}), *TAIL]
+    square = {"s": np.eye(3, dtype=np.float32)}
+    net = loaded(tmp_path, model(skip, tensors() | square))    # both ways are linear in the same values: one layer
+    t = tensors()
+    np.testing.assert_allclose(net.forward(X), np.maximum(X @ t["w"] + t["b"], 0) @ (2 * t["v"]), rtol=1e-6)
+    skip.insert(3, ("Relu", (), {}))
+    assert "node 'n4' (Add): it joins two branches" in refused(tmp_path, model(skip, tensors() | square))
 
 
 def test_weights_times_data_and_surplus_inputs_are_refused(tmp_path: Path) -> None:
     proto = model([*HEAD, *TAIL], tensors())
     proto.graph.node[2].input[:] = ["v", "t1"]
-    assert "first input" in refused(tmp_path, proto)
+    assert "mixes the samples" in refused(tmp_path, proto)
     proto.graph.node[2].input[:] = ["t1", "v", "b"]
-    assert "does not continue the chain" in refused(tmp_path, proto)
+    assert "it has 3 inputs" in refused(tmp_path, proto)
 
 
 def test_unflattened_picture_is_refused(tmp_path: Path) -> None:
     assert "put a Flatten before it" in refused(tmp_path, model([*HEAD, *TAIL], tensors(), ("batch", 1, 2, 2)))
-
-
-def test_external_data_is_refused_by_name(tmp_path: Path) -> None:
-    proto = model([*HEAD, *TAIL], tensors())
-    tensor = proto.graph.initializer[0]
-    tensor.data_location = TensorProto.EXTERNAL
-    entry = tensor.external_data.add()
-    entry.key, entry.value = "location", "/etc/passwd"
-    assert "tensor 'w' lies in another file" in refused(tmp_path, proto)
 
 
 def test_lying_shape_is_refused_before_allocation(tmp_path: Path) -> None:
@@ -252,3 +267,74 @@ def test_opset_and_functions(tmp_path: Path) -> None:
 def test_wrong_picture_shape() -> None:
     with pytest.raises(RanvierError, match=r"needs \(n, 4\)"):
         Conventional("m", 4, ()).forward(np.zeros((2, 5)))
+
+
+def test_bounds_in_either_order_are_one_clip_whose_zero_is_silent(tmp_path: Path) -> None:
+    t = tensors()
+    wanted = np.clip(X @ t["w"] + t["b"], 0, 1.5) @ t["v"]
+    for ends in (["Max", "Min"], ["Min", "Max"], ["Relu", "Min"], ["Min", "Relu"]):
+        bound = {"Max": ("lo",), "Min": ("hi",), "Relu": ()}
+        net = loaded(tmp_path, model([HEAD[0], *((end, bound[end], {}) for end in ends), *TAIL], t))
+        assert net.layers[0].activation == Clip(1.5)
+        np.testing.assert_allclose(net.layers[0].weight, t["w"], rtol=1e-6)
+        np.testing.assert_allclose(net.forward(X), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_bounds_that_are_not_zero_are_shifted(tmp_path: Path) -> None:
+    t = tensors() | {"lo": np.float32(-1), "hi": np.float32(1)}
+    net = loaded(tmp_path, model([*HEAD, *TAIL], t))    # HardTanh
+    assert net.layers[0].activation == Clip(2.0)
+    np.testing.assert_allclose(net.forward(X), np.clip(X @ t["w"] + t["b"], -1, 1) @ t["v"], rtol=1e-5, atol=1e-6)
+
+
+def test_bounds_of_each_channel_become_one(tmp_path: Path) -> None:
+    t = tensors() | {"high": np.array([0.1, 0.5, 0.9], np.float32)}
+    net = loaded(tmp_path, model([HEAD[0], ("Relu", (), {}), ("Min", ("high",), {}), *TAIL], t))
+    assert net.layers[0].activation == Clip(1.0)
+    np.testing.assert_allclose(net.forward(X), np.clip(X @ t["w"] + t["b"], 0, t["high"]) @ t["v"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_bounded_end_keeps_its_layer(tmp_path: Path) -> None:
+    t = tensors()
+    net = loaded(tmp_path, model(HEAD, t))
+    assert [layer.activation for layer in net.layers] == [Clip(1.5), None] and any("layer that reads it was added" in n for n in net.notes)
+    np.testing.assert_allclose(net.forward(X), np.clip(X @ t["w"] + t["b"], 0, 1.5), rtol=1e-6)
+
+
+def test_hard_sigmoid_is_a_clip(tmp_path: Path) -> None:
+    t = tensors()
+    net = loaded(tmp_path, model([HEAD[0], ("HardSigmoid", (), {"alpha": 0.25, "beta": 0.4}), *TAIL], t))
+    np.testing.assert_allclose(net.forward(X), np.clip(0.25 * (X @ t["w"] + t["b"]) + 0.4, 0, 1) @ t["v"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_that_the_file_fixes(tmp_path: Path) -> None:
+    t = tensors()
+    assert loaded(tmp_path, model([*HEAD, *TAIL], t, (8, 4))).input_size == 4
+    whole = loaded(tmp_path, model([("Reshape", ("row",), {}), ("MatMul", ("big",), {})], {
+        "row": np.array([1, 8]), "big": np.ones((8, 2), np.float32)}, (2, 4)))
+    assert whole.input_size == 8 and any("are one sample" in note for note in whole.notes)
+
+
+def test_unknown_sizes_and_several_inputs_are_refused(tmp_path: Path) -> None:
+    assert "its shape is (?, ?)" in refused(tmp_path, model([*HEAD, *TAIL], tensors(), ("a", "b")))
+    proto = model([*HEAD, ("Add", ("y",), {}), *TAIL], tensors())
+    proto.graph.input.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3]))
+    assert "2 inputs that are used ('x', 'y')" in refused(tmp_path, proto)
+    del proto.graph.node[:]
+    assert "no nodes" in refused(tmp_path, proto)
+
+
+def test_an_input_of_bytes_says_so(tmp_path: Path) -> None:
+    proto = model([("Cast", (), {"to": TensorProto.FLOAT}), *HEAD, *TAIL], tensors())
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    net = loaded(tmp_path, proto)
+    assert any("whole numbers as they are" in note for note in net.notes)
+
+
+def test_a_model_in_memory_and_wrong_types() -> None:
+    assert load_onnx(model([*HEAD, *TAIL], tensors())).source == "g"
+    for wrong in (None, 3, ["m.onnx"], b"m.onnx"):
+        with pytest.raises(RanvierError, match="load_onnx: it was given a .*; give a path or an onnx.ModelProto"):
+            load_onnx(wrong)  # type: ignore[arg-type]
+    with pytest.raises(RanvierError, match="output is a int"):
+        load_onnx(model([*HEAD, *TAIL], tensors()), 3)  # type: ignore[arg-type]

@@ -110,11 +110,12 @@ def test_readouts_have_the_first_groups() -> None:
 
 
 @pytest.mark.parametrize(("changes", "message"), [
-    ({"core": {"weight_depth": 64}}, "weight memories are full .* needs 200 words.* use a larger weight_depth, more cores or more lanes"),
+    ({"core": {"weight_depth": 64}},
+     r"weight memories are full .* needs 200 words.* needs 528 words \(135 kbit\), the fabric has 2 x 64 \(33 kbit\): use a larger"),
     ({"spike_depth": 4}, "spike_depth is 4; .* need 12"),
     ({"levels": 2}, "levels is 2; .* needs 3"),
-    ({"state_bits": 20}, "state_bits is 20, the network was made for 16"),
-    ({"weight_bits": 8}, "weight_bits is 8, the network was made for 4"),
+    ({"state_bits": 20}, "state_bits is 20, the network was made for 16: convert it again with --state-bits 20, or"),
+    ({"weight_bits": 8}, "weight_bits is 8, the network was made for 4: convert it again with --weight-bits 8, or"),
     ({"input": {"state_depth": 2}}, "input: state_depth is 2; the network needs 13"),
 ])
 def test_what_does_not_fit_is_said(changes: dict[str, object], message: str) -> None:

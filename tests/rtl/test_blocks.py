@@ -15,3 +15,12 @@ BLOCKS = ("memory", "counters", "lanes", "scanner", "sequencer", "sweep", "ring"
 @pytest.mark.parametrize("top", ["blocks", "blocks_up5k"])
 def test_block(top: str, block: str, simulator: str, seed: int, tmp_path: Path) -> None:
     assert run_bench(top, block, simulator, folder=tmp_path, seed=seed) >= 1
+
+
+#: Benches of `ranvier.rtl.link`, and the tests that each has.
+LINK_BENCHES = {"link_uart": 5, "link_framing": 3, "link_buffer": 3, "link_recorder": 4, "link_interpreter": 4}
+
+
+@pytest.mark.parametrize("bench", LINK_BENCHES)
+def test_link(bench: str, simulator: str, seed: int, tmp_path: Path) -> None:
+    assert run_bench("link", bench, simulator, folder=tmp_path, seed=seed) == LINK_BENCHES[bench]

@@ -22,6 +22,7 @@ pytest.importorskip("amaranth_boards", reason="pip install 'ranvier[boards]'")
 _SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "patterns" / "make.py"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("board", "least_mhz"), [("icebreaker", 34), ("ulx3s", 100)])
 def test_digits_bitstream(board: str, least_mhz: float, tmp_path: Path) -> None:
     network = convert(load_onnx(find_digits() / "digits.onnx"), steps=4, state_bits=find_board(board).fabric.state_bits).network

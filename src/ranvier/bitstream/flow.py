@@ -8,8 +8,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ..boards import Board, PllSetting
 from ..files.network import save_network
 from ..files.safe import shown, write_atomic, write_json
 from ..model.errors import RanvierError
-from ..model.fabric.config import FabricConfig
+from ..model.fabric.config import FabricConfig, size_text
 from ..model.fabric.device_config import DeviceConfig
 from ..model.network.network import Network
 from ..progress import several, waiting
@@ -47,7 +48,8 @@ _MHZ = 1e6
 
 @dataclass(frozen=True)
 class Job:
-    """What to build. Without ``clock_hz`` the clock is found: the board's first, then what timing allows."""
+    """What to build. Without ``clock_hz`` the clock is found: the board's first, then slower ones until timing is met, or with
+    ``faster`` then the fastest that timing allows."""
 
     board: Board
     fabric: FabricConfig
@@ -56,6 +58,7 @@ class Job:
     clock_hz: float | None = None
     network: Network | None = None
     device: Callable[[DeviceConfig], Any] | None = None     # makes another design than the configuration's own
+    faster: bool = False
 
 
 @dataclass
@@ -102,9 +105,9 @@ def synthesise(tool: Tool, folder: Path, title: str, family: str) -> float:
     """Run yosys' script in ``folder``, and for an ECP5 use the registers that it leaves unused; seconds that it took."""
     start = time.monotonic()
     stop = threading.Event()
-    with several([title]) as update, ThreadPoolExecutor(1) as pool:
+    with several([title]) as update, ThreadPoolExecutor(1) as pool, _ended(stop):
         future = pool.submit(run_tool, tool, [SYNTHESIS_SCRIPT], folder, "synthesis.log", stop)
-        _watch([future], [folder / "synthesis.log"], stage_of, update, stop)
+        _watch([future], [folder / "synthesis.log"], stage_of, update)
         future.result()
     if family == "ecp5":
         use_hard_registers(folder / f"{NAME}.json", NAME)
@@ -115,9 +118,9 @@ def place_seeds(tool: Tool, folder: Path, arguments: Callable[[int], list[str]],
     """Run nextpnr for every seed, ``jobs`` at a time. Raises the first failure where no seed succeeds, else leaves failed ones out."""
     stop = threading.Event()
     logs = [f"placement-{seed}.log" for seed in seeds]
-    with several([f"{title}, seed {seed}" for seed in seeds]) as update, ThreadPoolExecutor(jobs) as pool:
+    with several([f"{title}, seed {seed}" for seed in seeds]) as update, ThreadPoolExecutor(jobs) as pool, _ended(stop):
         futures = [pool.submit(_place, tool, arguments(seed), folder, log, stop) for seed, log in zip(seeds, logs, strict=True)]
-        _watch(futures, [folder / log for log in logs], phase_of, update, stop)
+        _watch(futures, [folder / log for log in logs], phase_of, update)
     failures = [future.exception() for future in futures]
     if all(failures):
         assert failures[0] is not None
@@ -132,21 +135,27 @@ def _place(tool: Tool, arguments: list[str], folder: Path, log: str, stop: threa
         run_tool(tool, [argument for argument in arguments if argument != LATE_WIRES], folder, log, stop)
 
 
-def _watch(futures: Sequence[Future[None]], logs: Sequence[Path], read: Callable[[str], tuple[int, str]],
-           update: Callable[[int, int, str], None], stop: threading.Event) -> None:
-    """Show how far each is until all are done; on an interruption end them all."""
+@contextmanager
+def _ended(stop: threading.Event) -> Iterator[None]:
+    """On an interruption of the block end the programs that it started. It must be within the pool's, which waits for them."""
     try:
-        running = set(futures)
-        while running:
-            _, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-            for n, (future, log) in enumerate(zip(futures, logs, strict=True)):
-                if future.done():
-                    update(n, 100, "failed" if future.exception() else "done")
-                elif log.exists():
-                    update(n, *read(_text(log)))
+        yield
     except BaseException:
         stop.set()
         raise
+
+
+def _watch(futures: Sequence[Future[None]], logs: Sequence[Path], read: Callable[[str], tuple[int, str]],
+           update: Callable[[int, int, str], None]) -> None:
+    """Show how far each is until all are done."""
+    running = set(futures)
+    while running:
+        _, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+        for n, (future, log) in enumerate(zip(futures, logs, strict=True)):
+            if future.done():
+                update(n, 100, "failed" if future.exception() else "done")
+            elif log.exists():
+                update(n, *read(_text(log)))
 
 
 def _attempt(job: Job, setting: PllSetting, tools: tuple[Tool, Tool, Tool], folder: Path) -> Attempt:
@@ -185,9 +194,10 @@ def _check_fits(job: Job, folder: Path) -> None:
     lacking = overfull(_text(folder / f"placement-{job.seeds[0]}.log"), job.board.family)
     if lacking:
         what = ", ".join(f"{found.used} {found.name} of {found.available}" for found in lacking)
-        fabric = job.fabric
-        raise RanvierError(f"{job.board.name}: the fabric of {fabric.cores} x {fabric.core.lanes} lanes does not fit: it needs {what}; "
-                           "use fewer cores, lanes or sweep lanes, smaller depths, or a larger board") from None
+        fabric, usual = job.fabric, job.board.fabric.state_bits
+        narrower = f"convert again with --state-bits {usual}, " if fabric.state_bits > usual else ""
+        raise RanvierError(f"{job.board.name}: the fabric of {size_text(fabric.cores, fabric.core.lanes)} does not fit: it needs {what}; "
+                           f"{narrower}use fewer cores, lanes or sweep lanes, smaller depths, or a larger board") from None
 
 
 def _clocks(job: Job) -> PllSetting:
@@ -212,7 +222,7 @@ def _search(job: Job, tools: tuple[Tool, Tool, Tool], folder: Path, attempts: li
             good = attempt
         if job.clock_hz is not None or len(attempts) == _MOST_ATTEMPTS:
             break
-        if len(attempts) > 1 and good is not None:
+        if good is not None and (len(attempts) > 1 or not job.faster):
             break
         careful = 1.0 if len(attempts) == 1 else _CAREFUL
         fastest = board.pll.below(board.source_hz, min(attempt.best.fmax * _MHZ * careful, board.most_hz))

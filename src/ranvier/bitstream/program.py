@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,9 +21,12 @@ from ..files.safe import load_json, read_bounded, shown
 from ..model.errors import RanvierError
 from .flow import BUILD_FILE
 
-__all__ = ["LIBRARIES", "UDEV_RULE", "find_loader", "load_build", "missing_libraries", "program_board"]
+__all__ = ["LIBRARIES", "UDEV_RULE", "find_loader", "load_build", "missing_libraries", "most_seconds", "program_board"]
 
 VARIABLE = "OPENFPGALOADER"
+#: Seconds that a loader gets, and bytes for each of which it gets a second more. Nobody has measured a board; this is meant to be far
+#: above what any takes that erases, writes and reads back its flash.
+_LEAST_S, _BYTES_PER_S = 60.0, 5000.0
 #: Shared libraries of the PyPI package's program that are not in it, and Debian's packages that have them.
 LIBRARIES: Mapping[str, str] = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftdi1-2"}
 #: Lets the user at the desk (uaccess) and the group plugdev use the programmers of the boards in boards/.
@@ -55,6 +60,20 @@ def missing_libraries(binary: Path) -> list[str]:
     return re.findall(r"^\s*(\S+) => not found", done.stdout, re.MULTILINE)
 
 
+def _ended_after(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a program and all that it starts; after so many seconds, or on an interruption, end them. Raises `TimeoutExpired`."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
+                          process_group=0) as process:
+        try:
+            out, errors = process.communicate(timeout=seconds)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, errors)
+
+
 def _library_help(missing: list[str]) -> str:
     packages = " ".join(LIBRARIES.get(name, name) for name in missing)
     return f"openFPGALoader: the shared libraries {', '.join(missing)} are missing; on Debian and Ubuntu: apt install {packages}"
@@ -82,6 +101,8 @@ def find_loader() -> tuple[str, ...]:
 def load_build(folder: Path) -> dict[str, Any]:
     """The ``build.json`` of a build that has a bitstream. Raises `RanvierError`."""
     path = folder / BUILD_FILE
+    if not path.exists():
+        raise RanvierError(f"{shown(folder)}: no build there: run ranvier build NETWORK --board NAME -o {shown(folder)}")
     report = load_json(path)
     if not isinstance(report, dict):
         raise RanvierError(f"{shown(path)}: it is not a build's report; make one with 'ranvier build'")
@@ -113,14 +134,23 @@ def program_board(folder: Path, *, flash: bool = False) -> dict[str, Any]:
     loader = find_loader()
     options = [*board.loader, *(board.flash if into_flash else board.sram or ())]
     command = [*loader, *options, str(path)]
-    _run(command, board)
+    _run(command, board, path.stat().st_size)
     return {"board": board.name, "bitstream": str(path), "into": "flash" if into_flash else "sram", "command": shlex.join(command),
             "note": board.loader_note}
 
 
-def _run(command: list[str], board: Board) -> None:
+def most_seconds(size: int) -> float:
+    """Time after which the loader of a file of ``size`` bytes is ended."""
+    return _LEAST_S + size / _BYTES_PER_S
+
+
+def _run(command: list[str], board: Board, size: int) -> None:
+    most = most_seconds(size)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL)
+        done = _ended_after(command, most)
+    except subprocess.TimeoutExpired:
+        raise RanvierError(f"{board.name}: openFPGALoader did not end within {most:.0f} s, which is more than {size:,} bytes take, and was "
+                           "ended; plug the board in again, check the cable, and try again: what it holds now is not known") from None
     except OSError as error:
         raise RanvierError(f"openFPGALoader: {command[0]} cannot be started ({error.strerror or error}); reinstall the package "
                            f"openfpgaloader, or name another in {VARIABLE}") from None

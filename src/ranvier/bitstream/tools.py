@@ -102,12 +102,17 @@ class Tool:
         except OSError as error:
             raise _cannot_start(self, error) from None
         said = []
-        with process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(_COMPILES) and notice is not None:
-                    notice(self.program.name)
-                said.append(line)
+        try:
+            with process:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if line.startswith(_COMPILES) and notice is not None:
+                        notice(self.program.name)
+                    said.append(line)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         if not self.program.version:
             return ""
         found = re.search(r"(?:Yosys|Version) (?:nextpnr-|\")?([\w.+-]+)", "".join(said))
@@ -167,6 +172,8 @@ def run_tool(tool: Tool, arguments: Sequence[str], folder: Path, log: str, stop:
     Raises `RanvierError` with the log's error lines where it fails, and where ``stop`` is set meanwhile (it is then ended); `Hopeless`
     where it is ended because ``hopeless`` says so of the log so far, which is asked every few seconds.
     """
+    if stop is not None and stop.is_set():
+        raise RanvierError(f"{tool.program.name}: stopped")
     with (folder / log).open("wb") as output:
         try:
             process = subprocess.Popen([*tool.command, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=output,

@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..files.safe import write_atomic, write_json
 from ..model.errors import RanvierError
+from ..model.fabric.config import size_text
 from ..model.fabric.device_config import DeviceConfig
 from .folder import replaced_folder
 
@@ -99,8 +100,8 @@ def _readme(config: DeviceConfig, ports: list[tuple[str, str, int, str]], uart: 
             "bridge in front of the streams")
     return f"""# Ranvier {__version__} as Verilog
 
-Module `{TOP}` in `{TOP}.v`: plain Verilog without vendor primitives. Memories are inferred. Made for {fabric.cores} cores x
-{fabric.core.lanes} lanes, configuration `{fabric.digest}` (all of it in `{GENERATED}`).
+Module `{TOP}` in `{TOP}.v`: plain Verilog without vendor primitives. Memories are inferred. Made for
+{size_text(fabric.cores, fabric.core.lanes)}, configuration `{fabric.digest}` (all of it in `{GENERATED}`).
 
 {link}; the protocol is that of the host link (docs/link.md in the project). The host side is `ranvier`.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..bitstream.flow import Job, build_bitstream
 from ..bitstream.prediction import Prediction, predict
+from ..bitstream.room import check_fabric, check_weights, fits
 from ..boards import Board, find_board
 from ..files.network import load_network
 from ..files.samples import load_pictures
@@ -27,27 +29,59 @@ _NEARLY = 1.1
 
 def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = False, cores: int | None = None, lanes: int | None = None,
           clock_mhz: float | None = None, seeds: int | None = None, jobs: int | None = None, ticks: int | None = None,
-          pictures_path: Path | None = None) -> dict[str, Any]:
-    """Build a bitstream for a board into ``output``; the report."""
+          pictures_path: Path | None = None, samples_key: str | None = None, labels_key: str | None = None,
+          faster: bool = False) -> dict[str, Any]:
+    """Build a bitstream for a board into ``output``; the report. What cannot fit the chip is refused before anything is made."""
     board = find_board(board_name)
     if path is None and (tailored or pictures_path):
         raise RanvierError(f"build: {'--tailor' if tailored else '--input'} needs a network; name a .ranvier file")
+    if pictures_path is None and (samples_key or labels_key):
+        raise RanvierError("build: --samples and --labels name what is in a file of samples; name that with --input")
     network = None if path is None else load_network(path)
-    pictures = load_pictures(pictures_path, network)[0] if pictures_path is not None and network is not None else None
-    try:
-        fabric = form(board.fabric, network if tailored else None, cores, lanes)
-        placement = None if network is None else map_network(network, fabric)
-    except RanvierError as error:
-        help_ = "" if tailored or network is None else "; --tailor sizes the fabric to this network"
-        raise RanvierError(f"{path or board.name}: {error}{help_}") from error
+    owner = path or board.name
+    if network is not None:
+        try:
+            check_weights(board, network)
+        except RanvierError as error:
+            raise RanvierError(f"{owner}: {error}") from error
+    pictures = None
+    if pictures_path is not None and network is not None:
+        pictures, _ = load_pictures(pictures_path, network, samples_key=samples_key, labels_key=labels_key)
+    fabric, placement = _placed(board, network, owner, tailored, cores, lanes)
     chosen = seeds_of(board, seeds)
     job = Job(board, fabric, chosen, jobs or max(1, min(len(chosen), os.cpu_count() or 1)), clock_mhz and clock_mhz * 1e6,
-              network if tailored else None)
+              network if tailored else None, faster=faster)
 
     def prediction(device: DeviceConfig) -> Prediction | None:
         return None if placement is None or network is None else predict(placement, device, ticks or ticks_of(network), pictures)
 
     return build_bitstream(job, output, prediction)
+
+
+def _placed(board: Board, network: Network | None, owner: Path | str, tailored: bool, cores: int | None,
+            lanes: int | None) -> tuple[FabricConfig, Placement | None]:
+    """The fabric, and the network on it. Raises `RanvierError` where either does not fit; what is said is what would help."""
+    def room(fabric: FabricConfig) -> bool:
+        return fits(board, fabric)
+
+    try:
+        fabric = form(board.fabric, network if tailored else None, cores, lanes, room)
+        check_fabric(board, fabric, tailored=tailored)
+    except RanvierError as error:
+        raise RanvierError(f"{owner}: {error}") from error
+    if network is None:
+        return fabric, None
+    try:
+        return fabric, map_network(network, fabric)
+    except RanvierError as error:
+        if tailored:
+            raise RanvierError(f"{owner}: {error}") from error
+        lacking = error
+    try:
+        check_fabric(board, form(board.fabric, network, cores, lanes, room), tailored=True)
+    except RanvierError as error:
+        raise RanvierError(f"{owner}: {error}") from error
+    raise RanvierError(f"{owner}: {lacking}; --tailor sizes the fabric to this network")
 
 
 def seeds_of(board: Board, count: int | None) -> tuple[int, ...]:
@@ -61,8 +95,12 @@ def ticks_of(network: Network) -> int:
     return steps if isinstance(steps, int) and 0 < steps < 1 << 16 else _DEFAULT_TICKS
 
 
-def form(base: FabricConfig, network: Network | None, cores: int | None = None, lanes: int | None = None) -> FabricConfig:
-    """The fabric ``base``, or with ``network`` one of its form that is just large enough; with other cores or lanes if asked."""
+def form(base: FabricConfig, network: Network | None, cores: int | None = None, lanes: int | None = None,
+         room: Callable[[FabricConfig], bool] | None = None) -> FabricConfig:
+    """The fabric ``base``, or with ``network`` one of its form that is just large enough; with other cores or lanes if asked.
+
+    ``room`` says of a fabric whether it may fit the chip, where there is one.
+    """
     if lanes is not None:
         base = base.replace(core={"lanes": lanes, "sweep_lanes": min(base.core.sweep_lanes, lanes)})
     if cores is not None:
@@ -71,7 +109,7 @@ def form(base: FabricConfig, network: Network | None, cores: int | None = None, 
         return base
     if cores is not None:
         return tailor(network, base)
-    return choose_cores(network, base)
+    return choose_cores(network, base, room)
 
 
 def _with_cores(base: FabricConfig, cores: int) -> FabricConfig:
@@ -79,12 +117,16 @@ def _with_cores(base: FabricConfig, cores: int) -> FabricConfig:
     return base.replace(cores=cores, word_bits=max(base.word_bits, 1 << (needed - 1).bit_length()))
 
 
-def choose_cores(network: Network, base: FabricConfig) -> FabricConfig:
-    """The smallest tailored fabric of at most ``base``'s cores that is nearly as fast as the fastest one."""
-    found = []
-    for cores in range(1, base.cores + 1):
-        config = tailor(network, _with_cores(base, cores))
-        found.append((_worst_clocks(map_network(network, config), network), config))
+def choose_cores(network: Network, base: FabricConfig, room: Callable[[FabricConfig], bool] | None = None) -> FabricConfig:
+    """The smallest tailored fabric of at most ``base``'s cores that is nearly as fast as the fastest one.
+
+    Only fabrics for which there is ``room`` are considered, unless there is none.
+    """
+    configs = [tailor(network, _with_cores(base, cores)) for cores in range(1, base.cores + 1)]
+    fitting = [config for config in configs if room is None or room(config)]
+    if not fitting:
+        return configs[0]
+    found = [(_worst_clocks(map_network(network, config), network), config) for config in fitting]
     fastest = min(clocks for clocks, _ in found)
     return next(config for clocks, config in found if clocks <= _NEARLY * fastest)
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..convert.convert import convert
+from ..files.folder import result_folder
 from ..files.network import save_network
 from ..files.safe import write_json
 from ..files.samples import load_pictures
@@ -27,9 +28,12 @@ from ..progress import bar, share, waiting
 from ..reports.figures import draw_membranes, draw_raster
 from ..runs import classify, inputs_of, run_golden_set, run_rtl_set, semantics_of, weight_limit_share
 from ..sim.verilate import build_library
+from .device import named_from
 
-__all__ = ["TICKS", "find_digits", "run_demo"]
+__all__ = ["DEMO_FILES", "TICKS", "find_digits", "run_demo"]
 
+#: What ``demo -o`` writes.
+DEMO_FILES = frozenset({"report.json", "digits.ranvier", "raster.png", "membranes.png", "mismatch"})
 #: Steps for which the accuracy is reported, and those of the run that is compared and counted.
 TICKS = (1, 2, 4, 8, 16)
 _STEPS = 4
@@ -56,15 +60,20 @@ def find_digits() -> Path:
     raise RanvierError("demo: examples/digits is not beside this package; run it from a checkout, or say --digits FOLDER")
 
 
-def run_demo(output: Path, *, digits: Path | None = None, pictures: int = 1000, cores: int = 2, lanes: int = 64,
-             fault: bool = False) -> dict[str, Any]:
+def run_demo(output: Path, **options: Any) -> dict[str, Any]:
+    """`_run_demo`, with an ``output`` that appears whole at the end or not at all."""
+    with result_folder(output, DEMO_FILES.issuperset) as folder:
+        return _run_demo(folder, output, **options)
+
+
+def _run_demo(output: Path, shown_as: Path, *, digits: Path | None = None, pictures: int = 1000, cores: int = 2, lanes: int = 64,
+              fault: bool = False) -> dict[str, Any]:
     """Run every step, write ``report.json``, the network and two pictures into ``output``; the report.
 
     A mismatch is in the report; the reproducer is then in ``output/mismatch``.
     """
     data = _load(digits or find_digits())
     conventional = load_onnx(data.onnx)
-    output.mkdir(parents=True, exist_ok=True)
     with share("convert and quantise") as update:
         conversion = convert(conventional, steps=_STEPS, calibration=data.calibration, weight_bits=4, progress=update)
     network = conversion.network
@@ -80,6 +89,7 @@ def run_demo(output: Path, *, digits: Path | None = None, pictures: int = 1000, 
     report |= _model_figures(placement, data)
     report |= _rtl_figures(placement, data, pictures, fault, output / "mismatch")
     _draw(network, data, output)
+    report = named_from(report, output, shown_as)
     write_json(output / "report.json", report)
     return report
 

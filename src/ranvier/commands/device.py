@@ -14,16 +14,17 @@ import numpy.typing as npt
 from ..device.device import Device, simulation_config
 from ..device.result import Difference, Result
 from ..device.serial_port import known_ports
+from ..files.folder import REPRODUCER_FILES, result_folder
 from ..files.network import save_network
-from ..files.safe import write_atomic, write_json
-from ..model.fabric.config import FabricConfig
+from ..files.safe import shown, write_atomic, write_json
+from ..model.fabric.config import FabricConfig, size_text
 from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
 from ..model.network.network import Network
 from ..progress import bar, share, waiting
-from ..runs import classify, weight_limit_share
+from ..runs import inputs_of, weight_limit_share
 
-__all__ = ["DeviceRun", "device_info", "figures", "info_rows", "run_on_device", "save_answers"]
+__all__ = ["DeviceRun", "device_info", "figures", "info_rows", "named_from", "run_on_device"]
 
 Array = npt.NDArray[Any]
 
@@ -52,7 +53,7 @@ def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
             device.load(run.network, progress=update)
         started = time.monotonic()
         with bar(f"pictures on {target}", len(run.pictures)) as done:
-            found = device.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+            found = device.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
         seconds = time.monotonic() - started
         info = device.info()
     report: dict[str, Any] = {
@@ -76,7 +77,7 @@ def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
     """The same run in the model."""
     with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.pictures)) as done:
         golden.load(run.network)
-        expected = golden.run(run.pictures, run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+        expected = golden.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
     difference = expected.difference(found)
     report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if difference is None else difference.total}
     if difference is not None:
@@ -86,15 +87,24 @@ def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
 
 def _kept(device: Device, run: DeviceRun, difference: Difference) -> list[Path]:
     """Network, input, fabric and difference, as files."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    written = [run.folder / name for name in ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")]
-    save_network(run.network, written[0])
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, pictures=run.pictures)
-    write_atomic(written[1], buffer.getvalue())
-    write_json(written[2], device.identity.fabric.to_json())
-    write_json(written[3], {**difference.to_json(), "steps": run.ticks, "pixel_bits": run.pixel_bits, "board": device.identity.board})
-    return written
+    names = ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")
+    with result_folder(run.folder, REPRODUCER_FILES.issuperset) as folder:
+        save_network(run.network, folder / names[0])
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, pictures=run.pictures)
+        write_atomic(folder / names[1], buffer.getvalue())
+        write_json(folder / names[2], device.identity.fabric.to_json())
+        write_json(folder / names[3],
+                   {**difference.to_json(), "steps": run.ticks, "pixel_bits": run.pixel_bits, "board": device.identity.board})
+    return [run.folder / name for name in names]
+
+
+def named_from(report: dict[str, Any], work: Path, output: Path) -> dict[str, Any]:
+    """``report`` with the names of the reproducer's files in ``work`` as they will be when it has taken the place of ``output``."""
+    if "mismatch" not in report:
+        return report
+    kept = [shown(output / Path(path).relative_to(work)) for path in report["mismatch"]["reproducer"]]
+    return {**report, "mismatch": {**report["mismatch"], "reproducer": kept}}
 
 
 def _answers(found: Result) -> Array:
@@ -111,13 +121,6 @@ def figures(counters: Counts) -> dict[str, Any]:
             "counters": {counter.name.lower(): int(total[counter]) for counter in Counter}}
 
 
-def save_answers(folder: Path, answers: Array) -> None:
-    """``readouts.npz``: what the pictures were classified by, and the classes."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, readouts=answers, classes=classify(answers) if len(answers) else np.zeros(0, np.int64))
-    write_atomic(folder / "readouts.npz", buffer.getvalue())
-
-
 def device_info(target: str | None, baud: int | None) -> dict[str, Any]:
     """What a device says of itself; without a target, the serial ports there are."""
     if target is None:
@@ -131,7 +134,7 @@ def info_rows(info: dict[str, Any]) -> list[tuple[str, str]]:
     fabric, core, link = info["fabric"], info["fabric"]["core"], info["link"]
     rows = [
         ("board", info["board"]), ("configuration hash", info["configuration"]), ("clock", f"{info['clock_hz'] / 1e6:g} MHz"),
-        ("fabric", f"{fabric['cores']} cores x {core['lanes']} lanes"),
+        ("fabric", size_text(fabric['cores'], core['lanes'])),
         ("bits of a membrane, weight, input value", f"{fabric['state_bits']}, {fabric['weight_bits']}, {fabric['input_bits']}"),
         ("weight words of a core", f"{core['weight_depth']:,}"),
         ("membranes of a core, of the input unit",

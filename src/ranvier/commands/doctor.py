@@ -15,7 +15,8 @@ from typing import Any
 from ..bitstream.program import LIBRARIES, find_loader, missing_libraries
 from ..bitstream.tools import PROGRAMS, find_tool, yowasp_cache
 from ..model.errors import RanvierError
-from ..sim.verilate import cache_folder, tool_environment, verilator_binary
+from ..sim.cache import cache_folder
+from ..sim.verilate import tool_environment, verilator_binary
 
 __all__ = ["Finding", "examine"]
 

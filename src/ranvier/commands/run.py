@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ..convert.inputs import input_mapping_of
+from ..convert.samples import input_values, range_note
 from ..device.result import quantised
+from ..files.folder import result_folder
 from ..files.network import load_network
-from ..files.safe import write_json
-from ..files.samples import load_pictures
+from ..files.safe import shown, write_json
+from ..files.samples import load_samples
 from ..mapping.choose import choose_fabric
 from ..mapping.mapper import map_network
 from ..model.errors import RanvierError
@@ -19,33 +20,45 @@ from ..model.fabric.counters import Counts
 from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.placement import Placement
 from ..progress import bar, waiting
-from ..runs import classify, run_golden_set, run_rtl_set, semantics_of
+from ..runs import run_golden_set, run_rtl_set, semantics_of
 from ..sim.verilate import build_library
-from .device import DeviceRun, figures, run_on_device, save_answers
+from .answers import Answers, clamp_notes, clamped_samples, save_answers
+from .convert import as_options
+from .device import DeviceRun, figures, named_from, run_on_device
 
-__all__ = ["generate", "run_pictures", "verify_line", "verify_networks"]
+__all__ = ["RUN_FILES", "generate", "run_pictures", "verify_line", "verify_networks"]
 
+#: What ``run -o`` writes.
+RUN_FILES = frozenset({"report.json", "readouts.npz", "mismatch"})
 _DEFAULT_STEPS = 4
 
 
-def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
-                 cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
-                 output: Path | None = None) -> dict[str, Any]:
-    """Run pictures from a file through a network from a file; the report, which also goes into ``output``.
+def run_pictures(*arguments: Any, output: Path | None = None, **options: Any) -> dict[str, Any]:
+    """`_run_pictures`, with an ``output`` that appears whole at the end or not at all."""
+    if output is None:
+        return _run_pictures(*arguments, **options)
+    with result_folder(output, RUN_FILES.issuperset) as folder:
+        return _run_pictures(*arguments, output=folder, shown_as=output, **options)
+
+
+def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
+                  cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
+                  output: Path | None = None, shown_as: Path | None = None, samples_key: str | None = None,
+                  labels_key: str | None = None) -> dict[str, Any]:
+    """Run samples from a file through a network from a file; the report, which also goes into ``output``.
 
     ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
     ``serial:PORT``.
     """
     network = load_network(path)
     if len(network.inputs) != 1:
-        raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; pictures can drive exactly one")
-    loaded, labels = load_pictures(pictures_path, network)
-    pictures, labels = quantised(network, loaded[:limit], pixel_bits), None if labels is None else labels[:limit]
+        raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; samples can drive exactly one")
+    loaded = load_samples(pictures_path, network.inputs[0].size, samples_key=samples_key, labels_key=labels_key, limit=limit)
+    mapping = input_mapping_of(network)
+    pictures = quantised(network, input_values(loaded, mapping, network.input_bits), pixel_bits)
     suggested = network.info.get("steps")
     steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)    # before the work, so that a folder that cannot be made costs nothing
-    report: dict[str, Any] = {"network": str(path), "backend": backend, "ticks": steps, "pictures": len(pictures),
+    report: dict[str, Any] = {"network": shown(path), "backend": shown(backend), "ticks": steps, "pictures": len(pictures),
                               "semantics": semantics_of(network)}
     folder = output / "mismatch" if output else Path("ranvier-mismatch")
     if backend.startswith("serial:"):
@@ -63,25 +76,37 @@ def run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | Non
             found, answers = run_on_device(
                 backend, DeviceRun(network, pictures, steps, pixel_bits, placement.config, baud, compare, folder))
     report |= found
-    if labels is not None and len(answers) == len(labels):
-        report["accuracy"] = float(np.mean(classify(answers) == labels))
+    said = Answers(network, answers, steps, loaded.labels)
+    judged, notes = said.figures()
+    notes = (*range_note(loaded, mapping, network.input_bits), *notes)
+    report |= judged
+    if report["counters"]["clamps"] and "mismatch" not in report:
+        if "clamped_samples" not in report:
+            report["clamped_samples"] = clamped_samples(network, pictures, steps)
+        notes += clamp_notes(network, report["clamped_samples"], len(pictures), steps)
+    if notes:
+        report["notes"] = [as_options(note) for note in notes]
     if output is not None:
-        save_answers(output, answers)
+        report = named_from(report, output, shown_as or output)
+        save_answers(output, said)
         write_json(output / "report.json", report)
     return report
 
 
 def _on_model(placement: Placement, pictures: Any, steps: int) -> tuple[dict[str, Any], Any]:
     with bar("golden model", len(pictures)) as update:
-        golden = run_golden_set(placement, pictures, steps, update)
-    return _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures)), golden.readouts
+        golden = run_golden_set(placement, pictures, steps, update, encoded=True)
+    report = _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures))
+    if report["counters"]["clamps"]:
+        report["clamped_samples"] = clamped_samples(placement.network, pictures, steps, golden.golden.clamps)
+    return report, golden.readouts
 
 
 def _on_fabric(placement: Placement, pictures: Any, steps: int, compare: bool, fault: bool, folder: Path) -> tuple[dict[str, Any], Any]:
     with waiting("compile the RTL (kept for the next run)"):
         build_library(placement.config)
     with bar("RTL against model" if compare else "RTL", len(pictures)) as update:
-        rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update)
+        rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update, encoded=True)
     report = {"rtl_pictures": rtl.pictures, **_stream_figures(placement, rtl.counters, rtl.clocks, rtl.pictures)}
     if compare:
         report["rtl_mismatches"] = rtl.mismatches
@@ -94,7 +119,8 @@ def _stream_figures(placement: Placement, counters: Counts, clocks: int, picture
 
 def verify_networks(count: int, seed: int, folder: Path) -> tuple[dict[str, Any], list[str]]:
     """Random networks, model against RTL: the figures, and a line for each mismatch."""
-    from ..verify.campaign import covering_fabrics, run_campaign
+    from ..verify.campaign import run_campaign
+    from ..verify.fabrics import covering_fabrics
     fabrics = covering_fabrics()
     with bar("random networks, model against RTL", count) as update:
         outcome = run_campaign(count, fabrics, seed=seed, folder=folder, progress=update)

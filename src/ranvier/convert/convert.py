@@ -2,116 +2,57 @@
 
 An activation between 0 and a bound becomes a spike rate between 0 and 1 (Diehl et al., "Fast-classifying,
 high-accuracy spiking deep networks through weight and threshold balancing", IJCNN 2015). The bound is that of the
-Clip the network was trained with or, for a Relu, a high percentile of what calibration pictures cause, since the
+Clip the network was trained with or, for a Relu, a high percentile of what calibration samples cause, since the
 largest value would make every other rate too small; reset is by subtraction, so nothing above the threshold is lost
 (Rueckauer et al., "Conversion of Continuous-Valued Deep Networks to Efficient Event-Driven Networks for Image
 Classification", Frontiers in Neuroscience 2017). Membranes start at half the threshold, which turns the floor of
 counting spikes into rounding and makes the expected error zero (Bu et al., "Optimal ANN-SNN Conversion for
 High-accuracy and Ultra-low-latency Spiking Neural Networks", ICLR 2022).
 
-With lambda the bound of a layer (1 for the input), s the scale of a channel and W, b the layer's weights and bias:
-
-    w = round(W * lambda_before / s)     theta = lambda / s, whole     bias = round(b / s)     v_init = theta // 2
-
-The input neurons are the rate encoder: theta is the largest pixel value, and the picture is their bias. The last
-layer does not spike: after T steps its membranes are T / s times the logits, with one s for all classes.
+The input neurons are the rate encoder: theta is the largest input value, and the sample is their bias. What else the values
+of a sample mean (`inputs`) is in the weights and the bias of the first layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..frontends.conventional import Clip, Conventional, DenseLayer
+from ..files.samples import Samples
+from ..frontends.conventional import Answer, Conventional, Floats
 from ..model.errors import RanvierError
-from ..model.limits import Ints
 from ..model.network.headroom import input_bounds, prove_headroom
 from ..model.network.levels import schedule
 from ..model.network.network import Network
-from ..model.network.population import Population
-from ..model.network.projection import Projection
-from ..model.network.semantics import Semantics
-from .quantise import Floats, quantise_channels, quantise_thresholds, quantise_to
+from .advice import Settings, Trials, advise
+from .answer import answer_json, decide_answer
+from .bounds import hidden_bounds, needs_samples, silent_layers
+from .inputs import InputMapping
+from .measure import Measured, Yardstick, reported_ticks
+from .network import Quantised, Quantiser
+from .report import AccuracyReport, ConversionReport, LayerReport
+from .samples import as_samples, better_inputs, input_values, range_note
+from .simulate import Trace, float_layers, integer_layers, simulate, simulation_cost
 
 __all__ = ["Conversion", "ConversionReport", "LayerReport", "convert", "readout_to_logits"]
 
 #: Called with the parts done and the parts there are.
 Progress = Callable[[int, int], None]
 
-#: Calibration pictures that are used; the first ones.
-_PICTURES = 2000
-_BATCH = 250
-#: Half of the state word is kept for what arrives in one tick, half for the membrane; and the membrane shall have
-#: room for this many thresholds on either side of 0.
-_THRESHOLDS = 4
-_SEMANTICS = Semantics(strict=False, reset="subtract")
-
-
-@dataclass(frozen=True)
-class LayerReport:
-    """How far one layer is from the conventional one.
-
-    name, neurons, bound
-        The layer, its size, and lambda: the activation that one spike in every step stands for (1 for the readout).
-    weight_error
-        RMS of the weights' change by quantisation over the RMS of the weights.
-    activation_error, conversion_error, quantisation_error
-        Mean absolute differences over calibration pictures and neurons, over the mean absolute value of the
-        conventional activation (of the logits in the last layer): quantised spikes against the conventional network;
-        float-weight spikes against the conventional network; quantised against float-weight spikes. Errors of
-        earlier layers are in them. None without calibration.
-    saturated
-        Share of activations above the bound, which a rate cannot show. None without calibration.
-    """
-
-    name: str
-    neurons: int
-    bound: float
-    weight_error: float
-    activation_error: float | None = None
-    conversion_error: float | None = None
-    quantisation_error: float | None = None
-    saturated: float | None = None
-
-
-@dataclass(frozen=True)
-class ConversionReport:
-    """What the conversion cost, layer by layer, at ``steps`` steps; ``notes`` are sentences for the user."""
-
-    steps: int
-    weight_bits: int
-    layers: tuple[LayerReport, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def worst(self) -> str:
-        """Name of the layer with the largest activation error or, without calibration, weight error."""
-        def error(layer: LayerReport) -> float:
-            return layer.weight_error if layer.activation_error is None else layer.activation_error
-        return max(self.layers, key=error).name
-
-    @staticmethod
-    def header() -> tuple[str, ...]:
-        """Titles of the columns of `rows`."""
-        return ("layer", "neurons", "bound", "weight error", "activation error", "from conversion",
-                "from quantisation", "saturated")
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """The layers as text, for a table; errors in percent, "-" where there was no calibration."""
-        def percent(value: float | None) -> str:
-            return "-" if value is None else f"{100 * value:.2f} %"
-        return [(layer.name, str(layer.neurons), f"{layer.bound:.4g}", *map(percent, (
-            layer.weight_error, layer.activation_error, layer.conversion_error, layer.quantisation_error,
-            layer.saturated))) for layer in self.layers]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as plain JSON values, ``worst`` included."""
-        return {"steps": self.steps, "weight_bits": self.weight_bits, "worst": self.worst,
-                "layers": [asdict(layer) for layer in self.layers], "notes": list(self.notes)}
+#: Calibration samples that are used; the first ones.
+_SAMPLES = 2000
+#: Multiply-adds that one simulation may take, a few seconds; and the samples that it takes at least.
+_WORK = 8_000_000_000
+_FEWEST = 100
+#: A membrane of the readout that comes within this share of its bound is worth a word.
+_NEAR = 0.95
+#: Parts of the progress: quantisation, simulation, trials of other settings.
+_PARTS = (40, 40, 20)
 
 
 @dataclass(frozen=True)
@@ -121,69 +62,64 @@ class Conversion:
     network: Network
     report: ConversionReport
 
-
-@dataclass(frozen=True, eq=False)
-class _Spiking:
-    """A layer as `_simulate` runs it: floats or whole numbers in float64; ``theta`` None in the readout."""
-
-    weight: Floats
-    bias: Floats
-    theta: Floats | None
-    v_init: Floats
-    v_min: float = -np.inf
-    v_max: float = np.inf
+    def __repr__(self) -> str:
+        accuracy = self.report.accuracy
+        found = "" if accuracy is None else f", {accuracy.measure} {accuracy.shown(accuracy.spiking[self.report.steps])}"
+        return f"Conversion({self.report.steps} steps{found}; {self.network!r})"
 
 
-def convert(conventional: Conventional, *, steps: int, calibration: npt.ArrayLike | None = None, weight_bits: int = 4,
-            state_bits: int = 16, input_bits: int = 8, percentile: float = 99.9,
-            progress: Progress | None = None) -> Conversion:
+def convert(conventional: Conventional | str | os.PathLike[str], *, steps: int, calibration: npt.ArrayLike | Samples | None = None,
+            labels: npt.ArrayLike | None = None, weight_bits: int = 4, state_bits: int = 16, input_bits: int = 8,
+            percentile: float = 99.9, input_range: Sequence[float] | None = None, mean: npt.ArrayLike | None = None,
+            std: npt.ArrayLike | None = None, answer: str | None = None, progress: Progress | None = None) -> Conversion:
     """Turn ``conventional`` into a spiking network of integers, with proof of its headroom and a report.
 
+    conventional
+        The network, or the ONNX file that it is in.
     steps
-        Steps for which the report is made, 1 to 65535; the network itself runs for any number.
+        Steps for which the report is made and for which the readout has room, 1 to 65535; the network itself runs for any
+        number.
     calibration
-        Pictures (n, input size), integers 0 to 2**input_bits - 1; needed if a layer has a Relu. The first 2,000 are
-        used.
+        Samples (n, input size); needed if a layer has a Relu. As in files, integers are 0 to 2**input_bits - 1, floats and
+        bool 0 to 1, or all lie in ``input_range``. The first 2,000 are used.
+    labels
+        What the samples are, (n,): then the report has accuracies. `Samples` bring their own.
     weight_bits, state_bits, input_bits
         The number format, as in `Network`.
     percentile
-        The bound of a Relu: above 50, at most 100.
+        The bound of a Relu, a percentile of the activations that are not 0: above 50, at most 100.
+    input_range, mean, std
+        What the values of samples mean to the conventional network; see `InputMapping`. Runs of the network map samples alike.
+    answer
+        "class", "binary" or "value", where the file does not say what the outputs mean; see `Answer`.
 
     Raises `RanvierError` where an argument is out of range, a Relu has no calibration, or the state word is too
     narrow for the weights.
     """
-    if type(steps) is not int or not 1 <= steps <= 65535:
-        raise RanvierError(f"steps: {steps}; it must be 1 to 65535")
-    if not 50 < percentile <= 100:
-        raise RanvierError(f"percentile: {percentile}; it must be above 50 and at most 100")
-    if type(state_bits) is not int or type(input_bits) is not int or not (
-            12 <= state_bits <= 32 and 1 <= input_bits <= min(16, state_bits - 2)):
-        raise RanvierError(
-            f"state_bits {state_bits} and input_bits {input_bits}: state bits must be 12 to 32, "
-            "input bits 1 to 16 and at least 2 fewer than state bits; change one of them")
-    pictures = None if calibration is None else _pictures(calibration, conventional.input_size, input_bits)
-    count = 0 if pictures is None else -(-len(pictures) // _BATCH)
-    total, done = len(conventional.layers) + 2 * count, 0
-
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, total)
-
-    bounds = _bounds(conventional, pictures, (1 << input_bits) - 1, percentile)
-    quantised = []
-    for layer, before, bound in zip(conventional.layers, [1.0, *bounds], [*bounds, None], strict=True):
-        quantised.append(_quantise(layer, before, bound, weight_bits, state_bits))
-        advance()
-    network = _network(conventional, quantised, bounds, steps, (state_bits, weight_bits, input_bits))
-    prove_headroom(network)
-    schedule(network)
-    reports = _weight_errors(conventional, quantised, bounds)
-    if pictures is not None:
-        reports = _activation_errors(conventional, network, bounds, pictures, steps, reports, advance)
-    notes = (*conventional.notes, *_readout_note(network, steps))
-    return Conversion(network, ConversionReport(steps, weight_bits, tuple(reports), notes))
+    settings = _settings(steps, percentile, weight_bits, state_bits, input_bits)
+    source = _conventional(conventional)
+    mapping = InputMapping.of(source.input_size, input_range, mean, std)
+    folded = mapping.fold(source)
+    samples = None if calibration is None else as_samples(calibration, labels, source.input_size)
+    measured = None if samples is None else _measured(samples, mapping, input_bits)
+    answer_is, answer_notes = decide_answer(folded, answer, None if measured is None else measured.labels)
+    notes = [*source.notes, *answer_notes]
+    if samples is not None:
+        notes += range_note(samples, mapping, input_bits)
+    run = _Run(folded, settings, answer_is, mapping, measured, _Bar(progress))
+    network, bounds, quantised = run.network()
+    notes += run.notes_of_layers(network)
+    reports = _weight_errors(folded, quantised, bounds)
+    report = ConversionReport(settings.steps, weight_bits, tuple(reports))
+    if run.yardstick is not None and measured is not None:
+        report, found = run.measure(network, bounds, report)
+        notes += [*run.yardstick.notes, *found]
+        if samples is not None and run.yardstick.measure == "accuracy":
+            notes += better_inputs(source, run.yardstick.answer, samples, mapping, input_bits, _SAMPLES)
+    else:
+        notes += _unmeasured(network, settings.steps)
+    run.bar.end()
+    return Conversion(network, replace(report, notes=tuple(notes)))
 
 
 def readout_to_logits(network: Network, membranes: npt.ArrayLike, steps: int) -> Floats:
@@ -194,100 +130,161 @@ def readout_to_logits(network: Network, membranes: npt.ArrayLike, steps: int) ->
     return np.asarray(membranes, np.float64) * (scale / steps)
 
 
-def _pictures(calibration: npt.ArrayLike, size: int, input_bits: int) -> Ints:
-    array = np.asarray(calibration)
-    top = (1 << input_bits) - 1
-    if array.dtype.kind not in "iu" or array.ndim != 2 or array.shape[1] != size or not len(array):
+# Arguments
+
+
+def _settings(steps: int, percentile: float, weight_bits: int, state_bits: int, input_bits: int) -> Settings:
+    numbers: dict[str, Any] = {"steps": steps, "weight_bits": weight_bits, "state_bits": state_bits, "input_bits": input_bits}
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise RanvierError(f"{name}: {value!r}; it must be a whole number")
+        numbers[name] = int(value)
+    if not 1 <= numbers["steps"] <= 65535:
+        raise RanvierError(f"steps: {steps}; it must be 1 to 65535")
+    if isinstance(percentile, (str, bytes)) or not 50 < percentile <= 100:
+        raise RanvierError(f"percentile: {percentile}; it must be above 50 and at most 100")
+    if not (12 <= numbers["state_bits"] <= 32 and 1 <= numbers["input_bits"] <= min(16, numbers["state_bits"] - 2)):
         raise RanvierError(
-            f"calibration: {array.dtype} of shape {array.shape}; it must be integers of shape (n, {size}): reshape it")
-    if int(array.min()) < 0 or int(array.max()) > top:
-        raise RanvierError(f"calibration: values from {array.min()} to {array.max()}; they must be 0 to {top}")
-    return array[:_PICTURES].astype(np.int64)
+            f"state_bits {state_bits} and input_bits {input_bits}: state bits must be 12 to 32, "
+            "input bits 1 to 16 and at least 2 fewer than state bits; change one of them")
+    return Settings(**numbers, percentile=float(percentile))
 
 
-def _bounds(conventional: Conventional, pictures: Ints | None, top: int, percentile: float) -> list[float]:
-    """Lambda of each hidden layer."""
-    hidden = conventional.layers[:-1]
-    open_ended = [layer.name for layer in hidden if not isinstance(layer.activation, Clip)]
-    if open_ended and pictures is None:
-        raise RanvierError(
-            f"layer {open_ended[0]}: a Relu has no upper bound; give pictures with --calibrate, or train with Clip")
-    reached = conventional.preactivations(pictures / top) if open_ended and pictures is not None else []
-    bounds = []
-    for index, layer in enumerate(hidden):
-        if isinstance(layer.activation, Clip):
-            bounds.append(layer.activation.upper)
-            continue
-        bound = float(np.percentile(np.maximum(reached[index], 0), percentile))
-        # A layer that calibration leaves silent spikes never, whatever its threshold.
-        bounds.append(bound if bound > 1e-15 else 1.0)
-    return bounds
+def _conventional(given: Conventional | str | os.PathLike[str]) -> Conventional:
+    if isinstance(given, Conventional):
+        return given
+    if isinstance(given, (str, os.PathLike)):
+        from ..frontends.onnx import load_onnx
+        return load_onnx(given)
+    raise RanvierError(f"convert: a {type(given).__name__} is no network; give what load_onnx gives, or the file's name")
 
 
-@dataclass(frozen=True, eq=False)
-class _Quantised:
-    """Integers of a layer; ``theta`` is None in the readout, whose ``scale`` is then the same for all."""
-
-    weight: Ints
-    bias: Ints
-    theta: Ints | None
-    scale: Floats
+def _measured(samples: Samples, mapping: InputMapping, input_bits: int) -> Measured:
+    values = input_values(samples, mapping, input_bits, _SAMPLES)
+    return Measured(values.astype(np.int64), None if samples.labels is None else samples.labels[:_SAMPLES], (1 << input_bits) - 1)
 
 
-def _quantise(layer: DenseLayer, before: float, bound: float | None, weight_bits: int, state_bits: int) -> _Quantised:
-    half = (1 << state_bits - 2) - 1
-    weight = layer.weight * before
-    if bound is not None:
-        return _Quantised(*quantise_thresholds(
-            weight, layer.bias, bound, weight_bits, most_theta=half // _THRESHOLDS, most_input=half))
-    # The bias has no part in the search: it can be as wide as the state word, and rounding it costs half a unit.
-    integers, scale = quantise_channels(weight, weight_bits, common=True)
-    for _ in range(64):
-        offset = np.rint(layer.bias / scale)
-        reach = np.maximum(np.maximum(integers, 0).sum(axis=0) + np.maximum(offset, 0),
-                           np.maximum(-integers, 0).sum(axis=0) - np.minimum(offset, 0))
-        if float(reach.max()) <= half:
-            break
-        # Coarser, until a step's contributions fit; the report shows what it costs.
-        scale = scale * max(1.05, float(reach.max()) / half)
-        integers = quantise_to(weight, scale, weight_bits)
-    return _Quantised(integers, np.clip(offset, -(1 << 31), (1 << 31) - 1).astype(np.int64), None, scale)
+@dataclass
+class _Bar:
+    """Progress in percent, in steps of one."""
+
+    report: Progress | None
+    done: int = 0
+
+    def part(self, index: int) -> Callable[[float], None]:
+        """What a part of the work is told the share of it that is done."""
+        start = sum(_PARTS[:index])
+        return lambda share: self._to(start + int(min(share, 1.0) * _PARTS[index]))
+
+    def end(self) -> None:
+        """All is done."""
+        self._to(sum(_PARTS))
+
+    def _to(self, percent: int) -> None:
+        while self.done < percent:
+            self.done += 1
+            if self.report is not None:
+                self.report(self.done, sum(_PARTS))
 
 
-def _network(conventional: Conventional, quantised: list[_Quantised], bounds: list[float], steps: int,
-             bits: tuple[int, int, int]) -> Network:
-    """The network with membranes as wide as headroom allows."""
-    state_bits, weight_bits, input_bits = bits
-    top, high = (1 << input_bits) - 1, (1 << state_bits - 1) - 1
-    source = Population("input", (1, 1, conventional.input_size), "input",
-                        {"theta": top, "v_init": top // 2, "v_min": 0, "v_max": top}, _SEMANTICS)
-    populations, projections = [source], []
-    for layer, integers in zip(conventional.layers, quantised, strict=True):
-        theta = integers.theta
-        most = 1 if theta is None else int(theta.max())
-        rise = np.maximum(integers.weight, 0).sum(axis=0) + np.maximum(integers.bias, 0)
-        fall = np.maximum(-integers.weight, 0).sum(axis=0) - np.minimum(integers.bias, 0)
-        # One pair of bounds for the population, so that its neurons share a parameter row. Where the widest is
-        # narrower than a threshold the proof of headroom shall fail and say so.
-        parameters: dict[str, int | Ints] = {
-            "bias": integers.bias, "v_max": max(high - int(rise.max()), most),
-            "v_min": min(int(fall.max()) - high - 1, -most)}
-        if theta is not None:
-            parameters |= {"theta": theta, "v_init": theta // 2}
-        populations.append(Population(layer.name, (1, 1, layer.bias.size), "li" if theta is None else "if",
-                                      parameters, _SEMANTICS))
-        projections.append(Projection.dense(populations[-2].name, layer.name, integers.weight))
-    info = {
-        "source": conventional.source, "steps": steps,
-        "layers": [{"name": layer.name, "bound": bound, "scales": [float(s) for s in integers.scale]}
-                   for layer, integers, bound in zip(conventional.layers, quantised, [*bounds, 1.0], strict=True)],
-        "readout_scale": float(quantised[-1].scale[0]), "semantics": _SEMANTICS.to_json(),
-    }
-    return Network(tuple(populations), tuple(projections), state_bits, weight_bits, input_bits, info=info)
+# The work
 
 
-def _readout_note(network: Network, steps: int) -> list[str]:
-    """A warning if the readout could reach its bounds within ``steps`` steps."""
+class _Run:
+    """One conversion: what does not change with the settings that are tried, and what was found so far."""
+
+    def __init__(self, conventional: Conventional, settings: Settings, answer: Answer | None, mapping: InputMapping,
+                 measured: Measured | None, bar: _Bar) -> None:
+        self.conventional, self.settings, self.bar = conventional, settings, bar
+        self.measured = measured
+        if measured is None and needs_samples(conventional):
+            hidden_bounds(conventional, None, settings.percentile)    # raises, and names the layer
+        self.reached = None if measured is None else conventional.preactivations(measured.rates)
+        extra: dict[str, Any] = {}
+        if answer is not None and answer != Answer("class"):
+            extra["answer"] = answer_json(answer)
+        if not mapping.plain:
+            extra["input"] = mapping.to_json()
+        few = None if measured is None else self._few(measured)
+        self.yardstick = None if few is None else Yardstick.of(answer, conventional, few)
+        self.trials = Trials(conventional, self.reached, few, self.yardstick, Quantiser(conventional), extra)
+        self.few = few
+
+    def _few(self, measured: Measured) -> Measured:
+        """As many samples as can be simulated in a few seconds."""
+        cost = simulation_cost(float_layers(self.conventional, [1.0] * (len(self.conventional.layers) - 1)))
+        return measured.first(max(_FEWEST, _WORK // (cost * max(reported_ticks(self.settings.steps)))))
+
+    def network(self) -> tuple[Network, list[float], list[Quantised]]:
+        """The network, proved."""
+        told, done = self.bar.part(0), 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            told(done / len(self.conventional.layers))
+        network, bounds, quantised = self.trials.make(self.settings, advance)
+        prove_headroom(network)
+        schedule(network)
+        return network, bounds, quantised
+
+    def notes_of_layers(self, network: Network) -> list[str]:
+        """Layers that no sample activates, and those that quantisation has emptied."""
+        notes = []
+        if self.reached is not None:
+            notes += [f"layer {name}: no calibration sample activates it, so its threshold is a guess and it adds nothing; "
+                      "give samples that do, or check the training" for name in silent_layers(self.conventional, self.reached)]
+        for layer, projection in zip(self.conventional.layers, network.projections, strict=True):
+            if np.any(layer.weight) and not np.any(projection.matrix):
+                notes.append(f"layer {layer.name}: every weight became 0 in {network.weight_bits} bits; use more weight_bits or state_bits")
+        return notes
+
+    def measure(self, network: Network, bounds: list[float], report: ConversionReport) -> tuple[ConversionReport, list[str]]:
+        """``report`` with everything that samples show, and notes on layers that clamp or fall silent."""
+        few, yardstick, steps = self.few, self.yardstick, self.settings.steps
+        assert few is not None and yardstick is not None
+        told = self.bar.part(1)
+        ticks = reported_ticks(steps)
+        integers = simulate(few.samples, few.top, integer_layers(network), ticks, steps, lambda n: told(0.6 * n / len(few.samples)))
+        floats = simulate(few.samples, few.top, float_layers(self.conventional, bounds), [steps], steps,
+                          lambda n: told(0.6 + 0.4 * n / len(few.samples)))
+        scale = float(network.info["readout_scale"])
+        accuracy = AccuracyReport(yardstick.measure, len(few.samples), yardstick.conventional, {
+            tick: yardstick.figure(readouts * (scale / tick)) for tick, readouts in integers.readouts.items()})
+        layers = _activation_errors(self.conventional, bounds, few, steps, (integers, floats), scale, list(report.layers))
+        notes = self._silenced(integers) + self._clamped(network, integers)
+        loss = yardstick.loss(integers.readouts[steps] * (scale / steps))
+        advice = advise(self.trials, self.settings, loss, accuracy, self.bar.part(2))
+        return replace(report, layers=tuple(layers), accuracy=accuracy, advice=tuple(advice)), notes
+
+    def _silenced(self, trace: Trace) -> list[str]:
+        """Layers that are active in the conventional network, and silent after quantisation."""
+        assert self.reached is not None
+        silent = silent_layers(self.conventional, self.reached)
+        notes = [f"layer {layer.name}: no neuron spikes in {self.settings.steps} steps on calibration samples, though the conventional "
+                 "layer is active; use more steps, more weight_bits or a lower percentile"
+                 for layer, rates in zip(self.conventional.layers, trace.rates, strict=False)
+                 if layer.name not in silent and not np.any(rates)]
+        last = trace.readouts[self.settings.steps]
+        if len(last) > 1 and np.all(last == last[0]):
+            notes.append(f"layer {self.conventional.layers[-1].name}: its readout is the same for every calibration sample")
+        return notes
+
+    def _clamped(self, network: Network, trace: Trace) -> list[str]:
+        """A word if calibration samples bring the readout's membranes to their bounds, or near."""
+        readout, steps = network.readouts[0], self.settings.steps
+        v_max, v_min = (int(network.parameter(readout, name)[0]) for name in ("v_max", "v_min"))
+        count, mend = int(trace.clamped[-1].sum()), "use more state_bits" + (" or fewer steps" if steps > 1 else "")
+        if count:
+            return [f"{readout.name}: in {count} of {len(trace.clamped[-1])} calibration samples a clamp changes its membranes within "
+                    f"{steps} steps; {mend}"]
+        if max(float(trace.highest.max()) / v_max, float(trace.lowest.min()) / v_min) > _NEAR:
+            return [f"{readout.name}: calibration samples bring its membranes near their bounds within {steps} steps; {mend}"]
+        return []
+
+
+def _unmeasured(network: Network, steps: int) -> list[str]:
+    """Without samples only the proof is known: a word if the readout could reach its bounds within ``steps`` steps."""
     readout = network.readouts[0]
     positive, negative = input_bounds(network, readout)
     bias = network.parameter(readout, "bias")
@@ -297,14 +294,14 @@ def _readout_note(network: Network, steps: int) -> list[str]:
                int(-network.parameter(readout, "v_min").max()) // max(down, 1))
     if steps <= room:
         return []
-    return [f"{readout.name}: its membranes are certain not to be clamped for {room} steps only; "
-            f"watch the clamp counter or use more than {network.state_bits} state bits"]
+    return [f"{readout.name}: without calibration samples its membranes are certain not to be clamped for {room} steps only; "
+            "give samples with calibration=, so that its scale leaves room, and watch the clamp counter"]
 
 
-# The report
+# Errors of the layers
 
 
-def _weight_errors(conventional: Conventional, quantised: list[_Quantised], bounds: list[float]) -> list[LayerReport]:
+def _weight_errors(conventional: Conventional, quantised: list[Quantised], bounds: list[float]) -> list[LayerReport]:
     reports = []
     for layer, integers, before, bound in zip(
             conventional.layers, quantised, [1.0, *bounds], [*bounds, 1.0], strict=True):
@@ -315,74 +312,20 @@ def _weight_errors(conventional: Conventional, quantised: list[_Quantised], boun
     return reports
 
 
-def _simulate(pictures: Ints, top: int, layers: list[_Spiking], steps: int) -> list[Floats]:
-    """Mean spikes a step of each hidden layer, and the readout's membranes over the steps; (n, n_out) each.
-
-    The spikes are those of the integer model; nothing here is counted or recorded, so a batch is a few products.
-    """
-    drive = pictures.astype(np.float64)
-    encoder = np.full_like(drive, top // 2)
-    states = [np.broadcast_to(layer.v_init, (len(drive), layer.bias.size)).copy() for layer in layers]
-    sums = [np.zeros_like(state) for state in states]
-    for _ in range(steps):
-        encoder += drive
-        spikes = (encoder >= top).astype(np.float64)
-        encoder -= spikes * top
-        for state, total, layer in zip(states, sums, layers, strict=True):
-            state += spikes @ layer.weight + layer.bias
-            if layer.theta is not None:
-                spikes = (state >= layer.theta).astype(np.float64)
-                state -= spikes * layer.theta
-                total += spikes
-            np.clip(state, layer.v_min, layer.v_max, out=state)
-    return [total / steps for total in sums[:-1]] + [states[-1] / steps]
-
-
-def _float_layers(conventional: Conventional, bounds: list[float]) -> list[_Spiking]:
-    """The network as spikes with float weights and unbounded membranes: conversion without quantisation."""
-    return [_Spiking(layer.weight * before, layer.bias, None if bound is None else np.array(bound),
-                     np.array(0.0 if bound is None else bound / 2))
-            for layer, before, bound in zip(conventional.layers, [1.0, *bounds], [*bounds, None], strict=True)]
-
-
-def _integer_layers(network: Network) -> list[_Spiking]:
-    """The quantised network; its whole numbers are far below 2**53, so float64 is exact."""
-    layers = []
-    for population, projection in zip(network.populations[1:], network.projections, strict=True):
-        value = {name: network.parameter(population, name).astype(np.float64)
-                 for name in ("bias", "theta", "v_init", "v_min", "v_max")}
-        layers.append(_Spiking(projection.matrix.astype(np.float64), value["bias"],
-                               value["theta"] if population.spiking else None, value["v_init"],
-                               float(value["v_min"][0]), float(value["v_max"][0])))
-    return layers
-
-
-def _activation_errors(conventional: Conventional, network: Network, bounds: list[float], pictures: Ints, steps: int,
-                       reports: list[LayerReport], advance: Callable[[], None]) -> list[LayerReport]:
-    """``reports`` with the errors of activations, from running both kinds of network on the pictures."""
-    top = (1 << network.input_bits) - 1
-    floats, integers = _float_layers(conventional, bounds), _integer_layers(network)
-    depth = len(reports)
-    # Sums of |activation|, of the three differences, and of activations above the bound.
-    sums = np.zeros((depth, 5))
-    for start in range(0, len(pictures), _BATCH):
-        batch = pictures[start:start + _BATCH]
-        before = conventional.preactivations(batch / top)
-        float_rates = _simulate(batch, top, floats, steps)
-        advance()
-        integer_rates = _simulate(batch, top, integers, steps)
-        advance()
-        for index, layer in enumerate(conventional.layers):
-            wanted, hidden = layer.activate(before[index]), index < depth - 1
-            loose = float_rates[index] * (bounds[index] if hidden else 1.0)
-            exact = integer_rates[index] * (bounds[index] if hidden else float(network.info["readout_scale"]))
-            above = float(np.sum(before[index] > bounds[index])) if hidden else 0.0
-            parts = (wanted, exact - wanted, loose - wanted, exact - loose)
-            sums[index] += [*(float(np.abs(part).sum()) for part in parts), above]
+def _activation_errors(conventional: Conventional, bounds: list[float], measured: Measured, steps: int, traces: tuple[Trace, Trace],
+                       scale: float, reports: list[LayerReport]) -> list[LayerReport]:
+    """``reports`` with the errors of activations, from both kinds of network on the samples."""
+    before = conventional.preactivations(measured.rates)
+    integers, floats = ([*trace.rates, trace.readouts[steps] / steps] for trace in traces)
     found = []
-    for index, (report, (size, *differences, above)) in enumerate(zip(reports, sums, strict=True)):
-        total, conversion, quantisation = (float(d / size) if size > 0 else float(d) for d in differences)
-        found.append(replace(
-            report, activation_error=total, conversion_error=conversion, quantisation_error=quantisation,
-            saturated=float(above) / (len(pictures) * report.neurons) if index < depth - 1 else None))
+    for index, (layer, report) in enumerate(zip(conventional.layers, reports, strict=True)):
+        hidden = index < len(reports) - 1
+        wanted = layer.activate(before[index])
+        loose = floats[index] * (bounds[index] if hidden else 1.0)
+        exact = integers[index] * (bounds[index] if hidden else scale)
+        size = float(np.abs(wanted).sum())
+        total, conversion, quantisation = (float(np.abs(part).sum()) / (size or 1.0)
+                                           for part in (exact - wanted, loose - wanted, exact - loose))
+        found.append(replace(report, activation_error=total, conversion_error=conversion, quantisation_error=quantisation,
+                             saturated=float(np.mean(before[index] > bounds[index])) if hidden else None))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -31,6 +32,8 @@ __all__ = ["Device", "simulation_config"]
 #: What devices open at: the usual rate, and that of boards with a slow adapter. At others one may have been left by a program that
 #: died, if its adapter cannot send a break.
 _FIRST_RATES = (1_000_000, 115_200)
+#: A port that talks all the time is given up after so many seconds, shared by the rates that are tried.
+_MOST_SECONDS = 10.0
 _TARGETS = "golden:, rtl: or serial:PORT"
 
 
@@ -216,15 +219,22 @@ def _open_simulation(config: DeviceConfig, baud: int | None, timeout: float | No
 
 
 def _open_serial(name: str, baud: int | None, timeout: float | None) -> LinkBackend:
-    """The device is asked at its first rate, and then at others, in case that a break does not reach it."""
+    """The device is asked at its first rate, and then at others, in case that a break does not reach it.
+
+    Bytes that are no answer are listened to for `_MOST_SECONDS` in all, an equal share of what is left at each rate.
+    """
     heard = False
-    for rate in dict.fromkeys([*_FIRST_RATES, *([baud] if baud else []), *RATES]):
+    rates = list(dict.fromkeys([*_FIRST_RATES, *([baud] if baud else []), *RATES]))
+    end = time.monotonic() + _MOST_SECONDS
+    for place, rate in enumerate(rates):
+        now = time.monotonic()
+        until = now + max(0.0, end - now) / (len(rates) - place)
         port = SerialPort(name, rate)
         try:
             if rate in _FIRST_RATES:
                 port.write(bytes([FLAG, FLAG]))     # ends what a program that died had begun
                 port.send_break(BREAK_SECONDS)
-            return LinkBackend(port, rate=baud, silence=timeout)
+            return LinkBackend(port, rate=baud, silence=timeout, until=until)
         except NoAnswer as error:
             heard = heard or error.heard
         except RanvierError as error:

@@ -35,7 +35,7 @@ class InputLoader:
 
     def requests(self, picture: int, step: int = 0) -> list[Request]:
         """The values of a picture; of one of its steps, where they change from step to step."""
-        if not len(self._sets):
+        if not self._sets.size:    # a network without inputs
             return []
         writes = self._sets[(picture - self._first) * self._steps + step]
         if not self._bits:

@@ -6,7 +6,7 @@ from ..model.errors import RanvierError
 from ..model.fabric.device_config import DIVISOR_BITS, LEAST_DIVISOR
 from ..model.link.identity import Identity
 from ..model.link.protocol import LinkMemory, Register, link_address
-from .session import NoAnswer, Session
+from .session import NoAnswer, Session, TakenOver
 
 __all__ = ["BREAK_SECONDS", "RATES", "TOLERANCE", "divisor_for", "first_rate", "raise_rate"]
 
@@ -73,6 +73,8 @@ def _change(session: Session, identity: Identity, rate: int) -> bool:
         session.pause(_PAUSE_BITS / first_rate(identity))     # the reply's stop bit must be over before the device changes too
         if session.hello().digest == identity.digest:
             return True
+    except TakenOver:
+        raise
     except (RanvierError, OSError, ValueError):
         pass
     port.baudrate = first_rate(identity)

@@ -47,13 +47,15 @@ class LinkBackend:
         Baud rate to use after the opening one, or None for the highest that both ends can.
     silence
         Seconds, as in `Session`; None: enough for a device with the usual patience.
+    until
+        `time.monotonic` at which a port whose bytes are no answer is given up.
     """
 
-    def __init__(self, port: Port, *, rate: int | None = None, silence: float | None = None) -> None:
+    def __init__(self, port: Port, *, rate: int | None = None, silence: float | None = None, until: float | None = None) -> None:
         self._session = Session(port, silence=silence or _OPENING_SILENCE)
         self._closed = False
         try:
-            self._identity = self._session.hello()
+            self._identity = self._session.hello(until=until)
             self._session.silence = silence or usual_silence(self._identity, port.baudrate)
             raise_rate(self._session, self._identity, rate)
             self._first_rate = first_rate(self._identity)
@@ -205,7 +207,8 @@ class LinkBackend:
         self._closed = True
         port = self._session.port
         try:
-            if abs(port.baudrate / self._first_rate - 1) > TOLERANCE:
+            # A device that another program has taken over is left as that one has it.
+            if not self._session.taken_over and abs(port.baudrate / self._first_rate - 1) > TOLERANCE:
                 if self._sound:
                     self._session.write(link_address(self._config, LinkMemory.REGISTERS, Register.DIVISOR), self._identity.divisor)
                 else:

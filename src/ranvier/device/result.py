@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..convert.samples import as_inputs
 from ..model.errors import RanvierError
 from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
@@ -109,6 +110,10 @@ class Result:
     counters: Counts
     cycles: npt.NDArray[np.int64]
 
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {values.shape}" for name, values in (*self.readouts.items(), *self.spikes.items()))
+        return f"Result({len(self.cycles)} samples; {shown})"
+
     @property
     def counts(self) -> dict[str, npt.NDArray[np.int64]]:
         """Spikes of each neuron of the recorded populations in a picture: int64 (pictures, n)."""
@@ -155,7 +160,7 @@ def make_job(placement: Placement, inputs: Array | Mapping[str, Array], ticks: i
     if not isinstance(inputs, Mapping):
         if len(network.inputs) != 1:
             raise RanvierError(f"run: the network has {len(network.inputs)} input populations; give a dict with an array for each of them")
-        inputs = {network.inputs[0].name: inputs}
+        inputs = {network.inputs[0].name: as_inputs(network, inputs)}
     values, pictures = check_inputs(network, inputs, steps)
     per_step = any(array.ndim == 3 for array in values.values())
     if per_step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TypeVar
@@ -32,8 +33,10 @@ class PortInfo:
 
 
 def known_ports() -> list[PortInfo]:
-    """Ports that exist, in the order of their names."""
-    return sorted((PortInfo(p.device, p.description or "", p.hwid or "") for p in list_ports.comports()), key=lambda p: p.port)
+    """Ports that exist, in the order of their names. Linux also lists ``ttyS`` numbers without hardware; those are left out."""
+    found = [PortInfo(p.device, p.description or "", p.hwid or "") for p in list_ports.comports()]
+    ghost = re.compile(r"/dev/ttyS\d+")
+    return sorted((p for p in found if not (ghost.fullmatch(p.port) and p.hardware in ("", "n/a"))), key=lambda p: p.port)
 
 
 class SerialPort:

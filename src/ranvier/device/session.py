@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import struct
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..model.errors import RanvierError
+from ..model.fabric.device_config import DIVISOR_BITS, LEAST_DIVISOR
 from ..model.fabric.image import split_address
+from ..model.link.addresses import addresses_of, unit_kinds
 from ..model.link.identity import IDENTITY_WORDS, Identity, parse_identity
 from ..model.link.protocol import (
     CRC_BYTES,
@@ -20,15 +24,21 @@ from ..model.link.protocol import (
     MOST_PAYLOAD,
     MOST_READ,
     MOST_WRITE,
+    SESSION_BYTES,
     Command,
+    Frame,
+    LinkMemory,
+    Register,
     Status,
     encode,
     frame,
+    link_address,
     unescape,
+    values_per_write,
 )
 from .port import Port
 
-__all__ = ["NoAnswer", "Reply", "Request", "Session", "Words", "read_request", "write_requests"]
+__all__ = ["NoAnswer", "Reply", "Request", "Session", "TakenOver", "Words", "read_request", "write_requests"]
 
 Words = npt.NDArray[np.uint32]
 
@@ -55,6 +65,14 @@ class NoAnswer(RanvierError):
         self.heard = heard
 
 
+class TakenOver(RanvierError):
+    """Another program has said hello to the device since this session began."""
+
+    def __init__(self) -> None:
+        super().__init__("link: another program has taken this device over since; only one can use it at a time: close that one, then "
+                         "open the device again and load the network")
+
+
 @dataclass(frozen=True)
 class Request:
     """A command: its payload, and the number of words that its reply has. ``take`` is called with them."""
@@ -68,6 +86,14 @@ class Request:
     def size(self) -> int:
         """Bytes that it takes up in the device's buffer."""
         return HEADER_BYTES + len(self.payload) + CRC_BYTES
+
+    def addresses(self, each: int) -> int:
+        """Addresses that it reaches, where a value command puts ``each`` values at one."""
+        if self.command == Command.READ:
+            return int(struct.unpack_from("<H", self.payload, 4)[0])
+        data = len(self.payload) - 4
+        values = {Command.WRITE_8: data, Command.WRITE_4: 2 * data, Command.WRITE_1: 8 * data}
+        return values[self.command] // each if self.command in values else data // 4
 
     def __str__(self) -> str:
         if len(self.payload) < 4:
@@ -116,8 +142,8 @@ class _Frames:
         self._piece.clear()
         self.noise = 0
 
-    def feed(self, data: bytes) -> list[tuple[int, int, bytes]]:
-        """The good frames that ``data`` completes: sequence number, status, payload."""
+    def feed(self, data: bytes) -> list[Frame]:
+        """The good frames that ``data`` completes."""
         found = []
         self.noise += len(data)
         first, *more = data.split(bytes([FLAG]))
@@ -148,6 +174,7 @@ class _Window:
     sent: int = 0       # of the first ones, sent at some time: the device may have executed them
     probing: bool = False   # after a silence one frame goes first, to see what the device has done
     doubled: bool = False   # a frame was sent again although the device may still have the first copy in its buffer
+    error: RanvierError | None = None     # of a request that must not be sent; those before it are completed first
 
 
 class Session:
@@ -155,18 +182,27 @@ class Session:
 
     silence
         Seconds without a byte after which something is taken to be lost. It must be longer than the device's patience.
+    rng
+        Where session and sequence numbers are drawn from; by default the system's, so that no two programs draw the same.
 
-    ``retries`` counts frames that were sent again, ``lost_replies`` those whose reply never came, ``bad_replies`` what was
-    received and was not a good frame.
+    The session ends, with `TakenOver`, when another program says hello: what was acknowledged was executed.
+
+    ``retries`` counts frames that were sent again, ``lost_replies`` those whose reply never came, ``bad_replies`` what was received and was
+    not a good frame.
     """
 
-    def __init__(self, port: Port, *, silence: float = 1.0) -> None:
+    def __init__(self, port: Port, *, silence: float = 1.0, rng: random.Random | None = None) -> None:
         self.port = port
         self.buffer_bytes = _LEAST_BUFFER
         self.retries = 0
         self.lost_replies = 0
         self._frames = _Frames()
-        self._replies: deque[tuple[int, int, bytes]] = deque()
+        self._replies: deque[Frame] = deque()
+        self._rng = rng or random.SystemRandom()
+        self._number = -1           # of the session
+        self._identity: Identity | None = None     # of the device that the session is with
+        self._reach: Mapping[str, Mapping[int, int]] = {}     # of its memories, as in `addresses_of`
+        self._taken_over = False
         self._heard = False         # whether any byte has come
         self._base = 0              # sequence number of the first unanswered frame
         self.silence = silence
@@ -193,19 +229,28 @@ class Session:
 
     # Beginning
 
-    def hello(self, attempts: int = 2) -> Identity:
-        """Begin a session: every earlier one, also of another program, is over. Raises `NoAnswer`."""
-        self._heard = False
+    def hello(self, attempts: int = 2, until: float | None = None) -> Identity:
+        """Begin a session: every earlier one, also of another program, is over.
+
+        Raises `NoAnswer`, where bytes come without end at `time.monotonic` ``until``; and `TakenOver` where the session that this one
+        would follow has been: a program that was told so does not take the device back.
+        """
+        if self._taken_over:
+            raise TakenOver
+        self._heard, self._identity = False, None
         for _ in range(attempts):
             self.port.reset_input_buffer()
             self._frames.forget()
             self._replies.clear()
-            sequence = self._base = (self._base + 64) & 0xFF    # no frame that is on its way has this number
+            self._number = _other(self._rng, 8 * SESSION_BYTES, self._number)
+            sequence = self._base = self._rng.getrandbits(8)
             # Flags end whatever a program that died had begun to send.
-            self._send(bytes([FLAG, FLAG]) + encode(frame(sequence, Command.HELLO)))
-            for found, status, payload in self._until_silence():
-                if found == sequence and status == Status.OK:
-                    return self._welcome(sequence, payload)
+            self._send(bytes([FLAG, FLAG]) + encode(frame(sequence, Command.HELLO, self._number)))
+            for found in self._until_silence(until):
+                if found[:3] == (sequence, Status.OK, self._number):
+                    return self._welcome(sequence, found.payload)
+            if self._heard and until is not None and time.monotonic() > until:
+                break
         raise NoAnswer(self._heard, self.port.baudrate)
 
     def _welcome(self, sequence: int, payload: bytes) -> Identity:
@@ -214,6 +259,7 @@ class Session:
         identity = parse_identity([int(word) for word in np.frombuffer(payload, "<u4")])
         self.buffer_bytes = max(_LEAST_BUFFER, min(identity.buffer_bytes, 1 << 16))
         self._base = (sequence + 1) & 0xFF
+        self._identity, self._reach = identity, addresses_of(identity.fabric, identity.record_depth)
         return identity
 
     # Commands
@@ -223,7 +269,8 @@ class Session:
 
         Each is executed once; a read's reply that was lost, when later commands have been executed, has None as its words.
         ``busy`` is called when the device has refused a command as busy, which is then sent again; it may use the session.
-        Use it to the end: nothing else may use the session before.
+        Use it to the end: nothing else may use the session before. Raises `RanvierError`, when those before it are done, for a request
+        that reaches behind a memory or gives a register what it does not take: it is not sent.
         """
         source = iter(requests)
         window = _Window(deque())
@@ -231,6 +278,8 @@ class Session:
         while True:
             self._fill(window, source)
             if not window.items:
+                if window.error is not None:
+                    raise window.error
                 return
             if still >= _ATTEMPTS or strays > _MOST_STRAYS:
                 raise RanvierError(f"link: {window.items[0]} got no good answer in {still or strays} attempts; check the cable, "
@@ -240,10 +289,9 @@ class Session:
             if reply is None:
                 self._after_silence(window)
                 continue
-            sequence, status, payload = reply
-            place = (sequence - self._base) & 0xFF
-            if place >= window.sent:
-                strays, still = strays + 1, still - 1    # to a frame that had been answered
+            place, status, payload = (reply.sequence - self._base) & 0xFF, reply.code, reply.payload
+            if place >= window.sent or status == Status.SESSION:
+                strays, still = strays + 1, still - 1    # to a frame that had been answered, or to another program on the same line
                 continue
             if status == Status.OK:
                 window.probing = False
@@ -299,18 +347,40 @@ class Session:
         while window.flying < (1 if window.probing else _MOST_FRAMES):
             if window.flying == len(window.items):
                 following = next(source, None)
-                if following is None:
+                if following is not None and window.error is None:
+                    window.error = self._forbids(following)
+                if following is None or window.error is not None:
                     break
                 window.items.append(following)
             request = window.items[window.flying]
             if window.flying and held + request.size > self.buffer_bytes:
                 break
-            data += encode(frame(self._base + window.flying & 0xFF, request.command, request.payload))
+            data += encode(frame(self._base + window.flying & 0xFF, request.command, self._number, request.payload))
             held += request.size
             window.flying += 1
             window.sent = max(window.sent, window.flying)
         if data:
             self._send(bytes(data))
+
+    def _forbids(self, request: Request) -> RanvierError | None:
+        """What is wrong with a request before it is sent: the device would refuse it."""
+        if self._identity is None or len(request.payload) < 4:
+            return None
+        fabric = self._identity.fabric
+        unit, memory, offset = split_address(struct.unpack_from("<I", request.payload)[0])
+        kinds = unit_kinds(fabric)
+        reach = self._reach[kinds[unit]].get(memory, 0) if unit < len(kinds) else 0
+        count = request.addresses(values_per_write(fabric))
+        if offset + count > reach:
+            there = f"that memory has {reach} addresses" if reach else "there is no such memory"
+            return RanvierError(f"link: {request} takes {count} addresses; {there}")
+        divisor = link_address(fabric, LinkMemory.REGISTERS, Register.DIVISOR)
+        if (kinds[unit], memory) == ("link", LinkMemory.REGISTERS) and request.command == Command.WRITE:
+            values = struct.unpack_from(f"<{count}I", request.payload, 4)
+            for place, value in enumerate(values, struct.unpack_from("<I", request.payload)[0]):
+                if place == divisor and not LEAST_DIVISOR <= value < 1 << DIVISOR_BITS:
+                    return RanvierError(f"link: DIVISOR is {value}; a bit lasts {LEAST_DIVISOR} to {(1 << DIVISOR_BITS) - 1} clocks")
+        return None
 
     def _pass(self, window: _Window, count: int) -> list[Reply]:
         """The first ``count`` requests were executed, but their replies were lost."""
@@ -350,17 +420,14 @@ class Session:
 
     def _after_disorder(self, window: _Window, payload: bytes) -> list[Reply]:
         """A frame was lost on its way there, or replies were lost on their way back: go to where the device is."""
-        for sequence, status, later in self._settle(window):
-            if status == Status.SEQUENCE and (sequence - self._base) & 0xFF < window.sent:
-                payload = later
+        for later in self._settle(window):
+            if later.code == Status.SEQUENCE and (later.sequence - self._base) & 0xFF < window.sent:
+                payload = later.payload
         if len(payload) != 2:
             raise RanvierError("link: a reply makes no sense; the bitstream is of another version")
-        due, is_open = payload
-        if not is_open:
-            raise RanvierError("link: the device was reset and has forgotten the session; load the network again")
-        executed = (due - self._base) & 0xFF
+        executed = (payload[0] - self._base) & 0xFF
         if executed > window.sent:
-            raise RanvierError("link: the device was given other commands meanwhile; only one program can use it at a time")
+            raise RanvierError("link: a reply makes no sense; the bitstream is of another version")
         # The last one may be asked for again; what was read before it is lost.
         again = int(executed > 0 and window.items[executed - 1].words > 0)
         found = self._pass(window, executed - again)
@@ -368,21 +435,22 @@ class Session:
         window.flying, window.sent, window.probing = 0, again, False
         return found
 
-    def _settle(self, window: _Window) -> list[tuple[int, int, bytes]]:
+    def _settle(self, window: _Window) -> list[Frame]:
         """Replies to everything that is on its way, so that none is taken for a reply to what will be sent next."""
         last = (self._base + window.flying - 1) & 0xFF
-        found: list[tuple[int, int, bytes]] = []
+        found: list[Frame] = []
         if window.flying > 1:
             for reply in self._until_silence():
                 found.append(reply)
-                if reply[0] == last:
+                if reply.sequence == last and reply.code != Status.SESSION:
                     break
         return found
 
     def _refused(self, window: _Window, place: int, status: int) -> None:
         request = window.items[place]
         self._settle(window)
-        what = {int(Status.COMMAND): "does not know this command", int(Status.ADDRESS): "has no such unit"}.get(
+        what = {int(Status.COMMAND): "does not know this command", int(Status.ADDRESS): "has no such address",
+                int(Status.VALUE): "does not take this value"}.get(
             status, f"answers with status {status}")
         raise RanvierError(f"link: {request}: the device {what}; the bitstream is of another version")
 
@@ -391,17 +459,22 @@ class Session:
     def _send(self, data: bytes) -> None:
         self.port.write(data)
 
-    def _until_silence(self) -> Iterator[tuple[int, int, bytes]]:
-        """Replies as they come, until none comes any more, or too many."""
+    def _until_silence(self, until: float | None = None) -> Iterator[Frame]:
+        """Replies as they come, until none comes any more, or too many, or `time.monotonic` is ``until``."""
         for _ in range(_MOST_STRAYS):
-            reply = self._reply()
+            reply = self._reply(until)
             if reply is None:
                 return
             yield reply
 
-    def _reply(self) -> tuple[int, int, bytes] | None:
-        """The next good frame, or None after a silence, or after too much that is no frame."""
+    def _reply(self, until: float | None = None) -> Frame | None:
+        """The next good frame, or None after a silence, or after too much that is no frame.
+
+        Replies come in the order of their frames, so a reply of another session that comes in this one is of a later one.
+        """
         while not self._replies:
+            if until is not None and time.monotonic() > until:
+                return None
             data = self.port.read(max(1, self.port.in_waiting))
             if not data:
                 return None
@@ -410,4 +483,22 @@ class Session:
             if self._frames.noise > _MOST_NOISE:
                 self._frames.noise = 0
                 return None
-        return self._replies.popleft()
+        found = self._replies.popleft()
+        if self._identity is not None and found.code == Status.SEQUENCE and len(found.payload) == 2 and not found.payload[1]:
+            raise RanvierError("link: the device was reset and has forgotten the session; load the network again")
+        if self._identity is not None and found.session != self._number:
+            self._taken_over = True
+            raise TakenOver
+        return found
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether another program has the device now: nothing more should be sent."""
+        return self._taken_over
+
+
+def _other(rng: random.Random, bits: int, number: int) -> int:
+    """A random number that is not ``number``."""
+    while (found := rng.getrandbits(bits)) == number:
+        pass
+    return found

@@ -20,12 +20,16 @@ from ..model.errors import RanvierError
 from .limits import MAX_CONTENT, MAX_DIRECTORY, MAX_ENTRIES, MAX_HEADER
 from .safe import plain, read_bounded, shown
 
-__all__ = ["Archive", "Array"]
+__all__ = ["Archive", "Array", "parse_npy"]
 
 _NPY_TEXT = re.compile(r"[\w '\",:(){}<>|=]*\s*")
 
 
 _NPY_DTYPE = re.compile(r"[<>|=]?[biuf][1248]")
+
+
+#: Bytes of an npy file before its header: what marks it, its version, the header's length.
+_MOST_BEFORE_HEADER = 12
 
 
 _END_RECORD = struct.Struct("<4s4H2LH")
@@ -91,30 +95,72 @@ class Archive:
 
     def read(self, name: str, most: int = MAX_CONTENT) -> bytes:
         """The content of entry ``name``, at most ``most`` bytes, its checksum compared."""
+        size = self._entry(name, most).file_size
+        data = self._inflated(name, size)
+        if len(data) != size:
+            raise RanvierError(f"{self.path}: entry {name}: cut short; write the file again")
+        return data
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of the array in entry ``name``, of which no more than the header is inflated."""
+        return self._header(name)[1]
+
+    def array(self, name: str, most: int = MAX_CONTENT, *, rows: int | None = None) -> Array:
+        """Entry ``name`` as a read-only array of bool, integers or floats of at most 8 bytes, up to four dimensions.
+
+        The entry has at most ``most`` bytes. With ``rows`` the array is cut to so many along its first dimension, and no more of it
+        is inflated (but where its order is Fortran's, which has rows everywhere); its checksum, which is over all of it, is then not
+        compared.
+        """
+        self._entry(name, most)
+        if rows is not None:
+            dtype, shape, fortran, start = self._header(name)
+            if shape and not fortran and rows < shape[0]:
+                wanted = start + rows * math.prod(shape[1:]) * dtype.itemsize
+                _check_size(self._owner(name), dtype, shape, self._entries[name].file_size - start)
+                data = self._inflated(name, wanted)
+                if len(data) != wanted:
+                    raise RanvierError(f"{self.path}: entry {name}: cut short; write the file again")
+                return np.frombuffer(data, dtype, offset=start).reshape(rows, *shape[1:])
+        array = parse_npy(self.read(name, most), self._owner(name))
+        return array if rows is None or not array.ndim else array[:rows]
+
+    def _owner(self, name: str) -> str:
+        return f"{self.path}: array {name.removesuffix('.npy')}"
+
+    def _entry(self, name: str, most: int) -> zipfile.ZipInfo:
         entry = self._entries.get(name)
         if entry is None:
             raise RanvierError(f"{self.path}: entry {name} is missing; write the file again")
         if entry.file_size > most:
             raise RanvierError(f"{self.path}: entry {name}: {entry.file_size} bytes; at most {most} are read")
+        return entry
+
+    def _inflated(self, name: str, size: int) -> bytes:
+        """The first ``size`` bytes of an entry, or all there are."""
         try:
-            # zipfile never inflates beyond the declared size, which has been checked.
-            data = self._zip.read(entry)
+            with self._zip.open(self._entry(name, MAX_CONTENT)) as file:
+                # zipfile inflates no more than is asked for, and never beyond the declared size, which has been checked.
+                return file.read(size)
         except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, RuntimeError,
                 struct.error) as error:
             raise RanvierError(f"{self.path}: entry {name}: damaged ({plain(error)}); write the file again") from None
-        if len(data) != entry.file_size:
-            raise RanvierError(f"{self.path}: entry {name}: cut short; write the file again")
-        return data
 
-    def array(self, name: str, most: int = MAX_CONTENT) -> Array:
-        """Entry ``name`` as a read-only array of bool, integers or floats of at most 8 bytes, up to four dimensions."""
-        owner = f"{self.path}: array {name.removesuffix('.npy')}"
-        data = self.read(name, most)
-        dtype, shape, fortran, start = _npy_header(data, owner)
-        if math.prod(shape) * dtype.itemsize != len(data) - start:
-            raise RanvierError(f"{owner}: the header says {' x '.join(map(str, shape)) or 'one'} of {dtype}, "
-                               f"{len(data) - start} bytes follow; save it again")
-        return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
+    def _header(self, name: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+        return _npy_header(self._inflated(name, MAX_HEADER + _MOST_BEFORE_HEADER), self._owner(name))
+
+
+def parse_npy(data: bytes, owner: str) -> Array:
+    """The array of an npy file's content, under the same bounds as `Archive.array`. Raises `RanvierError`."""
+    dtype, shape, fortran, start = _npy_header(data, owner)
+    _check_size(owner, dtype, shape, len(data) - start)
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if fortran else "C")
+
+
+def _check_size(owner: str, dtype: np.dtype[Any], shape: tuple[int, ...], size: int) -> None:
+    if math.prod(shape) * dtype.itemsize != size:
+        raise RanvierError(f"{owner}: the header says {' x '.join(map(str, shape)) or 'one'} of {dtype}, "
+                           f"{size} bytes follow; save it again")
 
 
 def _npy_header(data: bytes, owner: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:

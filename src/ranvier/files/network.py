@@ -12,6 +12,7 @@ Readers trust nothing: every size is bounded before anything is read (`files.arc
 from __future__ import annotations
 
 import io
+import math
 import os
 import zipfile
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from ..model.network.projection import Projection
 from ..model.network.semantics import Semantics
 from ..model.neurons.registry import all_parameters
 from .archive import Archive, Array
-from .limits import MAX_ENTRIES, MAX_JSON, MAX_NEURONS
+from .limits import MAX_ENTRIES, MAX_HEADER, MAX_JSON, MAX_NEURONS, MAX_WEIGHTS
 from .safe import json_bytes, parse_json, shown, write_atomic
 
 __all__ = ["FORMAT", "VERSION", "load_network", "save_network"]
@@ -68,7 +69,7 @@ def _entries_of(network: Network) -> Iterator[tuple[str, bytes]]:
     projections = []
     kind = "<i1" if network.weight_bits <= 8 else "<i2"
     for index, projection in enumerate(network.projections):
-        arrays.append((f"projection-{index:04}.npy", _npy(projection.weights.astype(kind))))
+        arrays.append((_weights_entry(index), _npy(projection.weights.astype(kind))))
         projections.append({"source": projection.source, "destination": projection.destination,
                             "delay": projection.delay, "exponent": projection.exponent})
     described = {"format": FORMAT, "version": VERSION, **{name: getattr(network, name) for name in _FORMAT_FIELDS},
@@ -79,6 +80,12 @@ def _entries_of(network: Network) -> Iterator[tuple[str, bytes]]:
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> None:
     """Write ``network`` to ``path``; equal networks give equal bytes. Raises `RanvierError` and then writes nothing."""
+    weights = sum(projection.weights.size for projection in network.projections)
+    if weights > MAX_WEIGHTS:
+        raise RanvierError(f"{shown(path)}: the network has {weights} weights; a file holds {MAX_WEIGHTS}")
+    neurons = sum(population.size for population in network.populations)
+    if neurons > MAX_NEURONS:
+        raise RanvierError(f"{shown(path)}: the network has {neurons} neurons; a file holds {MAX_NEURONS}")
     entries = list(_entries_of(network))
     if len(entries) > MAX_ENTRIES:
         raise RanvierError(f"{shown(path)}: the network has {len(entries)} arrays; a file holds {MAX_ENTRIES}")
@@ -132,8 +139,12 @@ def _network(archive: Archive, value: Any) -> Network:
         neurons += populations[-1].size
         if neurons > MAX_NEURONS:
             raise RanvierError(f"populations: more than {MAX_NEURONS} neurons; use a smaller network")
-    projections = [_projection(archive, index, item, used)
-                   for index, item in enumerate(_typed(value["projections"], list, "projections", "a list"))]
+    described = _typed(value["projections"], list, "projections", "a list")
+    # Their arrays' headers come first, so that a small file that unpacks to a huge network is refused before it has.
+    weights = sum(math.prod(archive.shape(_weights_entry(index))) for index in range(len(described)))
+    if weights > MAX_WEIGHTS:
+        raise RanvierError(f"projections: {weights} weights; a network has at most {MAX_WEIGHTS}: use a smaller one")
+    projections = [_projection(archive, index, item, used) for index, item in enumerate(described)]
     unused = sorted(set(archive.names) - used)
     if unused:
         raise RanvierError(f"entry {unused[0]}: nothing in {_JSON} refers to it; write the file again")
@@ -157,7 +168,8 @@ def _population(archive: Archive, index: int, value: Any, used: set[str]) -> Pop
         if found == _ARRAY and name in all_parameters():
             entry = f"population-{index:04}.{name}.npy"
             used.add(entry)
-            array = archive.array(entry)
+            # The shape is not believed yet, so it is the bound of any population's that holds.
+            array = archive.array(entry, MAX_HEADER + 12 + 4 * MAX_NEURONS)
             if array.dtype != np.dtype("<i4"):
                 raise RanvierError(f"{owner}: {name}: its array is {array.dtype}, not int32; write the file again")
             parameters[name] = array.astype(np.int64)
@@ -169,10 +181,14 @@ def _population(archive: Archive, index: int, value: Any, used: set[str]) -> Pop
                       _typed(item["kind"], str, f"{owner}: kind", "text"), parameters, Semantics(**semantics))
 
 
+def _weights_entry(index: int) -> str:
+    return f"projection-{index:04}.npy"
+
+
 def _projection(archive: Archive, index: int, value: Any, used: set[str]) -> Projection:
     owner = f"projection {index}"
     item = _object(value, {"source", "destination", "delay", "exponent"}, owner)
-    entry = f"projection-{index:04}.npy"
+    entry = _weights_entry(index)
     used.add(entry)
     weights = archive.array(entry)
     if weights.dtype not in (np.dtype("<i1"), np.dtype("<i2")):

@@ -9,6 +9,7 @@ import contextlib
 import json
 import math
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,19 @@ def read_bounded(path: str | os.PathLike[str], most: int = MAX_FILE) -> bytes:
 def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` under a temporary name beside ``path``, then rename: all of it or nothing is there.
 
-    An older file of that name is replaced. Raises `RanvierError` where the folder cannot be written.
+    An older regular file of that name is replaced. Nothing else is: no folder, device, pipe or socket, and no symbolic link, which
+    would lose its target. Raises `RanvierError`, also where the folder cannot be written.
     """
     target = Path(path)
-    temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
     try:
+        if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
+            raise RanvierError(f"{shown(path)}: it is {_kind(os.lstat(target).st_mode)}, not a regular file; name another file")
+        # Of its own making, so that it is nobody's device or link either; short, as the file's own name may be as long as names can be.
+        temporary = target.parent / f".ranvier-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+        number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            temporary.write_bytes(data)
+            with open(number, "wb") as file:
+                file.write(data)
             os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -60,6 +67,11 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise RanvierError(
             f"{shown(path)}: cannot be written: {reason.lower()}; check the folder and its permissions") from None
+
+
+def _kind(mode: int) -> str:
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISLNK, "a symbolic link"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    return next((name for is_kind, name in kinds if is_kind(mode)), "a device")
 
 
 def json_bytes(value: Any, owner: str) -> bytes:

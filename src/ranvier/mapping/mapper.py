@@ -58,7 +58,9 @@ def _check_format(network: Network, config: FabricConfig) -> None:
     for name in ("state_bits", "weight_bits", "input_bits", "rounding"):
         asked, given = getattr(network, name), getattr(config, name)
         if asked != given:
-            raise RanvierError(f"fabric: {name} is {given}, the network was made for {asked}; convert it again or choose another fabric")
+            option = f" with --{name.replace('_', '-')} {given}" if name in ("state_bits", "weight_bits") else ""
+            raise RanvierError(f"fabric: {name} is {given}, the network was made for {asked}: convert it again{option}, "
+                               "or choose another fabric")
     for family in _families(network, config):
         if family != config.neurons:
             raise RanvierError(f"fabric: its cores compute {config.neurons} neurons, the network has {family}: choose another fabric")
@@ -91,10 +93,12 @@ def _assign(network: Network, config: FabricConfig, activity: Mapping[str, float
             room = [n for n, load in enumerate(loads) if load.weights + words[population.name] <= config.core.weight_depth]
             if not room:
                 total = sum(words[p.name] * -(-p.size // lanes) for p in on_cores)
+                kilobits = lanes * config.weight_bits / 1e3
                 raise RanvierError(
                     f"population {population.name}: the weight memories are full after {row} of its {rows} rows; a row needs "
                     f"{words[population.name]} words, the fullest fit is {config.core.weight_depth - min(c.weights for c in loads)} "
-                    f"free; the network needs {total} words, the fabric has {config.cores} x {config.core.weight_depth}: "
+                    f"free; the network needs {total} words ({total * kilobits:,.0f} kbit), the fabric has {config.cores} x "
+                    f"{config.core.weight_depth} ({config.cores * config.core.weight_depth * kilobits:,.0f} kbit): "
                     "use a larger weight_depth, more cores or more lanes")
             core = min(room, key=lambda n: loads[n].work)
             loads[core].work += work[population.name] + 1

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..model.errors import RanvierError
+from ..model.fabric.config import size_text
 
 __all__ = ["build_rows", "seed_lines"]
 
@@ -34,7 +35,7 @@ def _checked(make: Callable[[dict[str, Any]], list[T]], report: dict[str, Any]) 
 def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     fabric, capacity = report["device"]["fabric"], report["capacity"]
     rows = [("board", f"{report['title']} ({report['chip']})"), ("bitstream", report["bitstream"]),
-            ("fabric", f"{report['kind']}, {capacity['cores']} cores x {capacity['lanes']} lanes, {report['digest']}"),
+            ("fabric", f"{report['kind']}, {size_text(capacity['cores'], capacity['lanes'])}, {report['digest']}"),
             ("number format", f"{fabric['weight_bits']}-bit weights, {fabric['state_bits']}-bit membranes")]
     rows += [(cell["name"], f"{cell['used']:,} of {cell['available']:,} ({100 * cell['used'] / cell['available']:.0f} %)")
              for cell in report["resources"]]
@@ -42,13 +43,18 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"Fmax of {clock['name']}", f"{clock['achieved']:.2f} MHz for {clock['asked']:.2f} MHz") for clock in report["clocks"]]
     if report.get("slowest_path"):
         rows.append(("slowest path", str(report["slowest_path"])))
-    rows += [("placement seed", f"{report['seed']} of {', '.join(map(str, report['seeds']))}"),
+    rows += [("placement seed", _seed(report["seed"], report["seeds"])),
              ("neurons, synapses at most", f"{capacity['neurons']:,}, {capacity['synapses']:,}"),
              ("synaptic operations a second at most", f"{capacity['operations'] / 1e9:.2f} G")]
     rows += _prediction(report["prediction"], report["device"]["baud"])
     seconds = report["seconds"]
     rows.append(("build time", ", ".join(f"{name} {seconds[name]:.0f} s" for name in ("synthesis", "placement", "total"))))
     return rows
+
+
+def _seed(chosen: int, tried: list[int]) -> str:
+    others = ", ".join(str(seed) for seed in tried if seed != chosen)
+    return f"{chosen} (also tried: {others})" if others else str(chosen)
 
 
 def _prediction(found: dict[str, Any] | None, baud: int) -> list[tuple[str, str]]:

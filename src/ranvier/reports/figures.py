@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 
+from ..files.safe import write_atomic
 from ..model.network.network import Network
 from ..model.run.golden import GoldenRun
 
@@ -16,9 +18,9 @@ matplotlib.use("Agg")     # no display is needed, and none is opened
 
 
 def _save(figure: object, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.part.png")
-    figure.savefig(temporary, dpi=120)  # type: ignore[attr-defined]
-    temporary.replace(path)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)  # type: ignore[attr-defined]
+    write_atomic(path, buffer.getvalue())
 
 
 def draw_raster(network: Network, run: GoldenRun, title: str, path: Path) -> None:

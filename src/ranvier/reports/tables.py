@@ -12,8 +12,9 @@ from rich.text import Text
 
 from ..files.safe import load_json
 from ..model.errors import RanvierError
+from ..model.fabric.config import size_text
 
-__all__ = ["demo_rows", "load_report", "print_rows", "run_rows", "semantics_lines"]
+__all__ = ["demo_rows", "load_report", "note_lines", "print_rows", "run_rows", "semantics_lines"]
 
 
 def print_rows(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -58,7 +59,7 @@ def _demo_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [
         ("pictures compared in RTL", f"{report['rtl_pictures']:,}"),
         ("mismatches (spikes, membranes, counters, clocks)", f"{report['rtl_mismatches']:,}"),
-        ("fabric", f"{fabric['cores']} cores x {fabric['core']['lanes']} lanes"),
+        ("fabric", size_text(fabric['cores'], fabric['core']['lanes'])),
         (f"clocks per picture at {ticks} ticks, latency of one", f"{report['clocks_per_picture']:.1f}"),
         (f"clocks per picture at {ticks} ticks, in a stream", f"{report['clocks_per_picture_stream']:.1f}"),
         ("clocks per tick, in a stream", f"{report['clocks_per_tick']:.1f}"),
@@ -75,26 +76,43 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """The table of `ranvier run`."""
     try:
         fabric = report["fabric"]
-        rows = [("pictures", f"{report['pictures']:,}"), ("ticks", str(report["ticks"])),
-                ("fabric", f"{fabric['cores']} cores x {fabric['core']['lanes']} lanes")]
-        if "accuracy" in report:
-            rows.append(("accuracy", f"{100 * report['accuracy']:.2f} %"))
+        rows = [("samples", f"{report['pictures']:,}"), ("ticks", str(report["ticks"])),
+                ("fabric", size_text(fabric['cores'], fabric['core']['lanes'])), *_answer_rows(report)]
         if "rtl_mismatches" in report:
-            rows += [("pictures compared", f"{report['rtl_pictures']:,}"), ("mismatches", f"{report['rtl_mismatches']:,}")]
+            rows += [("samples compared", f"{report['rtl_pictures']:,}"), ("mismatches", f"{report['rtl_mismatches']:,}")]
         if "mismatches" in report:
-            rows += [("pictures compared", f"{report['compared_pictures']:,}"), ("mismatches", f"{report['mismatches']:,}")]
+            rows += [("samples compared", f"{report['compared_pictures']:,}"), ("mismatches", f"{report['mismatches']:,}")]
         if "clocks_per_picture" in report:
             rows += [("board", f"{report['board']}, {report['clock_hz'] / 1e6:g} MHz"),
-                     ("clocks per picture, each by itself", f"{report['clocks_per_picture']:.1f}")]
+                     ("clocks per sample, each by itself", f"{report['clocks_per_picture']:.1f}")]
         else:
-            rows.append(("clocks per picture, in a stream", f"{report['clocks_per_picture_stream']:.1f}"))
+            rows.append(("clocks per sample, in a stream", f"{report['clocks_per_picture_stream']:.1f}"))
         if "pictures_per_second" in report:
-            rows.append(("pictures per second, over the line", f"{report['pictures_per_second']:.1f}"))
+            rows.append(("samples per second, over the line", f"{report['pictures_per_second']:.1f}"))
         rows += [("share of the weight-memory limit while work is queued", f"{100 * report['weight_limit_share']:.1f} %")]
         return rows + [(f"counter {name}", f"{value:,}") for name, value in report["counters"].items()]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise RanvierError(f"report.json: a figure is missing or is not what it should be ({error}); "
                            "make the run again") from error
+
+
+def _answer_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """How good the answers are, and whether clamps had a part in them."""
+    rows = []
+    if "accuracy" in report:
+        rows.append(("accuracy", f"{100 * report['accuracy']:.2f} %"))
+    if "rms_error" in report:
+        rows += [("mean absolute error", f"{report['mean_absolute_error']:.4g}"), ("rms error", f"{report['rms_error']:.4g}")]
+    return rows + [(f"samples in which {name} was clamped", f"{count:,} of {report['pictures']:,}")
+                   for name, count in report.get("clamped_samples", {}).items()]
+
+
+def note_lines(report: dict[str, Any]) -> list[str]:
+    """The report's notes, a line each."""
+    notes = report.get("notes", [])
+    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+        raise RanvierError("report.json: the notes are not what they should be; make the run again")
+    return [f"note: {' '.join(note.split())}" for note in notes]
 
 
 def semantics_lines(report: dict[str, Any]) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..files.folder import REPRODUCER_FILES, result_folder
 from ..files.network import save_network
 from ..files.safe import write_atomic, write_json
 from ..model.fabric.cycles import Cycles, predict_cycles
@@ -20,6 +21,9 @@ from ..model.fabric.placement import Placement
 from ..model.run.golden import GoldenRun, run_golden
 from ..sim.compare import Mismatch, compare_run
 from ..sim.simulator import Recording, Simulator
+
+if TYPE_CHECKING:
+    from ..rtl.forms.technology import Technology
 
 __all__ = ["Check", "check_batch", "one_flipped_bit", "save_reproducer"]
 
@@ -59,33 +63,37 @@ def one_flipped_bit(placement: Placement) -> Writes:
 
 
 def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: int, mismatch: Mismatch, *,
-                    endless: bool = False, seed: int | None = None, faults: Writes | None = None) -> list[Path]:
+                    endless: bool = False, seed: int | None = None, faults: Writes | None = None,
+                    technology: Technology | None = None) -> list[Path]:
     """Keep everything that shows a mismatch again; the files written.
 
     ``network.ranvier``, ``input.npz``, ``fabric.json`` and ``mismatch.json`` (with steps and seed), and
     ``waveform.vcd`` from the tick before the first difference to the tick after it, if the batch alone shows it
-    again. ``faults`` are configuration writes that were made after loading.
+    again. ``faults`` are configuration writes that were made after loading; ``technology`` asks for the form that it gets.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_network(placement.network, folder / "network.ranvier")
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {f"input_{n}": np.asarray(inputs[p.name]) for n, p in enumerate(placement.network.inputs)}
-    np.savez_compressed(buffer, **arrays)
-    write_atomic(folder / "input.npz", buffer.getvalue())
-    write_json(folder / "fabric.json", placement.config.to_json())
-    write_json(folder / "mismatch.json", {
-        **mismatch.to_json(), "message": str(mismatch), "steps": steps, "endless": endless, "seed": seed,
-        "faults": [] if faults is None else faults.tolist()})
-    written = [folder / name for name in ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")]
-    picture = _draw(folder / "waveform.vcd", placement, inputs, steps, endless, faults)
-    return [*written, picture] if picture else written
+    with result_folder(folder, REPRODUCER_FILES.issuperset) as work:
+        save_network(placement.network, work / "network.ranvier")
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {f"input_{n}": np.asarray(inputs[p.name]) for n, p in enumerate(placement.network.inputs)}
+        np.savez_compressed(buffer, **arrays)
+        write_atomic(work / "input.npz", buffer.getvalue())
+        write_json(work / "fabric.json", placement.config.to_json())
+        write_json(work / "mismatch.json", {
+            **mismatch.to_json(), "message": str(mismatch), "steps": steps, "endless": endless, "seed": seed,
+            "technology": None if technology is None else asdict(technology),
+            "faults": [] if faults is None else faults.tolist()})
+        names = ["network.ranvier", "input.npz", "fabric.json", "mismatch.json"]
+        if _draw(work / "waveform.vcd", placement, inputs, steps, endless, faults, technology):
+            names.append("waveform.vcd")
+    return [folder / name for name in names]
 
 
-def _draw(path: Path, placement: Placement, inputs: Inputs, steps: int, endless: bool, faults: Writes | None) -> Path | None:
+def _draw(path: Path, placement: Placement, inputs: Inputs, steps: int, endless: bool, faults: Writes | None,
+          technology: Technology | None) -> Path | None:
     """Run the batch twice on fresh fabrics: once to find the clocks of the difference, once to draw them."""
     first = last = 0
     for drawing in (False, True):
-        with Simulator(placement.config, waveform=True) as simulator:
+        with Simulator(placement.config, waveform=True, technology=technology) as simulator:
             simulator.load(placement)
             if faults is not None:
                 simulator.write(faults)

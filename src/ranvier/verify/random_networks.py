@@ -33,7 +33,7 @@ _ATTEMPTS = 200
 
 
 def random_network(rng: Rng, config: FabricConfig | None = None, *, max_neurons: int = 12, max_hidden: int = 4,
-                   max_inputs: int = 2, max_readouts: int = 2, recurrent: bool = True,
+                   max_inputs: int = 2, max_readouts: int = 2, recurrent: bool = True, wide: bool = False,
                    seed: int | None = None) -> Network:
     """A network that passes `prove_headroom` and `schedule`, and that is meant to be unpleasant.
 
@@ -47,22 +47,31 @@ def random_network(rng: Rng, config: FabricConfig | None = None, *, max_neurons:
         Largest population, and numbers of populations (there is at least one input and one readout).
     recurrent
         Whether there may be cycles.
+    wide
+        Everything that a network can have: also none of the inputs or none of the readouts, delays and exponents to 15 as often as
+        others, and rings of up to 15 populations, whose period K is their length.
     """
     for _ in range(_ATTEMPTS):
         form = _Format.of(config) if config is not None else _Format.random(rng)
-        draft = _Draft(rng, form, max_neurons)
-        draft.add_populations(int(rng.integers(1, max_inputs + 1)), int(rng.integers(0, max_hidden + 1)),
-                              int(rng.integers(1, max_readouts + 1)))
-        draft.connect(recurrent)
+        draft = _Draft(rng, form, max_neurons, wide)
+        numbers = [int(rng.integers(1, max_inputs + 1)), int(rng.integers(0, max_hidden + 1)), int(rng.integers(1, max_readouts + 1))]
+        ring = draft.shape(numbers) if wide and recurrent else 0
+        draft.add_populations(*numbers)
+        draft.connect(recurrent, ring)
         network = draft.network({} if seed is None else {"seed": seed})
         prove_headroom(network)
         try:
             depth = schedule(network).depth
         except RanvierError:  # a hop that came out longer than the fabric's delays
             continue
-        if config is None or depth < config.levels:
+        if config is None or depth < config.levels and _longest_hop(network) <= config.delays:
             return network
     raise AssertionError(f"no network for {config} in {_ATTEMPTS} attempts")
+
+
+def _longest_hop(network: Network) -> int:
+    plan = schedule(network)
+    return max((max(p.delay, plan.delay(p)) for p in network.projections), default=1)
 
 
 def random_inputs(rng: Rng, network: Network, batch: int, steps: int, per_step: bool | None = None) -> Inputs:
@@ -97,10 +106,11 @@ class _Format:
     input_bits: int
     rounding: str
     family: Family
+    doubling: int = 1
 
     @classmethod
     def of(cls, config: FabricConfig) -> _Format:
-        return cls(config.state_bits, config.weight_bits, config.input_bits, config.rounding, config.family("core"))
+        return cls(config.state_bits, config.weight_bits, config.input_bits, config.rounding, config.family("core"), config.doubling)
 
     @classmethod
     def random(cls, rng: Rng) -> _Format:
@@ -120,12 +130,28 @@ class _Draft:
     rng: Rng
     form: _Format
     max_neurons: int
+    wide: bool = False
+    period: int = 1      #: length of the ring, where there is one
     kinds: dict[str, Kind] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     projections: list[Projection] = field(default_factory=list)
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)
+
+    def shape(self, numbers: list[int]) -> int:
+        """Sometimes no inputs, no readouts, or a ring: ``numbers`` of populations by kind changes. The length of the ring, or 0."""
+        if self.chance(0.1):
+            numbers[0] = 0
+        if self.chance(0.1):
+            numbers[2] = 0
+        if self.chance(0.35):
+            self.period = numbers[1] = int(self.rng.integers(2, MAX_DELAY + 1))
+            self.max_neurons = min(self.max_neurons, 6)
+            return self.period
+        if not sum(numbers):
+            numbers[1] = 1
+        return 0
 
     def add_populations(self, inputs: int, hidden: int, readouts: int) -> None:
         """Populations of every sort of kind that the family has; a family without readouts ends in spikes."""
@@ -138,24 +164,32 @@ class _Draft:
             self.kinds[f"{kind.name}{index}"] = kind
             self.sizes[f"{kind.name}{index}"] = int(self.rng.integers(1, self.max_neurons + 1))
 
-    def connect(self, recurrent: bool) -> None:
-        """Every population that is not an input gets a source before it; some get more, also from behind."""
+    def connect(self, recurrent: bool, ring: int = 0) -> None:
+        """Every population that is not an input gets a source before it; some get more, also from behind.
+
+        ``ring`` hidden populations are joined to a ring with one delay of 1 in it, so that they need a period of as many ticks.
+        """
         names = list(self.kinds)
+        hidden = [name for name in names if self.kinds[name].spikes and not self.kinds[name].driven][:ring]
+        for n, name in enumerate(hidden):
+            self.project(name, hidden[(n + 1) % ring], int(n == ring - 1), fixed=True)
         for index, name in enumerate(names):
             if self.kinds[name].driven:
                 continue
             earlier = [other for other in names[:index] if self.kinds[other].spikes]
-            self.project(str(self.rng.choice(earlier)), name, 0)
+            if earlier and not (self.wide and self.chance(0.05)):
+                self.project(str(self.rng.choice(earlier)), name, 0)
             for source in earlier:
                 for _ in range(2):
-                    if self.chance(0.25):
+                    if self.chance(0.06 if ring else 0.25):
                         self.project(source, name, 0)
             later = [other for other in names[index:] if self.kinds[other].spikes and not self.kinds[other].driven]
             for source in later if recurrent and self.kinds[name].spikes else ():
-                if self.chance(0.35):
+                if self.chance(0.08 if ring else 0.35):
                     self.project(source, name, 1)
 
-    def project(self, source: str, destination: str, least_delay: int) -> None:
+    def project(self, source: str, destination: str, least_delay: int, fixed: bool = False) -> None:
+        """Draw a projection; ``fixed`` keeps its delay at the least."""
         rng, low = self.rng, -(1 << self.form.weight_bits - 1)
         shape = (self.sizes[source], self.sizes[destination])
         weights = rng.integers(low, -low, shape)
@@ -170,6 +204,17 @@ class _Draft:
         if self.chance(0.1):
             delay = int(rng.integers(4, MAX_DELAY + 1))
         exponent = int(rng.integers(0, 5)) if self.chance(0.4) else 0
+        if self.wide and self.chance(0.35):
+            delay = min(int(rng.integers(4, MAX_DELAY + 4)), MAX_DELAY)
+        if self.wide and self.chance(0.35):    # few and small weights, or there would be no room
+            exponent = int(rng.integers(5, 16))
+            weights = rng.choice([-1, 0, 1], shape) * (rng.random(shape) < 2 / shape[0])
+        if fixed:
+            delay = least_delay
+        elif self.period > 1:
+            delay = max(least_delay, int(rng.integers(0, (MAX_DELAY - self.period) // self.period + 1)))    # no hop is too long
+        if not self.form.doubling:
+            exponent = 0
         self.projections.append(Projection.dense(source, destination, weights, delay, exponent))
 
     def network(self, info: dict[str, Any]) -> Network:
@@ -241,7 +286,10 @@ class _Draft:
         positive, negative = self.arriving(name)
         bias = np.zeros(size, np.int64)
         if self.chance(0.5):
-            most = np.minimum(np.maximum(positive, negative) + 1, np.minimum(high - positive, -low - negative))
+            arrives = np.maximum(positive, negative)
+            if self.wide and not arrives.any():    # nothing else moves these neurons
+                arrives = arrives + high // 16
+            most = np.minimum(arrives + 1, np.minimum(high - positive, -low - negative))
             bias = rng.integers(-most, most + 1)
         top = high - positive - np.maximum(bias, 0)
         bottom = low + negative - np.minimum(bias, 0)

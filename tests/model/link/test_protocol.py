@@ -31,17 +31,17 @@ SMALL = FabricConfig(cores=3, core=CoreConfig(lanes=8, sweep_lanes=2), input=Inp
 awkward = st.lists(st.sampled_from([FLAG, ESCAPE, 0x5E, 0x5D, 0, 255]), max_size=60).map(bytes) | st.binary(max_size=MOST_PAYLOAD)
 
 
-@given(st.integers(0, 255), st.integers(0, 255), awkward)
-def test_a_frame_comes_back(sequence: int, code: int, payload: bytes) -> None:
-    sent = encode(frame(sequence, code, payload))
+@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, (1 << 24) - 1), awkward)
+def test_a_frame_comes_back(sequence: int, code: int, session: int, payload: bytes) -> None:
+    sent = encode(frame(sequence, code, session, payload))
     assert sent[0] == sent[-1] == FLAG
     assert FLAG not in sent[1:-1]
-    assert unescape(sent[1:-1]) == (sequence, code, payload)
+    assert unescape(sent[1:-1]) == (sequence, code, session, payload)
 
 
 @given(awkward, st.data())
 def test_a_changed_byte_is_noticed(payload: bytes, data: st.DataObject) -> None:
-    inside = bytearray(encode(frame(1, Command.WRITE, payload))[1:-1])
+    inside = bytearray(encode(frame(1, Command.WRITE, 0x7E7D00, payload))[1:-1])
     at = data.draw(st.integers(0, len(inside) - 1))
     inside[at] ^= data.draw(st.integers(1, 255))
     assert unescape(bytes(inside)) is None
@@ -53,8 +53,8 @@ def test_noise_is_not_a_frame(noise: bytes) -> None:
 
 
 def test_too_long_a_payload() -> None:
-    with pytest.raises(RanvierError, match="at most 504"):
-        frame(0, Command.WRITE, bytes(MOST_PAYLOAD + 1))
+    with pytest.raises(RanvierError, match="at most 500"):
+        frame(0, Command.WRITE, 0, bytes(MOST_PAYLOAD + 1))
 
 
 @given(st.binary(max_size=40))

@@ -1,0 +1,178 @@
+"""What a tensor of the graph is known to be while the graph is walked."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ...model.errors import RanvierError
+from ..conventional import Floats, Integers
+
+__all__ = ["BATCH", "LARGEST", "MAX_ELEMENTS", "Constant", "Data", "Label", "Linear", "Quantised", "Scores", "Stage", "Value",
+           "bounded", "finite", "start_counting"]
+
+#: Weights and biases beyond this are taken for damage: squares of sums of them stay finite in float64.
+LARGEST = 1e15
+#: Elements of any array that is made from what a file says, and of all of them.
+MAX_ELEMENTS, MAX_TOTAL = 1 << 26, 1 << 28
+_SPENT: ContextVar[list[int]] = ContextVar("values made from one file", default=[0])  # noqa: B039  # set for each file
+
+
+class _Batch:
+    """Stands for the number of samples in a shape, which no file knows."""
+
+    def __repr__(self) -> str:
+        return "batch"
+
+
+BATCH = _Batch()
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Known numbers.
+
+    ``array`` is float64, int64, bool, or object (texts as bytes, or sizes with `BATCH` among them). ``quantised`` is there where
+    they are integers times a scale: int64 and float64 arrays of the same shape. ``kind`` is the type number of the file, 0 where
+    it does not matter.
+    """
+
+    array: npt.NDArray[Any]
+    quantised: tuple[Integers, Floats] | None = None
+    kind: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """The values that the next layer takes: the input (``before`` is None), or the outputs of a layer.
+
+    Output j of a layer is min(max(before @ weight[:, j] + bias[j], 0), upper[j]); ``upper`` may be infinite.
+    """
+
+    size: int
+    before: Stage | None = None
+    weight: Floats | None = None
+    bias: Floats | None = None
+    upper: Floats | None = None
+    name: str = ""
+    quantised: tuple[Integers, Floats] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A matrix (stage size, columns) that the values of a stage are multiplied with, and the node it comes from.
+
+    ``quantised`` is int64 of the same shape and one float64 scale a column, or None.
+    """
+
+    matrix: Floats
+    name: str
+    label: str
+    quantised: tuple[Integers, Floats] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A tensor that depends on the input: scale * source[index] + shift, where source is the stage or its product with ``linear``.
+
+    ``index`` (int64), ``scale`` and ``shift`` (float64) have the tensor's shape for one sample. ``batch`` is the axis of the
+    samples, whose size is 1 in them, or None where the whole tensor is one sample.
+    """
+
+    stage: Stage
+    batch: int | None
+    linear: Linear | None
+    index: Integers
+    scale: Floats
+    shift: Floats
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes with 1 for the batch."""
+        return self.index.shape
+
+    @property
+    def size(self) -> int:
+        """Values of one sample."""
+        return self.index.size
+
+    def shown(self) -> str:
+        """The shape for a message."""
+        return "(" + ", ".join("batch" if i == self.batch else str(n) for i, n in enumerate(self.shape)) + ")"
+
+    def with_arrays(self, change: Any, batch: int | None) -> Data:
+        """The same values in another order: ``change`` is applied to the three arrays, ``batch`` is the new axis."""
+        return replace(self, index=change(self.index), scale=change(self.scale), shift=change(self.shift), batch=batch)
+
+    def plain(self) -> bool:
+        """Whether each value is used at most once."""
+        return bool(np.unique(self.index).size == self.index.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """Data between a QuantizeLinear and its DequantizeLinear; ``parameters`` are scale and zero point."""
+
+    data: Data | Scores
+    parameters: tuple[float, int]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A monotone function of the last layer's values.
+
+    kind
+        "softmax" over all of them, "sigmoid" of each, "complement" (1 - sigmoid of one), "pair" ([1 - p, p] of one).
+    label
+        The node that made it.
+    """
+
+    data: Data
+    kind: Literal["softmax", "sigmoid", "complement", "pair"]
+    label: str
+    classes: tuple[int | str, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Label:
+    """The class that the file answers: of the largest value, or (``binary``) 1 where the only value is above ``threshold``."""
+
+    data: Data
+    binary: bool
+    label: str
+    threshold: float = 0.0
+    classes: tuple[int | str, ...] | None = None
+
+
+Value = Constant | Data | Quantised | Scores | Label
+
+
+def start_counting() -> None:
+    """Begin a new file for `bounded`."""
+    _SPENT.set([0])
+
+
+def bounded(count: int, label: str) -> None:
+    """Count values that are made from what a file says, and refuse what only a hostile one asks for."""
+    spent = _SPENT.get()
+    spent[0] += count
+    if count > MAX_ELEMENTS or spent[0] > MAX_TOTAL:
+        raise RanvierError(f"{label}: it makes {count} values, {spent[0]} with those before it; at most {MAX_ELEMENTS} for a node and "
+                           f"{MAX_TOTAL} for a file are read")
+
+
+def finite(array: Floats, label: str, what: str) -> Floats:
+    """``array``, which must hold finite numbers of a sensible size."""
+    if not np.all(np.isfinite(array)):
+        raise RanvierError(f"{label}: {what} has a value that is NaN or infinite; train or export the model again")
+    if array.size and float(np.abs(array).max()) > LARGEST:
+        raise RanvierError(f"{label}: {what} has a value beyond {LARGEST:g}; check how the model was trained")
+    return array
+
+

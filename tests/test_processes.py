@@ -1,0 +1,130 @@
+"""Programs end with the one that started them, and signals end a command in one word."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ranvier.processes import Stopped, run, started, stopped_by_signals
+from ranvier.startup import is_command
+
+#: A program that starts another, which is what `make` does with compilers; each writes its number into a file of its own.
+_TREE = ["/bin/sh", "-c", "echo $$ > outer; (sh -c 'echo $$ > inner; exec sleep 300') & wait"]
+_STARTS = """
+import sys
+from pathlib import Path
+from ranvier.processes import started
+with started({command!r}, cwd={folder!r}) as process:
+    process.wait()
+"""
+
+
+def until(what: Callable[[], bool], seconds: float = 20.0) -> bool:
+    """Whether ``what`` comes true in time."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def number_in(path: Path) -> int:
+    """The process number that a program writes into ``path``."""
+    assert until(lambda: path.is_file() and path.read_text().endswith("\n")), path
+    return int(path.read_text())
+
+
+def gone(number: int) -> bool:
+    """Whether that process has ended; one that nobody has waited for yet has."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_program_runs_to_its_end(tmp_path: Path) -> None:
+    done = run(["/bin/sh", "-c", "pwd; echo wrong >&2; exit 3"], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (3, f"{tmp_path}\n", "wrong\n")
+    with pytest.raises(FileNotFoundError):
+        run(["no-such-program"])
+
+
+def test_nothing_outlives_the_block(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), started(_TREE, cwd=tmp_path):
+        numbers = [number_in(tmp_path / name) for name in ("outer", "inner")]
+        assert not any(map(gone, numbers))
+        raise ZeroDivisionError
+    assert until(lambda: all(map(gone, numbers)), 2)
+
+
+def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    assert run(["/bin/sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $! > left"], tmp_path).returncode == 0
+    assert until(lambda: gone(number_in(tmp_path / "left")), 2)
+
+
+def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        run(["/bin/sh", "-c", "echo $$ > outer; trap '' TERM; while :; do sleep 0.1; done"], tmp_path, timeout=0.5)
+    assert until(lambda: gone(number_in(tmp_path / "outer")), 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_programs_end_with_a_process_that_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    """Nothing in the process can act on SIGKILL, nor on SIGTERM without a handler."""
+    with subprocess.Popen([sys.executable, "-c", _STARTS.format(command=_TREE, folder=str(tmp_path))]) as process:
+        numbers = [number_in(tmp_path / name) for name in ("outer", "inner")]
+        process.send_signal(number)
+    assert until(lambda: all(map(gone, numbers)), 5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_raise_once_and_handlers_come_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as stopped, stopped_by_signals():
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        finally:
+            os.kill(os.getpid(), number)    # while things are put away
+            time.sleep(0.05)
+    assert stopped.value.number == number and signal.getsignal(number) == before
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopped_by_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["numpy", "click", "rich"])
+def test_a_signal_while_the_command_loads(tmp_path: Path, module: str, number: signal.Signals) -> None:
+    """A library that takes long to load, wherever it comes in the order of imports."""
+    (tmp_path / f"{module}.py").write_text(f"import pathlib, time\npathlib.Path({str(tmp_path / 'loading')!r}).touch()\ntime.sleep(60)\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path[1:], os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen([sys.executable, "-m", "ranvier", "boards"], env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path,
+                          stderr=subprocess.PIPE, text=True) as process:
+        assert until(lambda: (tmp_path / "loading").exists())
+        process.send_signal(number)
+        assert process.communicate(timeout=20)[1] == "stopped\n"
+    assert process.returncode == 128 + number
+
+
+def test_only_the_command_takes_signals_while_it_loads() -> None:
+    assert is_command(["/usr/bin/ranvier", "run"], ["python", "/usr/bin/ranvier", "run"])
+    assert is_command(["-m", "run"], ["python", "-m", "ranvier", "run"])
+    assert not is_command(["-m", "ranvier"], ["python", "-m", "pytest", "ranvier"])
+    assert not is_command(["-c"], ["python", "-c", "import ranvier"])
+    assert not is_command([], [])
