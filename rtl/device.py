@@ -44,10 +44,12 @@ def _domain(m: Module, name: str, reset: ValueLike) -> None:
 class StreamDevice(Component):
     """Link and fabric, with bytes instead of a line.
 
-    ``i`` are the bytes from the host and is always ready; ``o`` those to the host. ``broken`` says that a byte of ``i`` was lost
-    or damaged, ``line_break`` that the line was held low, ``o_idle`` that every byte of ``o`` has left; where bytes cannot be lost
-    they are 0, 0 and 1. ``divisor`` is the rate that the host asked for, in clocks a bit. ``heartbeat``, ``busy`` and ``error``
-    are for lights: the clock runs; the fabric runs; a frame was dropped, a command refused or a spike word lost since the last hello.
+    in
+        ``i`` (a stream of bytes): from the host; it is always ready. ``broken``: a byte of ``i`` was lost or damaged. ``line_break``: the
+        line was held low. ``o_idle``: every byte of ``o`` has left. Where bytes cannot be lost these three are 0, 0 and 1.
+    out
+        ``o`` (a stream of bytes): to the host. ``divisor``: the rate that the host asked for, in clocks a bit. Lights: ``heartbeat``, the
+        clock runs; ``busy``, the fabric runs; ``error``, since the last hello a frame was dropped, a command refused or a spike word lost.
     """
 
     i: Any
@@ -70,6 +72,9 @@ class StreamDevice(Component):
         })
 
     def elaborate(self, platform: object) -> Module:
+        """Bytes become frames, frames commands, commands accesses to the fabric or to the link's registers, and answers go back the same
+        way. The recorder keeps spike words that the host wants to see.
+        """
         m = Module()
         config = self._config
         m.submodules.deframer = deframer = Deframer()
@@ -87,22 +92,19 @@ class StreamDevice(Component):
         connect(m, reply.o, framer.i)
         connect(m, framer.o, sent.i)
         connect(m, sent.o, flipped(self.o))
-        bad_frame, overrun = Signal(), Signal()    # what is counted has time
+        bad_frame, overrun = Signal(), Signal()    # registers for short paths: the counters may be a clock late
         m.d.sync += [bad_frame.eq(deframer.drop & ~deframer.overrun), overrun.eq(deframer.drop & deframer.overrun)]
         m.d.comb += [
-            # bytes - frames - commands - replies
             self.i.ready.eq(1),
             deframer.byte.eq(self.i.payload), deframer.byte_valid.eq(self.i.valid), deframer.broken.eq(self.broken),
             deframer.full.eq(buffer.full),
             buffer.data.eq(deframer.data), buffer.push.eq(deframer.push), buffer.commit.eq(deframer.commit),
             buffer.drop.eq(deframer.drop), buffer.take.eq(interpreter.take),
             interpreter.byte.eq(buffer.byte), interpreter.valid.eq(buffer.valid),
-            # the spike words that the host wants to see
             recorder.running.eq(fabric.running), recorder.tick.eq(fabric.tick), recorder.spike_valid.eq(fabric.spike_valid),
             recorder.spike_address.eq(fabric.spike_address), recorder.spike_bits.eq(fabric.spike_bits),
             recorder.first.eq(registers.first), recorder.stop.eq(registers.stop), recorder.tail.eq(registers.tail),
             recorder.offset.eq(registers.address), recorder.identifies.eq(registers.identifies), fabric.hold.eq(recorder.hold),
-            # what the link says of itself
             registers.bad_frame.eq(bad_frame), registers.overrun.eq(overrun),
             registers.quiet.eq(interpreter.quiet & reply.i.ready & framer.idle & sent.i.ready & self.o_idle),
             registers.line_break.eq(self.line_break),
@@ -129,6 +131,7 @@ class StreamDevice(Component):
         ]
 
     def _lights(self, m: Module, interpreter: Interpreter, deframer: Deframer, fabric: Fabric, recorder: Recorder) -> None:
+        """One timer, which never stops, for the heartbeat, for how long ``busy`` stays on, and for the interpreter's patience."""
         beat = max(1, (self._config.clock_hz // 2).bit_length())
         patience = self._config.link.patience_log2 - 2     # four of the interpreter's periods
         timer, before = Signal(max(beat, _VISIBLE_LOG2, patience + 1)), Signal()
@@ -138,7 +141,7 @@ class StreamDevice(Component):
             m.d.sync += self.busy.eq(1)
         with m.Elif(timer[:_VISIBLE_LOG2].all()):
             m.d.sync += self.busy.eq(0)
-        failed = Signal()     # a light has time
+        failed = Signal()    # a register for short paths: the light may be a clock late
         m.d.sync += failed.eq(deframer.drop | interpreter.refused | (recorder.lost != 0))
         with m.If(interpreter.welcome):
             m.d.sync += self.error.eq(0)
@@ -147,7 +150,13 @@ class StreamDevice(Component):
 
 
 class Device(Component):
-    """A `StreamDevice` behind a UART. ``reset`` is a button: high, from any clock, resets everything but the memories."""
+    """A `StreamDevice` behind a UART.
+
+    in
+        ``rx``: the line from the host. ``reset``: a button; while it is high, in any clock, everything but the memories is reset.
+    out
+        ``tx``: the line to the host. ``heartbeat``, ``busy``, ``error``: lights.
+    """
 
     rx: Signal
     tx: Signal

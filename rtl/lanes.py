@@ -8,28 +8,27 @@ from operator import or_
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.config import LANES_A_CHAIN, FabricConfig
 
 from .forms.accumulator import Accumulator
 from .forms.selector import WORDS, Selector
-from .forms.technology import technology_of
+from .forms.technology import platform_form
 
 __all__ = ["Lanes"]
 
-#: Lanes whose adders share a carry chain where that saves logic; more would make it slow. Lanes are at least so many.
-_CHAIN = 4
-
 
 class Lanes(Component):
-    """Accumulates ``weights`` (in the clock of ``weight``), doubles on ``double``, and on ``row_end`` hands the sums over: one at a time.
+    """Accumulates weights, and hands a row's sums over, a group of ``sweep_lanes`` neurons at a time.
 
-    Two more inputs follow from these, and come with them so that thousands of flip-flops have them from a register: ``enable`` is
-    high with ``weight`` and ``double``, ``clear`` with ``row_end``. ``clear`` also forgets a row that a reset has cut off: the sums
-    have no reset of their own.
+    in
+        ``weights`` (a weight word): added in a clock of ``weight``. ``double``: double the sums. ``row_end``: hand them over and begin at
+        0. At most one of the three is high. ``enable`` is high with ``weight`` and with ``double``, ``clear`` with ``row_end``: they are
+        inputs of their own so that thousands of flip-flops have them from a register. ``clear`` alone forgets a row that a reset has cut
+        off. ``take``: the group after the one that was asked for last is wanted.
+    out
+        ``group`` (``sweep_lanes`` sums): the first one two clocks after ``row_end``, the next one two clocks after each ``take``.
 
-    The sums are in the holding register from the next clock on, and ``group`` shows those of a group of ``sweep_lanes``
-    neurons: the first one two clocks after ``row_end``, the next one two clocks after each ``take``. Sums cannot overflow:
-    the mapper proves the headroom of every neuron.
+    Sums cannot overflow: the mapper proves the headroom of every neuron.
     """
 
     weights: Signal
@@ -45,25 +44,22 @@ class Lanes(Component):
         self._config = config
         core = config.core
         super().__init__({
-            "weights": In(core.lanes * config.weight_bits),
-            "weight": In(1),
-            "double": In(1),
-            "enable": In(1),
-            "row_end": In(1),
-            "clear": In(1),
-            "take": In(1),
-            "group": Out(core.sweep_lanes * config.state_bits),
+            "weights": In(core.lanes * config.weight_bits), "weight": In(1), "double": In(1), "enable": In(1), "row_end": In(1),
+            "clear": In(1), "take": In(1), "group": Out(core.sweep_lanes * config.state_bits),
         })
 
     def elaborate(self, platform: object) -> Module:
+        """Accumulators have a clock enable and a reset, no multiplexer, which cost no logic; and nothing but the accumulator takes a sum,
+        so that both fit into one logic cell.
+        """
         m = Module()
-        config, core = self._config, self._config.core
+        config, lanes = self._config, LANES_A_CHAIN
         bits, width = config.weight_bits, config.state_bits
         holding = []
-        for first in range(0, core.lanes, _CHAIN):
-            adder = m.submodules[f"adder_{first}"] = Accumulator(width, _CHAIN, doubling=bool(config.doubling))
+        for first in range(0, config.core.lanes, lanes):
+            adder = m.submodules[f"adder_{first}"] = Accumulator(width, lanes, doubling=bool(config.doubling))
             m.d.comb += [adder.add.eq(self.weight), adder.double.eq(self.double)]
-            for n in range(_CHAIN):
+            for n in range(lanes):
                 lane, place = first + n, slice(n * width, (n + 1) * width)
                 accumulator = Signal(width, name=f"accumulator_{lane}", reset_less=True)
                 held = Signal(width, name=f"held_{lane}", reset_less=True)
@@ -71,8 +67,6 @@ class Lanes(Component):
                     adder.sum[place].eq(accumulator),
                     adder.weight[place].eq(self.weights[lane * bits:(lane + 1) * bits].as_signed()),
                 ]
-                # Clock enables and a reset, no multiplexer: they cost no logic. Nothing but the accumulator takes the sum, so
-                # that both fit into one logic cell.
                 with m.If(self.enable):
                     m.d.sync += accumulator.eq(adder.total[place])
                 with m.If(self.clear):
@@ -80,10 +74,7 @@ class Lanes(Component):
                 with m.If(self.row_end):
                     m.d.sync += held.eq(accumulator)
                 holding.append(held)
-        if technology_of(platform).lut_before_register:
-            self._shift(m, holding)
-        else:
-            self._select(m, holding)
+        (self._shift if platform_form(platform).shifted_sums else self._select)(m, holding)
         return m
 
     def _shift(self, m: Module, holding: list[Signal]) -> None:

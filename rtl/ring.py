@@ -10,7 +10,10 @@ from amaranth.lib.wiring import Component, In, Out
 from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.timing import outbox_depth, trip
 
+from .forms.technology import platform_form
+from .scan.moving_queue import MovingQueue
 from .scan.queue import Queue
+from .scan.ring_queue import RingQueue
 from .signatures import ring_layout
 
 __all__ = ["RingNode"]
@@ -19,12 +22,18 @@ __all__ = ["RingNode"]
 class RingNode(Component):
     """One register of the ring, and the outbox that feeds it.
 
-    Every ``nodes`` clocks after a tick's start all nodes put a word (or nothing) on the ring; in the clocks between,
-    words move on by one node, and by then each has passed every node. So there is no arbitration, and nothing
-    to wait for but the node's own slot. ``o`` is what every unit writes into its spike buffer.
+    in
+        ``start``: a tick's first clock. ``word`` (`ring_layout`), with ``word_valid``: of the unit. ``i``, with ``i_valid``: the word of
+        the node before.
+    out
+        ``o``, with ``o_valid``: the word of this node, for the next one and for the unit's spike buffer. ``busy``: a word waits or
+        is on its way to the last buffer. ``sent``: a word leaves the outbox.
 
-    ``only_sends`` makes the other node of a ring of two that one of them sees: it needs no register, for its words may leave the outbox
-    when the first node has sent its own.
+    Every ``nodes`` clocks after a tick's start all nodes put a word (or nothing) on the ring; in the clocks between, words move on by one
+    node, and by then each has passed every node. So there is no arbitration, and nothing to wait for but the node's own slot.
+
+    ``only_sends`` makes the second node of a ring of two that has one register: its words go out in the clock after the first node's
+    own, straight from the outbox, and ``i`` means nothing.
     """
 
     start: Signal
@@ -42,25 +51,18 @@ class RingNode(Component):
         self._only_sends = only_sends
         layout = ring_layout(config)
         super().__init__({
-            "start": In(1),
-            "word_valid": In(1), "word": In(layout),
-            "i_valid": In(1), "i": In(layout),
-            "o_valid": Out(1), "o": Out(layout),
-            "busy": Out(1),
-            "sent": Out(1),
+            "start": In(1), "word_valid": In(1), "word": In(layout), "i_valid": In(1), "i": In(layout),
+            "o_valid": Out(1), "o": Out(layout), "busy": Out(1), "sent": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
+        """``phase`` counts the clocks of a slot. ``travelling`` counts those that the last word needs to reach the last buffer."""
         m = Module()
-        nodes = self._config.nodes
-        layout = ring_layout(self._config)
-        m.submodules.outbox = outbox = Queue(width=layout.size, depth=outbox_depth(self._config.core.lanes, self._config.word_bits))
-        phase = Signal(range(nodes))
-        travelling = Signal(range(nodes + 1))
-        m.d.comb += [
-            outbox.w_data.eq(self.word),
-            outbox.w_en.eq(self.word_valid), outbox.w_may.eq(self.word_valid),
-        ]
+        nodes, layout = self._config.nodes, ring_layout(self._config)
+        queue = MovingQueue if platform_form(platform).moving_queues else RingQueue
+        m.submodules.outbox = outbox = queue(width=layout.size, depth=outbox_depth(self._config.core.lanes, self._config.word_bits))
+        phase, travelling = Signal(range(nodes)), Signal(range(nodes + 1))
+        m.d.comb += [outbox.w_data.eq(self.word), outbox.w_en.eq(self.word_valid), outbox.w_may.eq(self.word_valid)]
         m.d.sync += phase.eq(phase + 1)
         with m.If(self.start | (phase == nodes - 1)):
             m.d.sync += phase.eq(0)
@@ -68,8 +70,7 @@ class RingNode(Component):
             self._send(m, outbox, phase)
             return m
         m.d.comb += [
-            outbox.r_en.eq(phase == 0),
-            self.sent.eq(outbox.r_en & outbox.r_rdy),
+            outbox.r_en.eq(phase == 0), self.sent.eq(outbox.r_en & outbox.r_rdy),
             self.busy.eq(outbox.r_rdy | (travelling != 0)),
         ]
         with m.If(phase == 0):
@@ -83,7 +84,7 @@ class RingNode(Component):
         return m
 
     def _send(self, m: Module, outbox: Queue, phase: Signal) -> None:
-        """The words that the other node shows in the clock after its own; what is not there in phase 0 waits for the next slot."""
+        """A word that is there in phase 0 is shown in the clock after; one that comes later waits for the next slot."""
         assert self._config.nodes == 2 and trip(2) == 0
         m.d.sync += self.o_valid.eq((phase == 0) & outbox.r_rdy)
         m.d.comb += [

@@ -19,21 +19,16 @@ def struct(word: Word) -> data.StructLayout:
 
 
 class ConfigBus(Signature):
-    """Configuration accesses to one memory, from the fabric's port.
+    """Configuration accesses to one memory, or to a unit with all of its memories.
 
-    ``offset`` is the word's number times its chunks (rounded up to a power of two) plus the chunk. ``value``
-    is the chunk that ``read`` asked for three clocks before (a whole unit four and one for each stage of its chain; where `shown` has
-    no register one), and 0 in every other clock, so that the values of all memories can be joined by or.
+    ``write`` and ``read`` (1): access the chunk at ``offset``, which is the word's number times its chunks (rounded up to a power of two)
+    plus the chunk; ``data`` is written. ``value`` is the chunk that was read, a fixed time after ``read``: `answer_latency` clocks for a
+    memory, `chain_latency` for a unit. In every other clock it is 0, so that the values of all memories can be joined by or.
     """
 
     def __init__(self) -> None:
         super().__init__({
-            "offset": Out(OFFSET_BITS),
-            "write": Out(1),
-            "read": Out(1),
-            "data": Out(CHUNK_BITS),
-            "value": In(CHUNK_BITS),
-        })
+            "offset": Out(OFFSET_BITS), "write": Out(1), "read": Out(1), "data": Out(CHUNK_BITS), "value": In(CHUNK_BITS)})
 
 
 def step_layout(config: FabricConfig) -> data.StructLayout:
@@ -47,23 +42,21 @@ def step_layout(config: FabricConfig) -> data.StructLayout:
 
 
 class TickBus(Signature):
-    """What the ticker tells every unit; ``steps`` and ``tick`` change with ``start`` and hold through the tick.
+    """What the ticker tells every unit.
 
-    ``begin`` comes once a run, three clocks or more before its first ``start``: what the host may have changed can be read again.
+    ``start``: the first clock of a tick. ``tick`` (its number, modulo the delays) and ``steps`` (`step_layout` for each level) change with
+    it and hold through the tick. ``begin`` comes once a run, three clocks or more before its first ``start``: what the host may have
+    changed can be read again. ``clear``: counters become 0.
     """
 
     def __init__(self, config: FabricConfig) -> None:
         super().__init__({
-            "begin": Out(1),
-            "start": Out(1),
-            "tick": Out(bits_for(config.delays)),
-            "steps": Out(data.ArrayLayout(step_layout(config), config.levels)),
-            "clear": Out(1),
-        })
+            "begin": Out(1), "start": Out(1), "tick": Out(bits_for(config.delays)),
+            "steps": Out(data.ArrayLayout(step_layout(config), config.levels)), "clear": Out(1)})
 
 
 class NextTick(Signature):
-    """What the ticker knows of the next tick: with ``going`` it starts in the next clock, and ``first`` is level 0's step in it.
+    """What the ticker knows of the next tick: ``going`` says that it starts in the next clock, ``first`` is level 0's step in it.
 
     ``begin`` and ``clear`` are those of `TickBus`.
     """

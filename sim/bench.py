@@ -1,7 +1,7 @@
 """Runs cocotb benches: the tops that hold the blocks, their builds, and what a failing bench says.
 
-A build with cocotb takes long, so all blocks share one top, `blocks`; the whole fabric is the other. A block's ports
-are the top's ports under the block's name.
+A build with cocotb takes long, so all blocks share one top, `blocks`, once in the form of an ECP5 and once (`blocks_up5k`) in that of an
+iCE40; the whole fabric is another one. A block's ports are the top's ports under the block's name.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import cocotb_tools.config
@@ -23,27 +25,33 @@ from cocotb_tools.runner import get_runner
 
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
-from ranvier.model.fabric.layout import Counter, Memory, MemoryLayout
+from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, Counter, Memory, MemoryLayout
 from ranvier.rtl.fabric import Fabric
-from ranvier.rtl.forms.technology import CHECKED
+from ranvier.rtl.forms.form import Form, form_of
+from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K, Technology, platform_form
 from ranvier.rtl.forms.tick_copy import TickCopy
 from ranvier.rtl.input_unit import InputUnit
 from ranvier.rtl.lanes import Lanes
+from ranvier.rtl.memory.chain import join_chain
 from ranvier.rtl.memory.config_memory import ConfigMemory
 from ranvier.rtl.memory.counters import Counters
+from ranvier.rtl.memory.readback import answer
 from ranvier.rtl.ring import RingNode
-from ranvier.rtl.scan.scanner import Scanner
-from ranvier.rtl.scan.sequencer import SLICE_BITS, Sequencer
+from ranvier.rtl.scan.sequencer import Sequencer
+from ranvier.rtl.scan.sliced_scanner import SlicedScanner
+from ranvier.rtl.scan.whole_scanner import WholeScanner
+from ranvier.rtl.signatures import ConfigBus
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
+from ranvier.rtl.unit import MEMORY_KINDS
 
 from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
 from .link_blocks import link_blocks
 from .verilate import tool_environment, verilator_binary
 
-__all__ = ["BLOCKS", "COUNTERS", "FABRIC", "LATE", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench", "iverilog_version",
-           "run_bench"]
+__all__ = ["BLOCKS", "CHAIN", "CHAIN_STAGES", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench",
+           "iverilog_version", "run_bench"]
 
 #: What the blocks are made for: words of several sweep groups, and two rows of the core to a word.
 BLOCKS = FabricConfig(
@@ -61,15 +69,19 @@ FABRIC = FabricConfig(
     input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=32, drive_depth=32, dynamics_depth=32))
 
 #: Memories with an odd number of chunks that the block writes too, and of one chunk that only the host writes; registers, of
-#: two words and of one; SPRAM, not a whole number of them; pieces; columns that begin and end within chunks.
+#: two words and of one; SPRAM, not a whole number of them; pieces; columns that begin and end within chunks; one that only the block
+#: writes.
 MEMORIES = {
     "wide_memory": MemoryLayout(Memory.STATE, 70, 12, ""), "narrow_memory": MemoryLayout(Memory.ROWS, 20, 8, ""),
     "pair_memory": MemoryLayout(Memory.STATE, 40, 2, ""), "single_memory": MemoryLayout(Memory.ROWS, 33, 1, ""),
     "spram_memory": MemoryLayout(Memory.WEIGHTS, 56, 40, ""), "spike_memory": MemoryLayout(Memory.SPIKES, 44, 12, ""),
     "program_memory": MemoryLayout(Memory.PROGRAM, 61, 12, ""),
-    "column_memory": MemoryLayout(Memory.DRIVE, 97, 9, "", (("theta", 16), ("bias", 40), ("v_init", 41)))}
-#: Those of them that give their words a clock later.
-LATE = (Memory.DRIVE, Memory.PROGRAM, Memory.SPIKES, Memory.WEIGHTS)
+    "column_memory": MemoryLayout(Memory.DRIVE, 97, 9, "", (("theta", 16), ("bias", 40), ("v_init", 41))),
+    "result_memory": MemoryLayout(Memory.READOUT, 40, 8, "")}
+#: The memories of a chain of three stages, besides the counters.
+CHAIN = {Memory.ROWS: MemoryLayout(Memory.ROWS, 20, 8, ""), Memory.STATE: MemoryLayout(Memory.STATE, 170, 8, ""),
+         Memory.DRIVE: MemoryLayout(Memory.DRIVE, 40, 8, "", (("theta", 25), ("bias", 15)))}
+CHAIN_STAGES = [[(Memory.ROWS, 0), (Memory.STATE, 0)], [(Memory.STATE, 1)], [(Memory.DRIVE, 0), (Memory.COUNTERS, 0)]]
 #: Widths of the counters; one is so wide that it wraps.
 COUNTERS = {Counter.SCAN: 1, Counter.SYNOPS: 4, Counter.SPIKES: 32}
 
@@ -132,6 +144,45 @@ class TickerWithCopy(Component):
         return m
 
 
+class Chain(Component):
+    """The memories of `CHAIN` and counters, behind one bus."""
+
+    bus: Any
+    memory: Signal
+
+    def __init__(self) -> None:
+        super().__init__({"bus": In(ConfigBus()), "memory": In(MEMORY_BITS)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        targets: dict[Memory, ConfigMemory | Counters] = {
+            **{number: MEMORY_KINDS.get(number, ConfigMemory)(layout) for number, layout in CHAIN.items()},
+            Memory.COUNTERS: Counters(COUNTERS)}
+        for number, target in targets.items():
+            m.submodules[number.name.lower()] = target
+        join_chain(m, platform, CHAIN_STAGES, self, targets)
+        return m
+
+
+class Readback(Component):
+    """`answer` to a ``read`` whose ``value`` comes a clock later, and to one whose value is ``late`` and comes after two."""
+
+    read: Signal
+    value: Signal
+    shown: Signal
+    shown_late: Signal
+
+    def __init__(self) -> None:
+        super().__init__({"read": In(1), "value": In(CHUNK_BITS), "shown": Out(CHUNK_BITS), "shown_late": Out(CHUNK_BITS)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.shown.eq(answer(m, platform, "shown", self.value, self.read))
+        if platform_form(platform).late_memories:
+            m.d.comb += self.shown_late.eq(answer(m, platform, "late", self.value, self.read, late=True))
+        return m
+
+
 class BenchTop(Component):
     """Blocks side by side; the port ``a.b`` of block ``x`` is the top's plain port ``x_a_b``."""
 
@@ -153,22 +204,35 @@ class BenchTop(Component):
         return m
 
 
-def _blocks() -> BenchTop:
+def _blocks(form: Form) -> BenchTop:
     return BenchTop({
-        **{name: ConfigMemory(layout, core_writes=layout.memory == Memory.STATE, spram=layout.memory == Memory.WEIGHTS,
-                              late=layout.memory in LATE, narrow=layout.memory == Memory.PROGRAM,
-                              slices=SLICE_BITS if layout.memory == Memory.SPIKES else 0)
-           for name, layout in MEMORIES.items()},
-        "counters": Counters(COUNTERS), "sequencer": Sequencer(BLOCKS), "scanner": Scanner(BLOCKS), "lanes": Lanes(BLOCKS),
-        "sweep": Sweep(BLOCKS, "core"), "ring": Ring(RING), "ticker": TickerWithCopy(BLOCKS), "input": InputUnit(BLOCKS),
+        **{name: MEMORY_KINDS.get(layout.memory, ConfigMemory)(layout) for name, layout in MEMORIES.items()},
+        "counters": Counters(COUNTERS), "sequencer": Sequencer(BLOCKS),
+        "scanner": (SlicedScanner if form.sliced_scan else WholeScanner)(BLOCKS),
+        "lanes": Lanes(BLOCKS), "sweep": Sweep(BLOCKS, "core"), "ring": Ring(RING), "ticker": TickerWithCopy(BLOCKS),
+        "input": InputUnit(BLOCKS), "chain": Chain(), "readback": Readback(),
     })
 
 
-#: The designs that are built, by name.
-TOPS: dict[str, Callable[[], BenchTop]] = {
-    "blocks": _blocks,
-    "fabric": lambda: BenchTop({"fabric": Fabric(FABRIC)}),
-    "link": lambda: BenchTop(link_blocks()),
+@dataclass(frozen=True)
+class Top:
+    """A design that is built, for a technology that stands for the platform."""
+
+    make: Callable[[Form], BenchTop]
+    technology: Technology
+
+    @property
+    def form(self) -> Form:
+        """The form of its blocks."""
+        return form_of(self.technology)
+
+
+#: The designs that are built, by name. The first one has SPRAM too.
+TOPS = {
+    "blocks": Top(_blocks, replace(CHECKED, spram_blocks=4)),
+    "blocks_up5k": Top(_blocks, CHECKED_UP5K),
+    "fabric": Top(lambda _: BenchTop({"fabric": Fabric(FABRIC)}), CHECKED),
+    "link": Top(lambda _: BenchTop(link_blocks()), CHECKED),
 }
 
 
@@ -184,7 +248,8 @@ def bench_verilog(top: str) -> str:
     """One of `TOPS` as Verilog, with the models of the cells in it."""
     def make() -> str:
         from amaranth.back import verilog
-        return str(verilog.convert(TOPS[top](), name=_TOPLEVEL, platform=CHECKED, strip_internal_attrs=True))
+        made = TOPS[top]
+        return str(verilog.convert(made.make(made.form), name=_TOPLEVEL, platform=made.technology, strip_internal_attrs=True))
 
     sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"))
     text = cached_verilog("\0".join([top, *(source.read_text() for source in sources)]), make)
@@ -247,7 +312,7 @@ def run_bench(top: str, module: str, simulator: str, *, folder: Path, seed: int,
     build = build_bench(top, simulator)
     folder.mkdir(parents=True, exist_ok=True)
     results, log = folder / "results.xml", folder / "simulation.log"
-    extra: dict[str, str] = {"COCOTB_LOG_LEVEL": "INFO", **(variables or {})}
+    extra: dict[str, str] = {"COCOTB_LOG_LEVEL": "INFO", "RANVIER_BENCH_TOP": top, **(variables or {})}
     runner = get_runner(simulator)
     with suppress(SystemExit, RuntimeError):    # the results say more than an exit code
         runner.test(test_module=f"ranvier.sim.benches.{module}", hdl_toplevel=_TOPLEVEL, hdl_toplevel_lang="verilog",

@@ -20,6 +20,7 @@ from ranvier.model.fabric.device_config import DeviceConfig
 from ranvier.model.fabric.layout import Memory, memory_map
 from ranvier.model.fabric.timing import drain
 from ranvier.processes import run
+from ranvier.rtl.forms.form import SIMULATION, form_of
 
 from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
@@ -63,13 +64,12 @@ def tool_environment() -> dict[str, str]:
 def fabric_verilog(config: FabricConfig, technology: Technology | None = None) -> str:
     """The fabric as Verilog; with many cores, one module for all of them.
 
-    A ``technology`` asks for the form that such a device gets, with the models of its cells.
+    It has the form that simulates fastest. A ``technology`` asks for the one that such a device gets, with the models of its cells.
     """
     def make() -> str:
         from ranvier.rtl import fabric  # Amaranth takes a while to load, and most runs find the Verilog made
-        if technology is None:
-            return fabric.fabric_verilog(config, shared_core=_shared(config))
-        return fabric.fabric_verilog(config, shared_core=_shared(config), technology=technology)
+        from ranvier.rtl.forms.technology import SIMULATED
+        return fabric.fabric_verilog(config, shared_core=_shared(config), technology=technology or SIMULATED)
 
     text = cached_verilog(f"{config.digest} {_shared(config)} {technology}", make)
     return text + cell_models(text)
@@ -177,11 +177,12 @@ def chunk_words(bits: int) -> int:
 
 def _units_header(config: FabricConfig, technology: Technology | None) -> str:
     """C++ that differs from fabric to fabric: how many units, how wide their traces are, how long a write's address stays."""
+    form = form_of(technology) if technology else SIMULATION
     lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
     widths = [chunk_words(memory_map(config, config.unit(n))[Memory.STATE].bits) for n in range(config.nodes)]
     lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config)}",
               f"#define READ_LATENCY {read_latency(config)}", f"#define ACCESS_LATENCY {access_latency(config)}",
-              f"#define WRITE_STAYS {int(technology is not None and technology.lut_before_register)}"]
+              f"#define WRITE_STAYS {int(not form.port_registers)}"]
     lines += ["template <typename T> inline void copy(uint32_t* to, const T& from) {",
               "    to[0] = uint32_t(from);", "    if (sizeof(T) > 4) to[1] = uint32_t(uint64_t(from) >> 32);", "}",
               "template <std::size_t N> inline void copy(uint32_t* to, const VlWide<N>& from) {",

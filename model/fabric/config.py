@@ -13,9 +13,11 @@ from ..limits import MAX_DELAY
 from ..neurons.kind import Family
 from ..neurons.registry import DEFAULT_FAMILY, FAMILIES, driven_family
 
-__all__ = ["LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range",
-           "from_fields", "power_of_two", "size_text"]
+__all__ = ["LANES_A_CHAIN", "LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for",
+           "check_range", "from_fields", "power_of_two", "size_text"]
 
+#: Lanes whose adders share a carry chain in an ECP5 (more would make it slow), so the least that a core has.
+LANES_A_CHAIN = 4
 #: The least depths that a core, the input unit and the fabric can have.
 LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1,
               "readout_depth": 1}
@@ -94,7 +96,7 @@ class CoreConfig:
 
     def __post_init__(self) -> None:
         check_range("core", asdict(self), {
-            "lanes": (4, 64), "sweep_lanes": (1, 64),
+            "lanes": (LANES_A_CHAIN, 64), "sweep_lanes": (1, 64),
             **{name: (least, _MOST_CORE.get(name, _MOST_GROUPS)) for name, least in LEAST_CORE.items()}})
         if not power_of_two(self.lanes):
             raise RanvierError(f"core: lanes is {self.lanes}; it must be a power of two")

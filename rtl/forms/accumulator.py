@@ -17,9 +17,14 @@ _INIT = 0x060A
 
 
 class Accumulator(Component):
-    """Adders of ``lanes`` lanes side by side: ``total`` is ``sum + weight`` where ``add``, ``2 * sum`` where ``double``, else ``sum``.
+    """Adders of ``lanes`` lanes side by side, each ``bits`` wide. No register.
 
-    No register. In a CCU2C the choice takes no logic; synthesis puts it before the adder, at a LUT for each bit. The
+    in
+        ``sum``, ``weight`` (``bits`` a lane). ``add``, ``double``: what to do, at most one of them.
+    out
+        ``total`` (``bits`` a lane): ``sum + weight`` where ``add``, ``2 * sum`` where ``double``, else ``sum``.
+
+    In a CCU2C the choice takes no logic; synthesis puts it before the adder, at a LUT for each bit. The
     beginning and the end of a carry chain cost four LUTs, so lanes share one, with a bit between them that stops the carry.
     Without ``doubling`` the plain form has nothing to choose: ``total`` is ``sum + weight``.
     """

@@ -20,7 +20,12 @@ _INIT = sum((d and (b if c else a)) << (a | b << 1 | c << 2 | d << 3)
 
 
 class Selector(Component):
-    """``word`` is word ``number`` of ``words``, and 0 without ``enable``. No register.
+    """One of `WORDS` words. No register.
+
+    in
+        ``words`` (all of them), ``number`` (of one), ``enable``.
+    out
+        ``word``: that word, or 0 without ``enable``.
 
     An ECP5 joins LUTs by multiplexers of their slices (PFUMX, L6MUX21): eight words take four LUTs a bit. Synthesis uses those
     for functions of five and six inputs only, and makes this of five and a half.

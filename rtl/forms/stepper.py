@@ -13,7 +13,12 @@ __all__ = ["Stepper"]
 
 
 class Stepper(Component):
-    """``next`` is ``value`` where ``load``, else ``count`` plus 1, or minus 1 if ``down``; wrapped. No register.
+    """The next value of a counter. No register.
+
+    in
+        ``count``: its value. ``value``, with ``load``: the one to take instead. All are ``bits`` wide.
+    out
+        ``next``: ``value`` where ``load``, else ``count`` plus 1, or minus 1 if ``down``; wrapped.
 
     Synthesis puts a multiplexer behind the adder, at a LUT for each bit; but the adder's own LUT has an input to spare.
     """

@@ -1,4 +1,4 @@
-"""What a device's memories are like, as far as it decides which of them a fabric uses."""
+"""What a device's memories and logic cells are like, as far as it decides how a fabric is built."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.layout import Memory, memory_map
 
-__all__ = ["CHECKED", "CHECKED_UP5K", "ECP5", "GENERIC", "UP5K", "YOSYS_AFTER_READ", "Technology", "technology_of", "weights_in_spram"]
+from .form import SIMULATION, Form, form_of
+
+__all__ = ["CHECKED", "CHECKED_UP5K", "ECP5", "GENERIC", "SIMULATED", "UP5K", "YOSYS_AFTER_READ", "Technology", "platform_form",
+           "technology_of", "weights_in_spram"]
 
 #: Yosys commands after reading a design in RTLIL: what `no_rw_check` says in Verilog, which Yosys does not look for there. Amaranth's
 #: platforms take them as ``script_after_read``.
@@ -22,7 +25,7 @@ SPRAM_DEPTH, SPRAM_BITS = 1 << 14, 16
 
 @dataclass(frozen=True)
 class Technology:
-    """The memories of a device.
+    """The memories and logic cells of a device.
 
     spram_blocks
         Single-port memories (SB_SPRAM256KA) that can hold weights.
@@ -38,6 +41,8 @@ class Technology:
         logic cell, and a multiplexer before a register is free.
     garbles_collisions
         In simulation: a word that is read while it is written comes out wrong, so that nobody can count on it.
+    form
+        The form to build, instead of the one that follows from the above: ``replace(CHECKED, form=Form(tick_copies=False))``.
     """
 
     name: str
@@ -47,10 +52,13 @@ class Technology:
     ccu2c: bool = False
     lut_before_register: bool = False
     garbles_collisions: bool = False
+    form: Form | None = None
 
 
-#: Plain memories only: simulation, Verilog for other tools.
+#: Plain memories only: Verilog for other tools.
 GENERIC = Technology("generic")
+#: What `sim/simulator.py` compiles unless it is asked for another one.
+SIMULATED = Technology("simulation", form=SIMULATION)
 #: For tests.
 CHECKED = Technology("checked simulation", garbles_collisions=True)
 #: Four SPRAMs beside 30 block RAMs.
@@ -78,12 +86,18 @@ def technology_of(platform: object) -> Technology:
     return GENERIC
 
 
-def weights_in_spram(config: FabricConfig, technology: Technology) -> bool:
+def platform_form(platform: object) -> Form:
+    """The form of the blocks that are built for a platform, or for the technology that stands for one."""
+    return form_of(technology_of(platform))
+
+
+def weights_in_spram(config: FabricConfig, platform: object) -> bool:
     """Whether the cores' weights go into SPRAM, as they do wherever there is some.
 
     Raises `RanvierError` where they do not fit: a block RAM holds a sixty-fourth of an SPRAM, so the weights of a fabric that
     is worth its logic would not fit there either.
     """
+    technology = technology_of(platform)
     if not technology.spram_blocks:
         return False
     layout = memory_map(config, "core")[Memory.WEIGHTS]

@@ -21,14 +21,16 @@ def move_steps(m: Module, ticker: Any, going: Value, begin: Value, first: Value)
         for level in range(1, len(ticker.steps)):
             m.d.sync += ticker.steps[level].eq(ticker.steps[level - 1])
     with m.If(begin):
-        m.d.sync += [ticker.tick.eq(0), *(place.eq(0) for place in ticker.steps)]
+        m.d.sync += [ticker.tick.eq(0), *(step.eq(0) for step in ticker.steps)]
 
 
 class TickCopy(Component):
-    """The `TickBus` again, in the same clocks, from registers beside one unit.
+    """A second `TickBus`, equal to the ticker's in every clock, from registers beside one unit.
 
-    Synthesis would make one of registers that are alike. Each copy therefore also asks for its own ``start`` to be low, which it always
-    is when the ticker is ``going``.
+    in
+        ``upcoming`` (`NextTick`): what the ticker knows of the next tick.
+    out
+        ``ticker`` (`TickBus`): the copy.
     """
 
     upcoming: Any
@@ -38,6 +40,9 @@ class TickCopy(Component):
         super().__init__({"upcoming": In(NextTick(config)), "ticker": Out(TickBus(config))})
 
     def elaborate(self, platform: object) -> Module:
+        """Synthesis merges registers that are alike. So each copy has a condition of its own: its ``start`` is low. It always is when the
+        ticker is ``going``, for a tick takes more than a clock; but synthesis cannot know that.
+        """
         m = Module()
         going, start = Signal(), Signal()
         m.d.comb += [

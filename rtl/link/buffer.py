@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 
-from ..forms.technology import technology_of
+from ..forms.technology import platform_form
 from ..memory.storage import RamStorage
 
 __all__ = ["FrameBuffer"]
@@ -54,7 +54,7 @@ class FrameBuffer(Component):
         with m.If(self.take):
             m.d.sync += tail.eq(tail + 1)
         ready = (tail != committed) & ~self.take
-        if technology_of(platform).lut_before_register:
+        if not platform_form(platform).link_registers:
             m.d.comb += self.byte.eq(store.data)
         else:    # another register for the byte, which is the block RAM's own in an ECP5, and a clock more after each
             m.d.sync += self.byte.eq(store.data)

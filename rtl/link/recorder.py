@@ -13,7 +13,7 @@ from ranvier.model.fabric.layout import CHUNK_BITS
 from ranvier.model.link.identity import IDENTITY_WORDS
 from ranvier.model.link.protocol import record_chunks
 
-from ..forms.technology import technology_of
+from ..forms.technology import platform_form
 from ..memory.storage import RamStorage
 
 __all__ = ["LOST_BITS", "Recorder", "address_bits", "pointer_bits"]
@@ -87,7 +87,7 @@ class Recorder(Component):
             m.d.sync += ticks.eq(ticks + 1)
         # A clock for the comparisons, so that they are not in the ring's way, except where its registers would take logic cells.
         wanted, address, bits = Signal(), Signal.like(self.spike_address), Signal(word_bits)
-        m.d["comb" if technology_of(platform).lut_before_register else "sync"] += [
+        m.d["sync" if platform_form(platform).link_registers else "comb"] += [
             address.eq(self.spike_address), bits.eq(self.spike_bits),
             wanted.eq(self.spike_valid & (self.spike_address >= self.first) & (self.spike_address < self.stop) & self.spike_bits.any()),
         ]
@@ -105,16 +105,16 @@ class Recorder(Component):
             m.d.sync += self.head.eq(self.head + 1)
         with m.Elif(wanted & ~self.lost.all()):
             m.d.sync += self.lost.eq(self.lost + 1)
-        self._show(m, words, technology_of(platform).lut_before_register)
+        self._show(m, words, platform_form(platform).link_registers)
         return m
 
-    def _show(self, m: Module, words: RamStorage, lean: bool) -> None:
+    def _show(self, m: Module, words: RamStorage, registered: bool) -> None:
         """The chunk of the ring at ``offset``; chunks that fill an entry up to a power of two read as 0.
 
         A block RAM gives its word late in its clock, so a register keeps it, where registers are not dear.
         """
         entry = Signal.like(words.data, reset_less=True)
-        m.d["comb" if lean else "sync"] += entry.eq(words.data)
+        m.d["sync" if registered else "comb"] += entry.eq(words.data)
         chunks = record_chunks(self._config)
         chunk_bits = (chunks - 1).bit_length()
         chunk = self.offset[:chunk_bits] & ~self.identifies.replicate(chunk_bits)

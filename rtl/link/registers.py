@@ -9,7 +9,7 @@ from ranvier.model.fabric.device_config import DIVISOR_BITS, LEAST_DIVISOR, Devi
 from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS
 from ranvier.model.link.protocol import LinkMemory, Register
 
-from ..forms.technology import technology_of
+from ..forms.technology import platform_form
 from .recorder import LOST_BITS, address_bits, pointer_bits
 
 __all__ = ["LinkRegisters"]
@@ -85,7 +85,7 @@ class LinkRegisters(Component):
         }
         # The address stays until the value is taken, so each choice may take a clock; where a register would take logic cells there is
         # none.
-        domain = m.d["comb" if technology_of(platform).lut_before_register else "sync"]
+        domain = m.d["sync" if platform_form(platform).link_registers else "comb"]
         register_value = Signal(CHUNK_BITS)
         domain += register_value.eq(0)
         with m.Switch(offset[:4]):

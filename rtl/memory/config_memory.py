@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,79 +11,73 @@ from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.fabric.chain import PART_CHUNKS, parts_of
 from ranvier.model.fabric.config import bits_for
-from ranvier.model.fabric.layout import CHUNK_BITS, MemoryLayout
+from ranvier.model.fabric.layout import CHUNK_BITS, Memory, MemoryLayout
 
-from ..forms.technology import Technology, technology_of
+from ..forms.form import Form
+from ..forms.technology import platform_form
+from ..scan.entry import PIECE_BITS, SLICE_BITS
 from ..signatures import ConfigBus
-from .readback import joined, shown
-from .storage import RamStorage, RegisterStorage, SpramStorage, Storage
+from .readback import answer, merge_answers
+from .storage import storage_kind
 
-__all__ = ["PIECE_BITS", "ConfigMemory"]
+__all__ = ["ConfigMemory", "ResultMemory", "SpikeMemory", "WrittenMemory", "is_late"]
 
-#: Bits of a word with slices that are kept together. With two slices of a byte they are as wide as a block RAM of an ECP5 is where
-#: its register can be used.
-PIECE_BITS = 16
+#: Memories whose words are needed two clocks after their address at the earliest.
+_LATE = (Memory.PROGRAM, Memory.SPIKES, Memory.WEIGHTS, Memory.STATE, Memory.DRIVE, Memory.DYNAMICS, Memory.INPUTS)
+#: Late memories that are kept in pieces, for only so narrow a block RAM of an ECP5 has a register of its own. They are deep enough.
+_NARROW = (Memory.PROGRAM, Memory.SPIKES)
+
+
+def is_late(memory: Memory, form: Form) -> bool:
+    """Whether the words of a memory pass a register of their own: ``data`` then comes two clocks after its address."""
+    return form.late_memories and memory in _LATE
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """The host's access to one chunk of every word: which ``word``, whether it is ``selected``, and what is written in a clock."""
+
+    index: int
+    bus: Any
+    word: Value
+    selected: Value
+    was_read: Signal
+    write_address: Signal
+    write_data: Signal
+    write_enable: Signal
 
 
 class ConfigMemory(Component):
-    """Words of any width behind the configuration bus.
+    """Words of any width that the host writes, behind the configuration bus.
 
-    Each `parts_of` a word has a ``bus`` of its own, so that a wide memory's parts can be at different places of the configuration
-    chain; a part knows its chunks, so all of them may be given the same access.
+    in
+        ``address``: the word that the block reads; where a word has columns there is one for each, ``theta_address`` for example.
+        ``enable`` (1 unless driven): read it; while it is low ``data`` stays.
+        ``bus`` (`ConfigBus`, one for each of `parts_of` a word): the host's accesses. All parts may be given the same access.
+    out
+        ``data``, or one output for each column: the word, in the clock after its address; of a late memory (`is_late`) in the one after
+        that, from a register that is enabled with the memory, so that an ECP5's block RAM can take it in.
 
-    The block presents ``address`` and has ``data`` in the next clock, and from then on while ``enable`` is low; it never reads a
-    word in the clock in which it is written. The host may write at any time, in the clock of a ``core_writes`` write too as long
-    as it means another moment: the block's write wins. A host read borrows the read port, so it disturbs a block that
-    reads in that clock, and with ``spram`` so does a host write; hosts do both while the fabric is idle. (The readouts are
-    read by the host alone, and the input values' other bank is its own.) Without ``host_writes`` it cannot write at all.
-
-    A memory with columns has an address and data for each of them, ``theta_address`` and ``theta`` for example.
-
-    With ``late`` (`is_late`) ``data`` passes a register and comes a clock later; it stays too while ``enable`` is low. In an ECP5 that
-    register is the block RAM's own (`bitstream/hard_registers.py`), for nothing else takes what is before it, and both have the same
-    enable. The answer to the host comes from behind it, so a host read takes the block RAM for two clocks. ``narrow`` keeps the word in
-    pieces of `PIECE_BITS`, for only so narrow a block RAM's register can be used; what is shallow and wide takes more block RAMs then.
-
-    With ``slices`` a late word comes with ``filled``: for each so many bits of it whether any of them is set; and with ``used``: the same
-    for each `PIECE_BITS`. That is found out when the word is written, and kept beside it.
-
-    One or two words are registers. With ``spram`` the words are in SPRAM; everything else is left to the tool, as far as the
-    platform's technology does not say better. What is not ``readable`` answers nothing to the host.
+    Nobody reads a word in the clock in which it is written. A host read borrows the read port for one clock, of a late memory for two,
+    and a write to SPRAM takes its only port; so hosts do both while the fabric is idle, except where nobody else reads. Unless
+    ``readable`` the host gets no answers.
     """
 
     address: Signal
     enable: Signal
     data: Signal
-    filled: Signal
-    used: Signal
-    write_address: Signal
-    write_data: Signal
-    write_enable: Signal
     bus: Any
 
-    def __init__(self, layout: MemoryLayout, *, core_writes: bool = False, host_writes: bool = True, spram: bool = False,
-                 late: bool = False, narrow: bool = False, slices: int = 0, readable: bool = True) -> None:
+    def __init__(self, layout: MemoryLayout, *, readable: bool = True, ports: dict[str, Any] | None = None) -> None:
         self._layout = layout
-        self._core_writes = core_writes
-        self._host_writes = host_writes
-        self._spram = spram
-        self._late = late
-        self._narrow = narrow or bool(slices)
-        self._slices = slices
         self._readable = readable
-        address = bits_for(layout.depth - 1)
-        columns: dict[str, Any] = {"address": In(address), "data": Out(layout.bits)}
+        address = In(bits_for(layout.depth - 1))
+        columns: dict[str, Any] = {"address": address, "data": Out(layout.bits)}
         if layout.columns:
-            columns = {name: Out(bits) for name, bits in layout.columns}
-            columns |= {f"{name}_address": In(address) for name, _ in layout.columns}
-        if slices:
-            columns |= {"filled": Out(-(-layout.bits // slices)), "used": Out(-(-layout.bits // PIECE_BITS))}
+            columns = {name: Out(bits) for name, bits in layout.columns} | {f"{name}_address": address for name, _ in layout.columns}
         super().__init__({
-            **columns,
+            **columns, **(ports or {}),
             "enable": In(1, init=1),  # type: ignore[call-arg]  # which the stubs do not know
-            "write_address": In(address),
-            "write_data": In(layout.bits),
-            "write_enable": In(1),
             "bus": In(ConfigBus()).array(parts_of(layout)),
         })
 
@@ -92,84 +87,68 @@ class ConfigMemory(Component):
         return tuple(name for name, _ in self._layout.columns)
 
     def elaborate(self, platform: object) -> Module:
+        """Each column is cut where chunks begin (or pieces of them); each cut is a storage of its own, so that chunks are written alone."""
         m = Module()
-        layout = self._layout
-        kind = self._kind(technology_of(platform))
-        late = self.is_late(platform)
-        slices = self._slices if late else 0
-        values = [Signal(CHUNK_BITS, name=f"value_{index}") for index in range(layout.chunks)]
-        was_read = [Signal(name=f"was_read_{part}", reset_less=True) for part in range(len(self.bus))]
-        if late and self._readable:
-            m.d.sync += [after.eq(bus.read) for after, bus in zip(was_read, self.bus, strict=True)]
-        writes = [Signal(CHUNK_BITS, name=f"written_{index}") for index in range(layout.chunks)]
-        for index, chunk in enumerate(writes):
-            if self._host_writes:
-                m.d.comb += chunk.eq(self.bus[index // PART_CHUNKS].data)
-            if self._core_writes:
-                with m.If(self.write_enable | (not self._host_writes)):
-                    m.d.comb += chunk.eq(self.write_data[index * CHUNK_BITS:])
-
-        def kept(name: str, stored: Value, address: Value, index: int) -> Value:
-            part = self._keep(m, name, kind(len(stored), layout.depth), address, index, was_read[index // PART_CHUNKS])
-            m.d.comb += part.write_data.eq(stored)
-            if not late:
-                return part.data
-            given = Signal(len(part.data), name=f"late_{name}", reset_less=True)
-            with m.If(part.enable):
-                m.d.sync += given.eq(part.data)
-            return given
-
+        chunks = self._chunks(m, platform)
+        values = [Signal(CHUNK_BITS, name=f"value_{chunk.index}") for chunk in chunks]
+        late = is_late(self._layout.memory, platform_form(platform))
+        most = PIECE_BITS if late and self._layout.memory in _NARROW else CHUNK_BITS
         for address, data, first in self._columns():
-            for low, high in self._parts(first, first + len(data), PIECE_BITS if late and self._narrow else CHUNK_BITS):
+            end = first + len(data)
+            for low, high in pairwise([first, *range(first - first % most + most, end, most), end]):
                 index, shift = divmod(low, CHUNK_BITS)
-                written = writes[index][shift:shift + high - low]
-                filled = Cat(written[n:n + slices].any() for n in range(0, len(written), slices)) if slices else Const(0, 0)
-                given = kept(f"bits_{low}", Cat(written, filled), address, index)
-                m.d.comb += [data[low - first:high - first].eq(given), values[index][shift:shift + high - low].eq(given)]
-                if slices:
-                    m.d.comb += self.filled[low // slices:][:len(filled)].eq(given[len(written):])
-        if slices:
-            for index, chunk in enumerate(writes):
-                bits = min(CHUNK_BITS, layout.bits - index * CHUNK_BITS)
-                used = Cat(chunk[n:min(n + PIECE_BITS, bits)].any() for n in range(0, bits, PIECE_BITS))
-                m.d.comb += self.used[index * CHUNK_BITS // PIECE_BITS:][:len(used)].eq(kept(f"used_{index}", used, self.address, index))
+                data_bits = self._store(m, platform, low, chunks[index].write_data[shift:shift + high - low], address, chunks[index])
+                m.d.comb += [data[low - first:high - first].eq(data_bits), values[index][shift:shift + high - low].eq(data_bits)]
         if self._readable:
             for number, bus in enumerate(self.bus):
-                first = number * PART_CHUNKS
-                m.d.comb += bus.value.eq(joined([
-                    shown(m, platform, f"shown_{index}", value, bus.read & self._means(bus, index), late=late)
-                    for index, value in enumerate(values[first:first + PART_CHUNKS], first)]))
+                part = slice(number * PART_CHUNKS, (number + 1) * PART_CHUNKS)
+                m.d.comb += bus.value.eq(merge_answers([
+                    answer(m, platform, f"answer_{chunk.index}", value, bus.read & chunk.selected, late=late)
+                    for chunk, value in zip(chunks[part], values[part], strict=True)]))
         return m
 
-    def _keep(self, m: Module, name: str, part: Storage, address: Value, index: int, was_read: Signal) -> Storage:
-        """A storage for bits of one chunk, connected to everything but what is written. The host ``was_read`` it a clock ago."""
-        bus = self.bus[index // PART_CHUNKS]
-        word = bus.offset[self._layout.chunk_step.bit_length() - 1:][:len(self.write_address)]
-        m.submodules[name] = part
-        m.d.comb += [part.address.eq(address), part.enable.eq(self.enable | was_read)]
-        if self._host_writes:
-            m.d.comb += [part.write_address.eq(word), part.write_enable.eq(bus.write & self._means(bus, index))]
-        if self._core_writes:
-            with m.If(self.write_enable | (not self._host_writes)):
-                m.d.comb += [part.write_address.eq(self.write_address), part.write_enable.eq(self.write_enable)]
-        if self._readable:
-            with m.If(bus.read):
-                m.d.comb += [part.address.eq(word), part.enable.eq(1)]
-        return part
-
-    def is_late(self, platform: object) -> bool:
-        """Whether ``data`` passes a register: where that takes a logic cell for each bit it never does."""
-        return self._late and not technology_of(platform).lut_before_register
-
-    def _means(self, bus: Any, index: int) -> Value:
-        """Whether an access is to this chunk of its word."""
+    def _chunks(self, m: Module, platform: object) -> list[_Chunk]:
+        """The host's access to each chunk. What it ``was_read`` moves into a late memory's register in the clock after."""
         bits = self._layout.chunk_step.bit_length() - 1
-        return bus.offset[:bits] == index if bits else Const(1)
+        address_bits = bits_for(self._layout.depth - 1)
+        was_read = [Signal(name=f"was_read_{part}", reset_less=True) for part in range(len(self.bus))]
+        if self._readable and is_late(self._layout.memory, platform_form(platform)):
+            m.d.sync += [after.eq(bus.read) for after, bus in zip(was_read, self.bus, strict=True)]
+        chunks = []
+        for index in range(self._layout.chunks):
+            bus = self.bus[index // PART_CHUNKS]
+            chunks.append(_Chunk(
+                index, bus, bus.offset[bits:][:address_bits], bus.offset[:bits] == index if bits else Const(1),
+                was_read[index // PART_CHUNKS], Signal(address_bits, name=f"write_address_{index}"),
+                Signal(CHUNK_BITS, name=f"write_data_{index}"), Signal(name=f"write_enable_{index}")))
+            self._write(m, chunks[-1])
+        return chunks
 
-    def _kind(self, technology: Technology) -> type[Storage]:
-        if self._spram:
-            return SpramStorage
-        return RegisterStorage if self._layout.depth <= technology.most_registers else RamStorage
+    def _write(self, m: Module, chunk: _Chunk) -> None:
+        """Drive what is written to a chunk: here by the host."""
+        m.d.comb += [chunk.write_address.eq(chunk.word), chunk.write_data.eq(chunk.bus.data),
+                     chunk.write_enable.eq(chunk.bus.write & chunk.selected)]
+
+    def _store(self, m: Module, platform: object, low: int, written: Value, address: Value, chunk: _Chunk) -> Value:
+        """Keep the bits of a word from ``low`` on; what the memory gives for them."""
+        return self._keep(m, platform, f"bits_{low}", written, address, chunk)
+
+    def _keep(self, m: Module, platform: object, name: str, written: Value, address: Value, chunk: _Chunk) -> Value:
+        """A storage for ``written``, bits of one chunk, with the register of a late memory; its output."""
+        part = m.submodules[name] = storage_kind(platform, self._layout)(len(written), self._layout.depth)
+        m.d.comb += [
+            part.address.eq(address), part.enable.eq(self.enable | chunk.was_read),
+            part.write_address.eq(chunk.write_address), part.write_data.eq(written), part.write_enable.eq(chunk.write_enable),
+        ]
+        if self._readable:
+            with m.If(chunk.bus.read):
+                m.d.comb += [part.address.eq(chunk.word), part.enable.eq(1)]
+        if not is_late(self._layout.memory, platform_form(platform)):
+            return part.data
+        register = Signal(len(part.data), name=f"late_{name}", reset_less=True)
+        with m.If(part.enable):
+            m.d.sync += register.eq(part.data)
+        return register
 
     def _columns(self) -> list[tuple[Signal, Signal, int]]:
         """Address, data and lowest bit of each column."""
@@ -181,7 +160,68 @@ class ConfigMemory(Component):
             low += bits
         return found
 
-    def _parts(self, low: int, high: int, most: int) -> list[tuple[int, int]]:
-        """The bits of a column, cut where chunks begin, or pieces of them."""
-        cuts = [low, *range(low - low % most + most, high, most), high]
-        return list(pairwise(cuts))
+
+class WrittenMemory(ConfigMemory):
+    """A `ConfigMemory` that the block writes too: ``write_data`` to ``write_address`` in a clock of ``write_enable`` (all in).
+
+    Where host and block write in one clock the write of the host is lost.
+    """
+
+    write_address: Signal
+    write_data: Signal
+    write_enable: Signal
+
+    def __init__(self, layout: MemoryLayout, *, readable: bool = True, ports: dict[str, Any] | None = None) -> None:
+        super().__init__(layout, readable=readable, ports={
+            "write_address": In(bits_for(layout.depth - 1)), "write_data": In(layout.bits), "write_enable": In(1), **(ports or {})})
+
+    def _write(self, m: Module, chunk: _Chunk) -> None:
+        super()._write(m, chunk)
+        with m.If(self.write_enable):
+            self._write_word(m, chunk)
+
+    def _write_word(self, m: Module, chunk: _Chunk) -> None:
+        """Drive what the block writes to a chunk."""
+        m.d.comb += [chunk.write_address.eq(self.write_address), chunk.write_data.eq(self.write_data[chunk.index * CHUNK_BITS:]),
+                     chunk.write_enable.eq(self.write_enable)]
+
+
+class ResultMemory(WrittenMemory):
+    """A `WrittenMemory` that the host can only read."""
+
+    def _write(self, m: Module, chunk: _Chunk) -> None:
+        self._write_word(m, chunk)
+
+
+class SpikeMemory(WrittenMemory):
+    """A `WrittenMemory` that says which parts of a late word have set bits, found out when it is written and kept beside it.
+
+    out, with ``data``
+        ``filled``: a bit for each slice of the word (`SLICE_BITS`). ``used``: a bit for each piece (`PIECE_BITS`).
+        Where memories are not late both are 0.
+    """
+
+    filled: Signal
+    used: Signal
+
+    def __init__(self, layout: MemoryLayout, *, readable: bool = True) -> None:
+        super().__init__(layout, readable=readable, ports={
+            "filled": Out(-(-layout.bits // SLICE_BITS)), "used": Out(-(-layout.bits // PIECE_BITS))})
+
+    def _store(self, m: Module, platform: object, low: int, written: Value, address: Value, chunk: _Chunk) -> Value:
+        """A piece with its slices' bits behind it; and for each chunk, beside the first piece, a storage of its pieces' bits."""
+        if not is_late(self._layout.memory, platform_form(platform)):
+            return super()._store(m, platform, low, written, address, chunk)
+        bits = super()._store(m, platform, low, Cat(written, _any_set(written, SLICE_BITS)), address, chunk)
+        filled = bits[len(written):]
+        m.d.comb += self.filled[low // SLICE_BITS:][:len(filled)].eq(filled)
+        if low % CHUNK_BITS == 0:
+            word = chunk.write_data[:self._layout.bits - low]
+            used = self._keep(m, platform, f"used_{chunk.index}", _any_set(word, PIECE_BITS), address, chunk)
+            m.d.comb += self.used[low // PIECE_BITS:][:len(used)].eq(used)
+        return bits[:len(written)]
+
+
+def _any_set(bits: Value, width: int) -> Value:
+    """For each so many bits whether any of them is set."""
+    return Cat(bits[n:n + width].any() for n in range(0, len(bits), width))

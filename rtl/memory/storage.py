@@ -10,16 +10,22 @@ from amaranth.lib import memory
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.fabric.config import bits_for
+from ranvier.model.fabric.layout import Memory, MemoryLayout
 
 from ..forms.technology import SPRAM_BITS, SPRAM_DEPTH, technology_of
 
-__all__ = ["RamStorage", "RegisterStorage", "SpramStorage", "Storage"]
+__all__ = ["RamStorage", "RegisterStorage", "SpramStorage", "Storage", "storage_kind"]
 
 
 class Storage(Component):
-    """Words with a write port and a read port: ``data`` is what ``address`` meant in the last clock before with ``enable``.
+    """Words with a write port and a read port.
 
-    What is read in the clock in which it is written depends on the kind of storage; nobody may ask.
+    in
+        ``address``, ``enable``: read this word. ``write_address``, ``write_data``, ``write_enable``: write this one.
+    out
+        ``data``: the word that was read in the last clock with ``enable``, from the next clock on.
+
+    A word that is read in the clock in which it is written comes out old, new or as neither, by the kind of storage: nobody may do that.
     """
 
     address: Signal
@@ -33,13 +39,8 @@ class Storage(Component):
         self._bits, self._depth = bits, depth
         address = bits_for(depth - 1)
         super().__init__({
-            "address": In(address),
             "enable": In(1, init=1),  # type: ignore[call-arg]  # which the stubs do not know
-            "data": Out(bits),
-            "write_address": In(address),
-            "write_data": In(bits),
-            "write_enable": In(1),
-        })
+            "address": In(address), "data": Out(bits), "write_address": In(address), "write_data": In(bits), "write_enable": In(1)})
 
 
 class RamStorage(Storage):
@@ -108,3 +109,11 @@ class SpramStorage(Storage):
                 i_ADDRESS=address, i_DATAIN=written, o_DATAOUT=read, i_WREN=self.write_enable, i_MASKWREN=Const(15, 4),
                 i_CHIPSELECT=Const(1), i_CLOCK=ClockSignal(), i_STANDBY=Const(0), i_SLEEP=Const(0), i_POWEROFF=Const(1))
         return m
+
+
+def storage_kind(platform: object, layout: MemoryLayout) -> type[Storage]:
+    """What a memory's words are kept in: weights in SPRAM where there is some, a word or two in registers, all others in `RamStorage`."""
+    technology = technology_of(platform)
+    if layout.memory == Memory.WEIGHTS and technology.spram_blocks:
+        return SpramStorage
+    return RegisterStorage if layout.depth <= technology.most_registers else RamStorage

@@ -5,54 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import Op, segment_word
 
+from ..forms.form import Form
 from ..forms.stepper import Stepper
-from ..forms.technology import technology_of
-from ..memory.config_memory import PIECE_BITS
+from ..forms.technology import platform_form
 from ..signatures import TickBus, struct
+from .entry import PIECE_BITS, ROW_FIELDS, SLICE_BITS, entry_layout
+from .program import DirectProgram, ProgramAhead, ProgramReader
 
-__all__ = ["SLICE_BITS", "Sequencer", "entry_layout"]
-
-#: The scanner takes spike words in slices of so many bits.
-SLICE_BITS = 8
-
-
-def entry_layout(config: FabricConfig) -> data.StructLayout:
-    """One piece of work for the scanner: a spike word, a doubling, or just the end of a row.
-
-    ``filled`` says which slices of ``bits`` have set bits; what is in the other slices does not matter.
-    """
-    fields = {f.name: f.bits for f in segment_word(config).fields}
-    return data.StructLayout({
-        "bits": config.word_bits,
-        "filled": -(-config.word_bits // SLICE_BITS),
-        "base": fields["weight_base"],
-        "double": 1,
-        "row_last": 1,
-        "row": fields["row"],
-        "hold": fields["hold"],
-        "neurons": fields["neurons"],
-    })
+__all__ = ["Sequencer"]
 
 
 class Sequencer(Component):
-    """One clock for each descriptor and for each spike word, as long as ``credit`` lasts.
+    """One clock for each segment and for each spike word, as long as ``credit`` lasts.
 
-    ``spike_data`` is due two clocks after its address, and with it whether each slice of it (``spike_filled``) and each piece
-    (``spike_used``) has set bits; the ``entry`` is offered in that clock, one after ``issued``, which ``entry_arrives`` says. Empty words
-    are dropped unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are skipped in one
-    clock. ``issued`` tells the queue that an entry may arrive in the next clock. The program is read
-    ahead by two segments, so that no decision waits for the memory: one is on ``program_data``, and the next one is before the register
-    of the late memory; both stay while ``program_enable`` is low. They are read when a run begins, and again when the program has ended.
+    in
+        ``ticker`` (`TickBus`). ``program_data`` (a segment): see `ProgramReader`. ``spike_data`` (a spike word), two clocks after its
+        address, one where memories are not late; late memories give ``spike_filled`` (a bit for each slice) and ``spike_used`` (for
+        each piece) with it: whether any bit there is set. ``credit``: the scanner takes another entry.
+    out
+        ``program_address``, ``program_enable``, ``spike_address``: of the memories. ``issued``: a spike word was read, or an entry
+        without one made, in the clock before. ``entry`` (`entry_layout`), with ``entry_valid``, a clock after ``issued``, or with it where
+        memories are not late; ``entry_arrives`` is then high for an empty word too. ``busy``: the program runs.
 
-    Where a register alone takes a whole logic cell, entries and segments are not kept: ``spike_data`` is due one clock after its
-    address, the ``entry`` is offered in the clock of ``issued``, with all of its ``bits`` meant, and ``program_data`` is the segment
-    in hand.
+    Empty words are dropped unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are
+    skipped in one clock.
     """
 
     ticker: Any
@@ -72,135 +53,95 @@ class Sequencer(Component):
 
     def __init__(self, config: FabricConfig) -> None:
         self._config = config
-        self._segment = struct(segment_word(config))
         super().__init__({
             "ticker": In(TickBus(config)),
-            "program_address": Out(bits_for(config.core.program_depth - 1)),
-            "program_enable": Out(1),
-            "program_data": In(self._segment),
-            "spike_address": Out(bits_for(config.spike_depth - 1)),
-            "spike_data": In(config.word_bits),
-            "spike_filled": In(-(-config.word_bits // SLICE_BITS)),
-            "spike_used": In(-(-config.word_bits // PIECE_BITS)),
-            "credit": In(1),
-            "issued": Out(1),
-            "entry_arrives": Out(1),
-            "entry_valid": Out(1),
-            "entry": Out(entry_layout(config)),
-            "busy": Out(1),
+            "program_address": Out(bits_for(config.core.program_depth - 1)), "program_enable": Out(1),
+            "program_data": In(struct(segment_word(config))),
+            "spike_address": Out(bits_for(config.spike_depth - 1)), "spike_data": In(config.word_bits),
+            "spike_filled": In(-(-config.word_bits // SLICE_BITS)), "spike_used": In(-(-config.word_bits // PIECE_BITS)),
+            "credit": In(1), "issued": Out(1),
+            "entry_arrives": Out(1), "entry_valid": Out(1), "entry": Out(entry_layout(config)), "busy": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
-        m = Module()
-        config = self._config
-        lean = technology_of(platform).lut_before_register
-        segment: Any = self.program_data if lean else Signal(self._segment, reset_less=True)    # the one in hand
-        taken: Any = self.program_data    # the one that comes in hand next
-        pc = Signal(len(self.program_address), init=1)     # of the segment to be read next
-        address, remaining = Signal(len(self.spike_address)), Signal(len(segment.words))
-        base = Signal(len(segment.weight_base))
-        advance, pushes, reads = Signal(), Signal(), Signal()
+        """DECODE looks at the segment in hand and sets up the counters of address, words left and weight word; SCAN counts them.
 
-        # What the segment asks for in this tick, found out when it is taken: the ticker's steps hold through the tick.
-        scans, rests, ends = (Signal(name=name, reset_less=True) for name in ("scans", "rests", "ends"))
-        step = self.ticker.steps[taken.level]
-        found_out = [
-            scans.eq((taken.op == Op.SCAN) & (taken.words != 0) & step.open & (step.tau >= taken.source_delay)),
-            rests.eq(step.open & ((taken.op == Op.DOUBLE) | taken.row_last)),    # something to pass on without a scan
-            ends.eq(taken.op == Op.END),
+        Both issue an entry where there is one: a pipeline of one clock (two with late memories) brings it to the output, with its word.
+        """
+        m = Module()
+        form = platform_form(platform)
+        m.submodules.program = program = (ProgramAhead if form.read_ahead else DirectProgram)(self._config)
+        connect(m, flipped(self.ticker), program.ticker)
+        m.d.comb += [
+            self.program_address.eq(program.address), self.program_enable.eq(program.enable), program.data.eq(self.program_data)]
+        pushes, reads, last_word = Signal(), Signal(), Signal()    # an entry without a word; a word; the segment's last one
+        base = self._walk(m, program, pushes, reads, last_word)
+        segment = program.segment
+        flight: Any = Signal(entry_layout(self._config), reset_less=True)      # the entry whose word is being read
+        scanned = Signal()
+        m.d.sync += [
+            self.issued.eq(pushes | reads), scanned.eq(reads),
+            flight.base.eq(base), flight.double.eq(segment.op == Op.DOUBLE), flight.row_last.eq(segment.row_last & (pushes | last_word)),
+            flight.row.eq(segment.row), flight.hold.eq(segment.hold), flight.neurons.eq(segment.neurons),
         ]
+        (self._offer_late if form.late_memories else self._offer)(m, flight, scanned, form)
+        return m
+
+    def _walk(self, m: Module, program: ProgramReader, pushes: Signal, reads: Signal, last_word: Signal) -> Signal:
+        """The row loop's states and counters; the weight word of the word that is read."""
+        segment = program.segment
+        address, remaining, base = Signal(len(self.spike_address)), Signal(len(segment.words)), Signal(len(segment.weight_base))
         slot = (self.ticker.tick - segment.delay)[:4] & ((1 << segment.slots_log2) - 1)[:4]
         scanning = Signal()
         m.submodules.next_remaining = next_remaining = Stepper(len(remaining), down=True)
         m.d.comb += [
-            self.program_address.eq(pc), self.program_enable.eq(advance), self.spike_address.eq(address),
+            self.spike_address.eq(address), last_word.eq(remaining == 1),
             next_remaining.count.eq(remaining), next_remaining.value.eq(segment.words), next_remaining.load.eq(~scanning),
         ]
-        with m.If(advance):
-            m.d.sync += pc.eq(pc + 1)
-            if not lean:
-                m.d.sync += [segment.eq(taken), *found_out]
-        if lean:
-            m.d.comb += found_out
-
         with m.FSM():
             with m.State("IDLE"):
-                if lean:
-                    m.d.comb += [self.program_enable.eq(1), self.program_address.eq(0)]
+                m.d.comb += program.idle.eq(1)
                 with m.If(self.ticker.start):
-                    m.d.comb += advance.eq(not lean)
                     m.next = "DECODE"
-                if not lean:
-                    with m.Elif(self.ticker.begin):
-                        m.d.sync += pc.eq(0)
-                        m.next = "FIRST"
-            if not lean:
-                with m.State("FIRST"):     # is read in this clock
-                    m.d.comb += advance.eq(1)
-                    m.next = "SECOND"
-                with m.State("SECOND"):
-                    m.d.comb += advance.eq(1)
-                    m.next = "IDLE"
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
                 m.d.sync += [address.eq(segment.base + slot), remaining.eq(next_remaining.next), base.eq(segment.weight_base)]
-                with m.If(ends):
-                    m.d.sync += pc.eq(1 if lean else 0)
-                    m.next = "IDLE" if lean else "FIRST"
-                with m.Elif(scans):
+                with m.If(program.ends):
+                    m.next = "IDLE"
+                with m.Elif(program.scans):
                     m.next = "SCAN"
                 with m.Else():
-                    m.d.comb += [pushes.eq(rests & self.credit), advance.eq(~rests | self.credit)]
+                    m.d.comb += [pushes.eq(program.passes_on & self.credit), program.next.eq(~program.passes_on | self.credit)]
             with m.State("SCAN"):
                 m.d.comb += [self.busy.eq(1), scanning.eq(1)]
                 with m.If(self.credit):
-                    m.d.comb += reads.eq(1)
+                    m.d.comb += [reads.eq(1), program.next.eq(last_word)]
                     m.d.sync += [
-                        address.eq(address + (1 << segment.slots_log2)),
-                        base.eq(base + config.word_bits),
+                        address.eq(address + (1 << segment.slots_log2)), base.eq(base + self._config.word_bits),
                         remaining.eq(next_remaining.next),
                     ]
-                    with m.If(remaining == 1):
-                        m.d.comb += advance.eq(1)
+                    with m.If(last_word):
                         m.next = "DECODE"
+        return base
 
-        flight: Any = Signal(entry_layout(config), reset_less=True)      # the entry whose word is being read
-        scanned = Signal()
-        m.d.sync += [
-            self.issued.eq(pushes | reads),
-            scanned.eq(reads),
-            flight.base.eq(base),
-            flight.double.eq(segment.op == Op.DOUBLE),
-            flight.row_last.eq(segment.row_last & (pushes | (remaining == 1))),
-            flight.row.eq(segment.row),
-            flight.hold.eq(segment.hold),
-            flight.neurons.eq(segment.neurons),
-        ]
-        if lean:
-            self._offer_at_once(m, flight, scanned)
-        else:
-            self._offer(m, flight, scanned)
-        return m
-
-    def _offer_at_once(self, m: Module, flight: Any, scanned: Signal) -> None:
+    def _offer(self, m: Module, flight: Any, scanned: Signal, _: Form) -> None:
+        """The entry with its word, in the clock of ``issued``."""
         bits = self.spike_data & scanned.replicate(len(self.spike_data))
         m.d.comb += [
-            self.entry.bits.eq(bits),
-            *(self.entry[name].eq(flight[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
+            self.entry.bits.eq(bits), *(self.entry[name].eq(flight[name]) for name in ROW_FIELDS),
             self.entry_arrives.eq(self.issued),
             self.entry_valid.eq(self.issued & (bits.any() | flight.row_last | flight.double)),
         ]
 
-    def _offer(self, m: Module, flight: Any, scanned: Signal) -> None:
-        """The entry, with its word, which is kept for no longer than a clock."""
-        arrived, looks, needed = Signal(), Signal(), Signal(reset_less=True)
+    def _offer_late(self, m: Module, flight: Any, scanned: Signal, form: Form) -> None:
+        """The entry with its late word, a clock later. A sliced scan looks at filled slices only, so bits without a scan may be any."""
+        arrives, has_word, needed = Signal(), Signal(), Signal(reset_less=True)
         m.d.sync += [
-            arrived.eq(self.issued), looks.eq(scanned), needed.eq(flight.row_last | flight.double),
-            *(self.entry[name].eq(flight[name]) for name in ("base", "double", "row_last", "row", "hold", "neurons")),
+            arrives.eq(self.issued), has_word.eq(scanned), needed.eq(flight.row_last | flight.double),
+            *(self.entry[name].eq(flight[name]) for name in ROW_FIELDS),
         ]
         m.d.comb += [
-            self.entry.bits.eq(self.spike_data),
-            self.entry.filled.eq(self.spike_filled & looks.replicate(len(self.spike_filled))),
-            self.entry_arrives.eq(arrived),
-            self.entry_valid.eq(arrived & (looks & self.spike_used.any() | needed)),
+            self.entry.bits.eq(self.spike_data if form.sliced_scan else self.spike_data & has_word.replicate(len(self.spike_data))),
+            self.entry.filled.eq(self.spike_filled & has_word.replicate(len(self.spike_filled))),
+            self.entry_arrives.eq(arrives), self.entry_valid.eq(arrives & (has_word & self.spike_used.any() | needed)),
         ]

@@ -12,7 +12,7 @@ from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
 from ranvier.model.fabric.timing import OUTBOX_LATENCY, REREAD, word_latency, write_latency
 
 from ..fixed import popcount
-from ..forms.technology import technology_of
+from ..forms.technology import platform_form
 from ..neurons.registry import UNITS
 from ..neurons.unit import NeuronUnit, registers
 from ..signatures import TickBus, Trace, ring_layout, struct
@@ -100,23 +100,22 @@ class Sweep(Component):
         All three count clocks from a group's address: what a block must know of a group is the walk's stage of that clock.
         """
         m = Module()
-        lean = technology_of(platform).lut_before_register
-        late_memories, carry_position, clamp_by_or = not lean, not lean, not lean
+        form = platform_form(platform)
         family = self._config.family(self._unit)
         neuron = UNITS[family.name]
         written, spiked = Walk.latency + neuron.latency, Walk.latency + neuron.spikes
         assert neuron.needs == family.timing.needs and neuron.interval == family.timing.interval == 1
         assert written == write_latency(family) < REREAD and spiked + Assembler.latency + OUTBOX_LATENCY == word_latency(family)
-        m.submodules.walk = walk = Walk(self._config, self._unit, stages=max(written, spiked) + 1, late_memories=late_memories,
-                                        carry_position=carry_position)
-        m.submodules.assembler = assembler = Assembler(self._config, self._unit, carry_position=carry_position)
+        m.submodules.walk = walk = Walk(self._config, self._unit, stages=max(written, spiked) + 1, late_memories=form.late_memories,
+                                        carry_position=form.carried_position)
+        m.submodules.assembler = assembler = Assembler(self._config, self._unit, carry_position=form.carried_position)
         connect(m, flipped(self.ticker), walk.ticker)
         names = ("take", "last_group", "state_address", *(f"{name}_address" for name in self.columns))
         m.d.comb += [
             walk.load.eq(self.load), walk.row.eq(self.row), self.active.eq(walk.take),
             *(getattr(self, name).eq(getattr(walk, name)) for name in names),
         ]
-        lanes = [self._lane(m, n, walk, neuron(self._config, self._unit, clamp_by_or=clamp_by_or)) for n in range(self._lanes)]
+        lanes = [self._lane(m, n, walk, neuron(self._config, self._unit, clamp_by_or=form.cleared_bounds)) for n in range(self._lanes)]
         self._store(m, lanes, walk.stages[written])
         m.d.comb += [
             assembler.group.eq(walk.stages[spiked]), assembler.spikes.eq(Cat(lane.spike for lane in lanes)),

@@ -18,8 +18,10 @@ from ranvier.rtl.signatures import step_layout
 
 from ..bench import TOPS
 
-__all__ = ["Bench", "bits_of", "parts_in_use", "random_steps", "seeded", "signed", "steps_word", "unpack"]
+__all__ = ["FORM", "Bench", "bits_of", "parts_in_use", "random_steps", "seeded", "signed", "steps_word", "unpack"]
 
+#: The form of the blocks in the top that runs.
+FORM = TOPS[os.environ.get("RANVIER_BENCH_TOP", "blocks")].form
 _CLOSED = {"open": 0, "last": 0, "parity": 0, "tau": 0}
 
 
@@ -30,14 +32,15 @@ class Bench:
     what registers and this clock's inputs make of it.
     """
 
-    def __init__(self, dut: Any, block: str, top: str = "blocks") -> None:
+    def __init__(self, dut: Any, block: str) -> None:
         self._dut = dut
         self._block = block
         self.clock = 0
         prefix = f"{block}_"
         self._ports: dict[str, Any] = {}
         self._inputs: list[str] = []
-        for name, member in TOPS[top]().signature.members.items():
+        top = TOPS[os.environ["RANVIER_BENCH_TOP"]]
+        for name, member in top.make(top.form).signature.members.items():
             if name.startswith(prefix):
                 self._ports[name[len(prefix):]] = getattr(dut, name)
                 if member.flow is Flow.In:

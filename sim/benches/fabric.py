@@ -156,7 +156,7 @@ async def _check_readouts(bench: Bench, placement: Placement, recording: Recordi
 @cocotb.test()
 async def networks(dut: Any) -> None:
     """The networks of the case folder, one after the other on the same fabric."""
-    bench = Bench(dut, "fabric", "fabric")
+    bench = Bench(dut, "fabric")
     await bench.reset()
     for case in sorted(Path(os.environ["RANVIER_CASES"]).glob("*.ranvier")):
         network = load_network(case)

@@ -13,7 +13,7 @@ from .common import Bench, seeded
 async def _buffer(dut: Any, block: str, late: int) -> None:
     """A byte shows two clocks after its frame was committed and after the byte before it was taken, or ``late`` more."""
     rng = seeded(block)
-    bench = Bench(dut, block, "link")
+    bench = Bench(dut, block)
     await bench.reset()
     kept: list[int] = []        # committed bytes that have not been taken
     frame: list[int] = []       # of the frame that is coming in
@@ -67,7 +67,7 @@ async def lean_buffer(dut: Any) -> None:
 async def stage(dut: Any) -> None:
     """A word every other clock at most; what goes in comes out a clock later, and stays until it is taken."""
     rng = seeded("stage")
-    bench = Bench(dut, "stage", "link")
+    bench = Bench(dut, "stage")
     await bench.reset()
     held = -1
     passed = 0

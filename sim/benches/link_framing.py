@@ -64,7 +64,7 @@ _KINDS = ("good", "good", "good", "changed", "cut", "cut in front", "goes on", "
 async def deframer(dut: Any) -> None:
     """Whole frames are committed with the bytes that were sent, everything else is dropped, and after each the next is understood."""
     rng = seeded("deframer")
-    bench = Bench(dut, "deframer", "link")
+    bench = Bench(dut, "deframer")
     await bench.reset()
     for kind in [*_KINDS, "longest", "too long", *rng.choices(_KINDS, k=150), "too long", "longest"]:
         piece = _piece(rng, kind)
@@ -121,7 +121,7 @@ def _pushes(piece: bytes, at: int) -> bool:
 async def framer(dut: Any) -> None:
     """Replies of any length, byte after byte, with a receiver that is ready now and then: flags, escapes and CRC as `encode` has them."""
     rng = seeded("framer")
-    bench = Bench(dut, "framer", "link")
+    bench = Bench(dut, "framer")
     await bench.reset()
     for number in range(60):
         body = rng.randbytes(HEADER_BYTES) + _payload(rng, rng.choice((0, 1, 2, 8, 40)))
@@ -155,7 +155,7 @@ async def framer(dut: Any) -> None:
 async def crc(dut: Any) -> None:
     """Eight clocks a byte; the sum is zlib's, and a sum behind its bytes matches, and no other."""
     rng = seeded("crc")
-    bench = Bench(dut, "crc", "link")
+    bench = Bench(dut, "crc")
     await bench.reset()
     for _ in range(40):
         data = rng.randbytes(rng.randrange(1, 12))

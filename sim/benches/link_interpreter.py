@@ -44,7 +44,7 @@ class _Harness:
     """The buffer before the interpreter, the configuration port and the framer behind it."""
 
     def __init__(self, dut: Any, rng: random.Random) -> None:
-        self.bench = Bench(dut, "interpreter", "link")
+        self.bench = Bench(dut, "interpreter")
         self.rng = rng
         self.waiting = bytearray()
         self.reply = bytearray()

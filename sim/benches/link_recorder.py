@@ -32,7 +32,7 @@ async def _read(bench: Bench, offset: int, identifies: int) -> int:
 async def _record(dut: Any, block: str, late: int) -> None:
     """Words are counted a clock after they pass, or ``late`` more."""
     rng = seeded(block)
-    bench = Bench(dut, block, "link")
+    bench = Bench(dut, block)
     await bench.reset()
     full = held = head = tail = lost = 0
     for run in range(6):
@@ -86,7 +86,7 @@ async def _record(dut: Any, block: str, late: int) -> None:
 
 async def _registers(dut: Any, block: str, late: int) -> None:
     rng = seeded(block)
-    bench = Bench(dut, block, "link")
+    bench = Bench(dut, block)
     await bench.reset()
     bench.set(quiet=1)
 

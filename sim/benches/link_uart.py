@@ -54,7 +54,7 @@ def _draw(rng: random.Random, line: _Line, divisor: int) -> None:
 
 async def _receive(dut: Any, block: str) -> None:
     rng = seeded(block)
-    bench = Bench(dut, block, "link")
+    bench = Bench(dut, block)
     await bench.reset()
     bench.set(rx=1, divisor=8)
     for _ in range(8):
@@ -78,7 +78,7 @@ async def _receive(dut: Any, block: str) -> None:
 
 async def _break(dut: Any, block: str) -> None:
     """Low for fewer than `BREAK_BITS` is a broken byte; for more it is a break, noticed once, in the middle of its twentieth bit."""
-    bench = Bench(dut, block, "link")
+    bench = Bench(dut, block)
     await bench.reset()
     divisor = 9
     bench.set(rx=1, divisor=divisor)
@@ -99,7 +99,7 @@ async def _break(dut: Any, block: str) -> None:
 
 async def _send(dut: Any, block: str) -> None:
     rng = seeded(block)
-    bench = Bench(dut, block, "link")
+    bench = Bench(dut, block)
     await bench.reset()
     bench.set(divisor=8)
     for divisor in (4, 7, 33):

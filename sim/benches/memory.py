@@ -9,11 +9,13 @@ import cocotb
 
 from ranvier.model.fabric.chain import PART_CHUNKS, parts_of
 from ranvier.model.fabric.layout import CHUNK_BITS, Memory, MemoryLayout
-from ranvier.rtl.memory.config_memory import PIECE_BITS
-from ranvier.rtl.scan.sequencer import SLICE_BITS
+from ranvier.rtl.memory.config_memory import is_late
+from ranvier.rtl.memory.readback import answer_latency
+from ranvier.rtl.scan.entry import PIECE_BITS, SLICE_BITS
+from ranvier.rtl.unit import MEMORY_KINDS
 
-from ..bench import LATE, MEMORIES
-from .common import Bench, parts_in_use, seeded
+from ..bench import MEMORIES
+from .common import FORM, Bench, parts_in_use, seeded
 
 
 class _Words:
@@ -21,11 +23,11 @@ class _Words:
 
     def __init__(self, layout: MemoryLayout) -> None:
         self._layout = layout
-        self._spram, self._late = layout.memory == Memory.WEIGHTS, layout.memory in LATE
+        self._spram, self._late = layout.memory == Memory.WEIGHTS, is_late(layout.memory, FORM)
         self._words = [0] * layout.depth
-        self._slices = layout.memory == Memory.SPIKES
+        self._slices = layout.memory == Memory.SPIKES and self._late
         self._columns = layout.columns or (("data", layout.bits),)
-        self._answers: list[tuple[int, int | None]] = [(0, 0)] * 2    # of which part, or None for anything
+        self._answers: list[tuple[int, int | None]] = [(0, 0)] * (answer_latency(FORM) - 1)    # of which part, or None for anything
         self._found: dict[str, int] = {}
         self._given: dict[str, int] = {}      # what the register of a late memory holds
         self._was_read = False
@@ -38,7 +40,8 @@ class _Words:
         number, chunk = divmod(access["offset"], self._layout.chunk_step)
         low = chunk * CHUNK_BITS
         mask = (1 << min(CHUNK_BITS, self._layout.bits - low)) - 1
-        written = write[0] if write is not None else number if access["write"] else None
+        host_writes = access["write"] and self._layout.memory != Memory.READOUT
+        written = write[0] if write is not None else number if host_writes else None
         # A host read has a late memory enabled for two clocks: the second one moves the word into the register.
         enabled = bool(enable or access["read"] or self._late and self._was_read)
         self._was_read = bool(access["read"])
@@ -58,14 +61,14 @@ class _Words:
         if written != number or not access["read"]:
             answer = self._words[number] >> low & mask if access["read"] else 0
         self._answers.append((chunk // PART_CHUNKS, answer))
-        part, shown = self._answers.pop(0)     # of the read two clocks before this one
+        part, shown = self._answers.pop(0)     # of the read that many clocks before this one
         values = {f"bus_{n}_value": shown if n == part else 0 for n in range(parts_of(self._layout))}
         if enabled:
             self._given = before
         self.expected = (self._given if self._late else self._found) | {name: v for name, v in values.items() if v is not None}
         if write is not None:
             self._words[write[0]] = write[1]
-        elif access["write"]:
+        elif host_writes:
             self._words[number] = self._words[number] & ~(mask << low) | (access["data"] & mask) << low
 
 
@@ -73,13 +76,14 @@ def _draw(rng: random.Random, layout: MemoryLayout, clock: int) -> tuple[list[in
     """The accesses of a clock; in the first ones the host writes everything, since not every memory begins with zeros."""
     kind = rng.choice(["write", "write", "read", "none"])
     word, chunk = rng.randrange(layout.depth), rng.randrange(layout.chunks)
-    if clock < layout.depth * layout.chunks:
+    filling = clock < layout.depth * layout.chunks
+    if filling:
         kind, (word, chunk) = "write", divmod(clock, layout.chunks)
     access = {"offset": word * layout.chunk_step + chunk, "data": rng.getrandbits(CHUNK_BITS),
               "write": int(kind == "write"), "read": int(kind == "read")}
     write = None
-    if layout.memory == Memory.STATE and rng.random() < 0.3:
-        write = rng.randrange(layout.depth), rng.getrandbits(layout.bits)
+    if layout.memory in MEMORY_KINDS and rng.random() < 0.3 or filling and layout.memory == Memory.READOUT:
+        write = word if filling else rng.randrange(layout.depth), rng.getrandbits(layout.bits)
     return [rng.randrange(layout.depth) for _ in layout.columns or (None,)], access, write
 
 
@@ -96,7 +100,9 @@ async def accesses(dut: Any) -> None:
             addresses = [f"{name}_address" for name, _ in layout.columns] or ["address"]
             enable = int(rng.random() < 0.8)
             everywhere = {f"bus_{n}_{name}": value for n in range(parts_of(layout)) for name, value in access.items()}
-            bench.set(**dict(zip(addresses, blocks, strict=True)), **everywhere, enable=enable, write_enable=int(write is not None))
+            bench.set(**dict(zip(addresses, blocks, strict=True)), **everywhere, enable=enable)
+            if layout.memory in MEMORY_KINDS:
+                bench.set(write_enable=int(write is not None))
             if write is not None:
                 bench.set(write_address=write[0], write_data=write[1])
             await bench.settle()

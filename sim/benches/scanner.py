@@ -9,15 +9,15 @@ from typing import Any
 import cocotb
 
 from ranvier.model.fabric.timing import QUEUE_LATENCY
-from ranvier.rtl.scan.scanner import token_layout
-from ranvier.rtl.scan.sequencer import SLICE_BITS, entry_layout
+from ranvier.rtl.scan.entry import SLICE_BITS, entry_layout, token_layout
 
 from ..bench import BLOCKS
-from .common import Bench, bits_of, seeded, unpack
+from .common import FORM, Bench, bits_of, seeded, unpack
 
 _ENTRY, _TOKEN = entry_layout(BLOCKS), token_layout(BLOCKS)
-# The queue's latency counts from the read of a spike word; the entry arrives two clocks after it.
-_ARRIVAL_LATENCY = QUEUE_LATENCY - 2
+# The queue's latency counts from the read of a spike word; the entry arrives two clocks after it, or one.
+_ARRIVAL_LATENCY = QUEUE_LATENCY - 1 - FORM.late_memories
+_ADDRESSES = 1 << _ENTRY["base"].width
 _SLICES = unpack(_ENTRY, (1 << _ENTRY.size) - 1)["filled"].bit_length()
 
 
@@ -35,7 +35,7 @@ class _Expected:
         at = taken = max(clock + _ARRIVAL_LATENCY, self._free)
         same = {"row": entry["row"], "neurons": entry["neurons"]}
         for position in (n for n in range(BLOCKS.word_bits) if entry["bits"] >> n & 1):
-            self.tokens[at] = {"weight": 1, "double": 0, "row_end": 0, "address": entry["base"] + position, **same}
+            self.tokens[at] = {"weight": 1, "double": 0, "row_end": 0, "address": (entry["base"] + position) % _ADDRESSES, **same}
             at += 1
         if entry["double"]:
             self.tokens[at] = {"weight": 0, "double": 1, "row_end": 0, "address": entry["base"], **same}
@@ -71,6 +71,7 @@ def _check(bench: Bench, expected: _Expected, number: int) -> None:
     assert flags == wanted, f"{about}: token expected {wanted}, found {flags}"
     if token is None:
         return
+    found["address"] = (found["address"] + (0 if FORM.late_memories else found["number"])) % _ADDRESSES
     for name in ("row", "neurons", *(["address"] if token["weight"] else [])):
         assert found[name] == token[name], f"{about}: {name} expected {token[name]}, found {found[name]}"
 
@@ -87,6 +88,8 @@ async def entries(dut: Any) -> None:
         if clock % 200 == 0:
             eager = rng.choice([0.05, 0.5, 1.0])
         issued = credit and rng.random() < eager
+        if not FORM.late_memories:    # an entry comes in the clock of ``issued``
+            read = issued
         entry = _entry(rng) if read and rng.random() < 0.8 else None
         bench.set(issued=int(issued), entry_valid=int(entry is not None),
                   entry_arrives=int(entry is not None or rng.random() < 0.3))

@@ -9,10 +9,11 @@ from typing import Any
 import cocotb
 
 from ranvier.model.fabric.layout import Control
+from ranvier.rtl.memory.readback import answer_latency
 from ranvier.rtl.signatures import step_layout
 
 from ..bench import BLOCKS
-from .common import Bench, seeded, unpack
+from .common import FORM, Bench, seeded, unpack
 
 _RUN, _CLEAR, _READY = 1, 2, 4
 
@@ -71,14 +72,14 @@ def _check_levels(bench: Bench, run: _Run, tick: int) -> None:
 
 
 async def _access(bench: Bench, register: Control, value: int | None = None) -> int:
-    """One configuration access, which takes a clock; a read's value is there three clocks later."""
+    """One configuration access, which takes a clock; a read's value is there `answer_latency` clocks later."""
     bench.set(bus_offset=int(register), bus_write=int(value is not None), bus_read=int(value is None), bus_data=value or 0)
     await bench.settle()
     await bench.next()
     bench.set(bus_write=0, bus_read=0)
     if value is not None:
         return 0
-    for _ in range(2):
+    for _ in range(answer_latency(FORM) - 1):
         await bench.settle()
         await bench.next()
     await bench.settle()

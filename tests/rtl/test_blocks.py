@@ -1,4 +1,4 @@
-"""Every block against its model, in cocotb benches that share one build."""
+"""Every block against its model, in cocotb benches that share one build for each of two forms."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 
 from ranvier.sim.bench import run_bench
 
-BLOCKS = ("memory", "counters", "lanes", "scanner", "sequencer", "sweep", "ring", "ticker", "input_unit")
+BLOCKS = ("memory", "counters", "lanes", "scanner", "sequencer", "sweep", "ring", "ticker", "input_unit", "chain", "readback")
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_block(block: str, simulator: str, seed: int, tmp_path: Path) -> None:
-    assert run_bench("blocks", block, simulator, folder=tmp_path, seed=seed) >= 1
+@pytest.mark.parametrize("top", ["blocks", "blocks_up5k"])
+def test_block(top: str, block: str, simulator: str, seed: int, tmp_path: Path) -> None:
+    assert run_bench(top, block, simulator, folder=tmp_path, seed=seed) >= 1
 
 
 #: Benches of `ranvier.rtl.link`, and the tests that each has.

@@ -12,7 +12,7 @@ from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.fabric.image import control_address, memory_image
 from ranvier.model.fabric.layout import Control, Counter, Memory
 from ranvier.model.network.network import Network
-from ranvier.rtl.forms.technology import CHECKED_UP5K
+from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K
 from ranvier.sim.simulator import Simulator
 from ranvier.verify.campaign import draw_case
 from ranvier.verify.evidence import check_batch, one_flipped_bit
@@ -34,7 +34,8 @@ def fabric(cores: int, lanes: int, sweep_lanes: int, input_lanes: int, word_bits
 FABRICS = {"1x64": fabric(1, 64, 8, 16, 32), "4x8": fabric(4, 8, 2, 4, 32), "16x8": fabric(16, 8, 4, 2, 128),
            "1x16 UP5K": fabric(1, 16, 1, 1, 16).replace(core={"state_depth": 4096, "drive_depth": 4096, "dynamics_depth": 4096,
                                                              "readout_depth": 1024}, input={"state_depth": 2048}, queue_depth=3)}
-TECHNOLOGIES = {"1x16 UP5K": CHECKED_UP5K}
+#: The first has the form of an ECP5, with checked memories; the others that of the simulation.
+TECHNOLOGIES = {"1x64": CHECKED, "1x16 UP5K": CHECKED_UP5K}
 
 
 @pytest.fixture(scope="module", params=list(FABRICS))

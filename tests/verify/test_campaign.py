@@ -138,7 +138,7 @@ def _acted(network: Network, value: int, steps: int, config: FabricConfig | None
     inputs = {"in": np.full((1, 3), value)}
     golden = run_golden(network, inputs, steps, blocks=placement.blocks, record=True)
     cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
-    return set(acted(CampaignFabric(config, "generic", {}), placement, inputs, steps, golden, cycles, endless=False))
+    return set(acted(CampaignFabric(config, "simulation", {}), placement, inputs, steps, golden, cycles, endless=False))
 
 
 def test_a_delay_acts_only_if_its_spikes_arrive_and_count() -> None:
@@ -164,7 +164,7 @@ def test_a_queue_is_full_only_where_its_length_counts() -> None:
         inputs = {"in": values.reshape(1, 48)}
         golden = run_golden(network, inputs, 2, blocks=placement.blocks, record=True)
         cycles = predict_cycles(placement, golden.popcounts, golden.clamps, 2)
-        return "queue of 2 full" in acted(CampaignFabric(config, "generic", {}), placement, inputs, 2, golden, cycles, endless=False)
+        return "queue of 2 full" in acted(CampaignFabric(config, "simulation", {}), placement, inputs, 2, golden, cycles, endless=False)
 
     # While the first word's eight spikes are worked on, others of one spike each could be read ahead.
     burst = np.zeros((6, 8), int)

@@ -12,10 +12,10 @@ from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.layout import CHUNK_BITS, Counter, Memory, MemoryLayout, memory_map
 from ..model.link.identity import IDENTITY_WORDS
 from ..model.network.network import Network
-from ..rtl.core import LATE_MEMORIES
+from ..rtl.forms.form import form_of
 from ..rtl.forms.technology import ECP5, GENERIC, SPRAM_BITS, SPRAM_DEPTH, UP5K, Technology
-from ..rtl.memory.config_memory import PIECE_BITS
-from ..rtl.scan.sequencer import SLICE_BITS
+from ..rtl.memory.config_memory import is_late
+from ..rtl.scan.entry import PIECE_BITS, SLICE_BITS
 
 __all__ = ["CHIPS", "Chip", "Need", "Piece", "check_fabric", "check_weights", "chip_of", "fits", "needs", "pieces"]
 
@@ -117,7 +117,7 @@ def _config_memory(number: Memory, layout: MemoryLayout, technology: Technology,
     if number == Memory.WEIGHTS and technology.spram_blocks:
         yield Piece(number.name, layout.bits, layout.depth, spram=True)
         return
-    late = number in LATE_MEMORIES and not technology.lut_before_register
+    late = is_late(number, form_of(technology))
     sliced = late and core and number == Memory.SPIKES
     most = PIECE_BITS if late and core and number in (Memory.PROGRAM, Memory.SPIKES) else CHUNK_BITS
     first = 0

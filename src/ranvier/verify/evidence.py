@@ -61,7 +61,7 @@ def one_flipped_bit(placement: Placement) -> Writes:
 
 def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: int, mismatch: Mismatch, *,
                     endless: bool = False, seed: int | None = None, faults: Writes | None = None,
-                    form: str = "generic") -> list[Path]:
+                    form: str = "simulation") -> list[Path]:
     """Keep everything that shows a mismatch again; the files written.
 
     ``network.ranvier``, ``input.npz``, ``fabric.json`` and ``mismatch.json`` (with steps and seed), and
@@ -91,7 +91,7 @@ def _draw(path: Path, placement: Placement, inputs: Inputs, steps: int, endless:
     from .fabrics import technology_for  # Amaranth is slow to import, and few runs differ
     first = last = 0
     for drawing in (False, True):
-        with Simulator(placement.config, waveform=True, technology=technology_for(form)) as simulator:
+        with Simulator(placement.config, waveform=True, technology=technology_for(form, placement.config)) as simulator:
             simulator.load(placement)
             if faults is not None:
                 simulator.write(faults)

@@ -13,7 +13,8 @@ from ..mapping.mapper import tailor
 from ..model.errors import RanvierError
 from ..model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ..model.network.network import Network
-from ..rtl.forms.technology import CHECKED, CHECKED_UP5K, ECP5, GENERIC, Technology, weights_in_spram
+from ..rtl.forms.form import SIMULATION, drawn_form
+from ..rtl.forms.technology import CHECKED, CHECKED_UP5K, ECP5, SIMULATED, Technology, weights_in_spram
 from .random_networks import random_network
 
 __all__ = ["CHOICES", "MOST_FABRICS", "CampaignFabric", "covering_choices", "covering_fabrics", "forms_to_draw", "is_possible",
@@ -24,10 +25,12 @@ MOST_FABRICS = 32
 
 
 def forms_to_draw() -> dict[str, Technology]:
-    """The forms of the RTL that can be simulated, by name; all but the plain one garble words that are read while they are written."""
+    """The forms of the RTL that can be simulated, by name. All but the one that users run garble words that are read while written."""
     return {
-        "generic": GENERIC,
+        "simulation": SIMULATED,
         "checked": CHECKED,
+        # Decisions that no board has together: each fabric draws its own.
+        "drawn": replace(CHECKED, name="checked simulation of a drawn form", form=SIMULATION),
         "ECP5": replace(ECP5, name="checked simulation of the ECP5", garbles_collisions=True),
         "UP5K": CHECKED_UP5K,
         # The same form where the cores' weights are more than four SPRAMs can hold.
@@ -66,13 +69,21 @@ class CampaignFabric:
 
     @property
     def technology(self) -> Technology | None:
-        """What the simulator is told; None for the plain form."""
-        return technology_for(self.form)
+        """What the simulator is told; None for the form that it takes by itself."""
+        return technology_for(self.form, self.config)
 
 
-def technology_for(form: str) -> Technology | None:
-    """What a simulator is told to build one of `forms_to_draw`; None for the plain one, which it builds anyway."""
-    return None if form == "generic" else forms_to_draw()[form]
+def technology_for(form: str, config: FabricConfig) -> Technology | None:
+    """What a simulator is told to build ``config`` in one of `forms_to_draw`; None for the form that it takes by itself.
+
+    A fabric's drawn form follows from its configuration, so that a reproducer needs no more than both.
+    """
+    if form == "simulation":
+        return None
+    technology = forms_to_draw()[form]
+    if form != "drawn":
+        return technology
+    return replace(technology, form=drawn_form(np.random.default_rng([*config.digest.encode()])))
 
 
 def _config(choice: dict[str, Any]) -> FabricConfig:
@@ -106,7 +117,7 @@ def is_possible(choice: dict[str, Any]) -> bool:
 def _has_possible(**some: Any) -> bool:
     """Whether there is a fabric with these values, whatever the others are."""
     easy = {"cores": 1, "lanes": 8, "sweep_lanes": 1, "input_lanes": 1, "weight_bits": 2, "state_bits": 16, "input_bits": 1,
-            "rounding": "zero", "queue_depth": 2, "word_bits": "least", "doubling": 0, "reads_back": 0, "form": "generic"}
+            "rounding": "zero", "queue_depth": 2, "word_bits": "least", "doubling": 0, "reads_back": 0, "form": "simulation"}
     try:
         _config(easy | some)
     except RanvierError:
