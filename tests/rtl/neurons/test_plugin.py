@@ -123,3 +123,11 @@ def test_the_rtl_equals_the_model(config: FabricConfig, compiled: Simulator) -> 
         spikes += sum(int(found.sum()) for name, found in check.golden.spikes.items() if name not in driven)
         clamps += sum(int(found.sum()) for name, found in check.golden.clamps.items() if name not in driven)
     assert spikes > 100 and clamps > 100, f"{spikes} spikes and {clamps} clamps on cores"
+
+
+def test_the_sweep_notices_other_clocks(config: FabricConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardware that needs another number of clocks than the model says is not built."""
+    Sweep(config, "core").elaborate(CHECKED)
+    monkeypatch.setattr(UNITS["halving"], "latency", 6)
+    with pytest.raises(AssertionError):
+        Sweep(config, "core").elaborate(CHECKED)
