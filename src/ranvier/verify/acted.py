@@ -31,7 +31,7 @@ FEATURES = (
     "no inputs", "no readouts", "row without synapses", "weights of 16 bits", "spike words of 16 bits", "doubling 0", "reads_back 0",
     "more than 5 steps", "more than 20 steps", "more than 40 steps", "several windows", "endless window", "new values every step",
     *(f"reset {kind}" for kind in ("none", "subtract", "value")), "spike at >", "spike at >=", "leak", "tailored depths filled",
-    *(f"form {name}" for name in ("simulation", "checked", "drawn", "ECP5", "UP5K", "iCE40")))
+    *(f"form {name}" for name in ("simulation", "drawn", "ECP5", "UP5K", "iCE40")))
 
 
 def acted(fabric: CampaignFabric, placement: Placement, inputs: Inputs, steps: int, golden: GoldenRun, cycles: Cycles, *,

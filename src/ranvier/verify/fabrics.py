@@ -28,7 +28,6 @@ def forms_to_draw() -> dict[str, Technology]:
     """The forms of the RTL that can be simulated, by name. All but the one that users run garble words that are read while written."""
     return {
         "simulation": SIMULATED,
-        "checked": CHECKED,
         # Decisions that no board has together: each fabric draws its own.
         "drawn": replace(CHECKED, name="checked simulation of a drawn form", form=SIMULATION),
         "ECP5": replace(ECP5, name="checked simulation of the ECP5", garbles_collisions=True),
