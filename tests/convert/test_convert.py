@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranvier.convert.convert import ConversionReport, convert, readout_to_logits
+from ranvier.convert.answer import values_of
+from ranvier.convert.convert import ConversionReport, convert
 from ranvier.files.network import load_network, save_network
 from ranvier.files.samples import load_pictures
 from ranvier.frontends.conventional import Activation, Clip, Conventional, DenseLayer, Relu
@@ -34,7 +35,7 @@ def readout(net: Network, pictures: Any, steps: int) -> Any:
 def test_logits_come_back_from_the_membranes(activation: Activation) -> None:
     model = network(activation)
     found = convert(model, steps=256, calibration=PICTURES, weight_bits=16, state_bits=32, percentile=100)
-    logits = readout_to_logits(found.network, readout(found.network, PICTURES, 256), 256)
+    logits, _ = values_of(found.network, readout(found.network, PICTURES, 256), 256)
     wanted = model.forward(PICTURES / 255)
     assert np.abs(logits - wanted).mean() < 0.02 * np.abs(wanted).mean()
     assert np.mean(logits.argmax(1) == wanted.argmax(1)) > 0.97
@@ -44,7 +45,7 @@ def test_report_is_that_of_the_golden_model() -> None:
     model = network()
     found = convert(model, steps=8, calibration=PICTURES)
     wanted = model.forward(PICTURES / 255)
-    logits = readout_to_logits(found.network, readout(found.network, PICTURES, 8), 8)
+    logits, _ = values_of(found.network, readout(found.network, PICTURES, 8), 8)
     last = found.report.layers[-1]
     assert last.activation_error == pytest.approx(np.abs(logits - wanted).mean() / np.abs(wanted).mean())
     run = run_golden(found.network, {"input": PICTURES}, 8)
