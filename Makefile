@@ -7,6 +7,7 @@ export RANVIER_CACHE ?= $(CURDIR)/build/cache
 WORKERS ?= 2
 # The part of the long evidence that make verify takes, and of the mutants: 1 is all.
 SHARE ?= 1
+MUTANTS_SHARE ?= $(SHARE)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test verify mutants lint bench bench-boards bench-snntorch bitstreams clean
@@ -25,8 +26,8 @@ verify: $(VENV)/dev.stamp
 
 # Faults put into the sources on purpose; the tests must notice.
 mutants: $(VENV)/dev.stamp
-	@echo "== mutants (share $(SHARE))"
-	$(BIN)/python tests/mutants/run.py --share $(SHARE) --workers $(WORKERS) -o build/mutants
+	@echo "== mutants (share $(MUTANTS_SHARE))"
+	$(BIN)/python tests/mutants/run.py --share $(MUTANTS_SHARE) --workers $(WORKERS) -o build/mutants
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

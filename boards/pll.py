@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from ranvier.model.errors import RanvierError
 
-__all__ = ["Pll", "PllSetting", "ecp5_pll", "gw1n_pll", "gw2a_pll", "ice40_pll"]
+__all__ = ["Pll", "PllSetting", "ecp5_pll", "gw1n_pll", "ice40_pll"]
 
 _MHZ = 1_000_000
 
@@ -115,4 +115,3 @@ def _ice40_filter(reference: Fraction) -> int:
 ice40_pll = Pll("ice40", (10 * _MHZ, 133 * _MHZ), (533 * _MHZ, 1066 * _MHZ), (16 * _MHZ, 275 * _MHZ))
 ecp5_pll = Pll("ecp5", (10 * _MHZ, 400 * _MHZ), (400 * _MHZ, 800 * _MHZ), (3_125_000, 400 * _MHZ))
 gw1n_pll = Pll("gowin", (3 * _MHZ, 400 * _MHZ), (400 * _MHZ, 1200 * _MHZ), (3_125_000, 600 * _MHZ))
-gw2a_pll = Pll("gowin", (3 * _MHZ, 500 * _MHZ), (500 * _MHZ, 1250 * _MHZ), (3_906_250, 625 * _MHZ))

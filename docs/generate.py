@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from ranvier.cli import cli
+from ranvier.files.limits import MAX_CONTENT, MAX_ENTRIES, MAX_FILE, MAX_JSON, MAX_NEURONS, MAX_WEIGHTS
 from ranvier.model.fabric.chain import access_latency, read_latency
 from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.device_config import DIVISOR_BITS, LEAST_DIVISOR, DeviceConfig
@@ -58,6 +59,7 @@ from ranvier.model.link.protocol import (
     values_per_write,
 )
 from ranvier.model.words import Field
+from ranvier.processes import DEAF_S
 
 __all__ = ["PAGES", "command_page", "link_page", "memory_page"]
 
@@ -383,11 +385,44 @@ there. Progress bars go to standard error.
 | --- | --- |
 | 0 | done |
 | 1 | model and RTL differ; the first difference is on standard error |
-| 2 | something the user can mend: one line on standard error, no output written |
-| 130 | interrupted |
+| 2 | something the user can mend: one line on standard error that begins with `error:`, no output written (but `build` keeps its logs) |
+| 129, 130, 143 | stopped by a hang-up, an interruption (Ctrl-C), a termination: `stopped` on standard error, no output written |
+| 141 | standard output was closed |
+
+With `--json` the line is also an object on standard output: `{{"error": {{"message": "...", "exit_code": 2}}}}`.
+Characters that a terminal's encoding does not have are shown as escapes.
+
+## Files and folders
+
+- A file of results is written under a temporary name and then renamed: all of it is there, or the older one still is. Only regular files
+  are replaced; a symbolic link, folder, device, pipe or socket of that name is refused.
+- A folder of results (`-o` of `run`, `demo`, `build` and `generate`, and the reproducer of a mismatch) is made beside its place under a
+  hidden name, and takes its place when it is complete; the older one stays until then. On Linux both change places at one moment. After
+  an error or a signal nothing of it is left, nor of folders that were made above it. After `SIGKILL` the hidden folder stays until the same
+  output is asked for again.
+- A folder is replaced only if it is empty or holds nothing but results (`build` and `generate`: if it has their `build.json` or
+  `device.json`). The current folder and symbolic links are refused.
+- Programs that a command starts end with it, also when it is killed, and so do those that they started; this holds for what compiles
+  simulations. A second signal within {DEAF_S:g} seconds is ignored, so that cleaning up is not cut short.
+
+Bounds of what is read, checked before it is unpacked:
+
+{_table(("what", "at most"), (
+    ("a file", f"{MAX_FILE >> 20} MiB"),
+    ("entries of an archive (`npz`, `.ranvier`), and what they unpack to together", f"{MAX_ENTRIES:,}, {MAX_CONTENT >> 20} MiB"),
+    ("the description in a network file", f"{MAX_JSON >> 20} MiB"),
+    ("neurons of a network", f"{MAX_NEURONS:,}"), ("weights of a network", f"{MAX_WEIGHTS:,}"),
+    ("floats that are read as samples at a time", f"{MAX_CONTENT // 8:,}")))}
+
+`--limit` unpacks no more than it asks for. Where memory is short all the same, that is an error like any other, with exit code 2.
+
+## The cache
 
 Compiled fabrics are kept in the folder that `RANVIER_CACHE` names, otherwise in `ranvier` in the user's cache folder. The
-Makefile sets it to `build/cache`. A cache may be deleted at any time.
+Makefile sets it to `build/cache`. A cache may be deleted at any time. Every build in it carries checksums that are compared before it is
+used: one that is damaged is made again, once, which standard error says. Processes that want the same build wait for the first.
+
+## Samples
 
 Picture files are `npz`: an array `pictures` of shape (n, size), integers that fit the network's input bits or floats from 0 to 1,
 and optionally `labels` of shape (n,).

@@ -251,7 +251,8 @@ def bench_verilog(top: str) -> str:
         made = TOPS[top]
         return str(verilog.convert(made.make(made.form), name=_TOPLEVEL, platform=made.technology, strip_internal_attrs=True))
 
-    text = cached_verilog(f"{top}\0{Path(__file__).read_text()}", make)
+    sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"))
+    text = cached_verilog("\0".join([top, *(source.read_text() for source in sources)]), make)
     return text + cell_models(text)
 
 

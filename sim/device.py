@@ -108,11 +108,6 @@ class DeviceSimulator:
         return int(self._library.device_clocks(self._alive()))
 
     @property
-    def framing_errors(self) -> int:
-        """Bytes from the device whose stop bit was low."""
-        return int(self._library.device_framing_errors(self._alive()))
-
-    @property
     def lights(self) -> dict[str, bool]:
         """Levels of the output pins."""
         pins = int(self._library.device_pins(self._alive()))
@@ -208,7 +203,7 @@ def _library(path: Path) -> ctypes.CDLL:
     for name, arguments, result in (
             ("close", [], None), ("clocks", [], count), ("bit_time", [count], None), ("send", [pointer, count], None),
             ("run", [count, count, ctypes.c_int], count), ("waiting", [], count), ("take", [pointer, count], None),
-            ("framing_errors", [], count), ("reset_pin", [ctypes.c_int], None), ("pins", [], ctypes.c_uint32)):
+            ("reset_pin", [ctypes.c_int], None), ("pins", [], ctypes.c_uint32)):
         function = getattr(library, f"device_{name}")
         function.argtypes, function.restype = [pointer, *arguments], result
     return library

@@ -120,7 +120,7 @@ class Simulator:
 
     def read_memory(self, unit: int, memory: Memory) -> list[int]:
         """A whole memory, word by word."""
-        kind = "core" if unit < self._config.cores else "input"
+        kind = self._config.unit(unit)
         layout = memory_map(self._config, kind)[memory]
         offsets = [n * layout.chunk_step + c for n in range(layout.depth) for c in range(layout.chunks)]
         chunks = self.read([address(unit, memory, offset) for offset in offsets]).reshape(layout.depth, layout.chunks)
@@ -160,7 +160,7 @@ class Simulator:
         rows = [np.empty((ticks, 2), np.uint32), np.empty((expected.words if record else 0, 1 + chunk_words(config.word_bits)), np.uint32)]
         for counts in (expected.states, expected.readouts):
             for unit, count in enumerate(counts):
-                kind = "core" if unit < config.cores else "input"
+                kind = config.unit(unit)
                 chunks = memory_map(config, kind)[Memory.STATE].chunks
                 rows.append(np.empty((count if record else 0, 1 + chunks), np.uint32))
         records = (_Record * len(rows))()

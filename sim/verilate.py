@@ -179,7 +179,7 @@ def _units_header(config: FabricConfig, technology: Technology | None) -> str:
     """C++ that differs from fabric to fabric: how many units, how wide their traces are, how long a write's address stays."""
     form = form_of(technology) if technology else SIMULATION
     lines = ['#include "Vfabric.h"', f"#define UNITS {config.nodes}", f"#define SPIKE_WORDS {chunk_words(config.word_bits)}"]
-    widths = [chunk_words(memory_map(config, "core" if n < config.cores else "input")[Memory.STATE].bits) for n in range(config.nodes)]
+    widths = [chunk_words(memory_map(config, config.unit(n))[Memory.STATE].bits) for n in range(config.nodes)]
     lines += [f"#define ROW_WORDS {1 + max(*widths, chunk_words(config.word_bits))}", f"#define DRAIN_CLOCKS {drain(config)}",
               f"#define READ_LATENCY {read_latency(config)}", f"#define ACCESS_LATENCY {access_latency(config)}",
               f"#define WRITE_STAYS {int(not form.port_registers)}"]

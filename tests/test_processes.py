@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ranvier.processes import Stopped, run, started, stopped_by_signals
+from ranvier.processes import Stopped, run, started, stopped_by_signals, worker_processes
 from ranvier.startup import is_command
 
 #: A program that starts another, which is what `make` does with compilers; each writes its number into a file of its own.
@@ -24,9 +24,23 @@ from ranvier.processes import started
 with started({command!r}, cwd={folder!r}) as process:
     process.wait()
 """
+_WORKERS = """
+import os, sys, time
+from pathlib import Path
+from ranvier.processes import Stopped, stopped_by_signals, worker_processes
+def task(n):
+    Path(str(n)).write_text(f"{os.getpid()}\\n")
+    time.sleep(300)
+if __name__ == "__main__":
+    try:
+        with stopped_by_signals(), worker_processes(2) as pool:
+            list(pool.map(task, range(4)))
+    except Stopped:
+        sys.exit(3)
+"""
 
 
-def until(what: Callable[[], bool], seconds: float = 20.0) -> bool:
+def until(what: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Whether ``what`` comes true in time."""
     end = time.monotonic() + seconds
     while not what():
@@ -83,6 +97,25 @@ def test_programs_end_with_a_process_that_is_killed(tmp_path: Path, number: sign
         numbers = [number_in(tmp_path / name) for name in ("outer", "inner")]
         process.send_signal(number)
     assert until(lambda: all(map(gone, numbers)), 5)
+
+
+def test_workers_do_tasks() -> None:
+    with worker_processes(2) as pool:
+        assert list(pool.map(abs, [-1, 2, -3])) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_process(tmp_path: Path, number: signal.Signals) -> None:
+    """In the middle of a task, with more of them waiting."""
+    script = tmp_path / "script.py"
+    script.write_text(_WORKERS)
+    with subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        numbers = [number_in(tmp_path / name) for name in ("0", "1")]
+        process.send_signal(number)
+        said = process.communicate(timeout=30)[1]
+    assert until(lambda: all(map(gone, numbers)), 10)
+    assert number == signal.SIGKILL or (process.returncode == 3 and "Traceback" not in said)
+    assert not (tmp_path / "2").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

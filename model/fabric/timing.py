@@ -4,7 +4,7 @@ from ..neurons.kind import Family
 from .config import FabricConfig
 from .layout import Counter
 
-__all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_LATENCY", "QUEUE_LATENCY", "ROW_LATENCY",
+__all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_LATENCY", "QUEUE_LATENCY", "REREAD", "ROW_LATENCY",
            "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "trip", "word_latency", "write_latency"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
@@ -25,6 +25,9 @@ OUTBOX_LATENCY = 1
 COUNTER_LATENCY = 2 * len(Counter) + 3
 #: From the first clock in which a unit is idle to the next tick's start, once all are.
 TICK_OVERHEAD = 2
+#: Fewest clocks from the address of a core's last group in a tick to the first address in the next: from an idle core to the start of the
+#: tick, its first segment, that one's read, its token, and the sweep. A membrane must be written by then.
+REREAD = 1 + TICK_OVERHEAD + DECODE + FIRST_SCAN + QUEUE_LATENCY + ROW_LATENCY
 
 
 def write_latency(family: Family) -> int:

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
-from ranvier.model.fabric.timing import OUTBOX_LATENCY, word_latency, write_latency
+from ranvier.model.fabric.timing import OUTBOX_LATENCY, REREAD, word_latency, write_latency
 
 from ..fixed import popcount
 from ..forms.technology import platform_form
@@ -105,7 +105,7 @@ class Sweep(Component):
         neuron = UNITS[family.name]
         written, spiked = Walk.latency + neuron.latency, Walk.latency + neuron.spikes
         assert neuron.needs == family.timing.needs and neuron.interval == family.timing.interval == 1
-        assert written == write_latency(family) and spiked + Assembler.latency + OUTBOX_LATENCY == word_latency(family)
+        assert written == write_latency(family) < REREAD and spiked + Assembler.latency + OUTBOX_LATENCY == word_latency(family)
         m.submodules.walk = walk = Walk(self._config, self._unit, stages=max(written, spiked) + 1, late_memories=form.late_memories,
                                         carry_position=form.carried_position)
         m.submodules.assembler = assembler = Assembler(self._config, self._unit, carry_position=form.carried_position)

@@ -60,7 +60,7 @@ class _Recorder:
 
 
 def _layout(unit: int, memory: Memory) -> Any:
-    return memory_map(FABRIC, "core" if unit < FABRIC.cores else "input")[memory]
+    return memory_map(FABRIC, FABRIC.unit(unit))[memory]
 
 
 def _split(value: int, bits: int) -> list[int]:

@@ -12,20 +12,23 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-__all__ = ["Stopped", "run", "started", "stopped_by_signals"]
+__all__ = ["DEAF_S", "Stopped", "run", "started", "stopped_by_signals", "worker_processes"]
 
 #: It ignores what a terminal or a polite kill sends: only the pipe tells it to end.
 _GUARD = "trap '' INT TERM HUP; read -r _; kill -KILL 0"
 #: Seconds that a program gets to put its temporary files away before it is killed.
 _GRACE_S = 2.0
 #: Seconds after a signal in which no other one counts.
-_DEAF_S = 10.0
+DEAF_S = 10.0
 
 
 class Stopped(BaseException):
@@ -43,12 +46,12 @@ def stopped_by_signals() -> Iterator[None]:
     What comes in the few seconds after one is ignored, so that cleaning up is not cut short. A signal that is ignored already
     (``nohup``) stays so.
     """
-    last = -_DEAF_S
+    last = -DEAF_S
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _DEAF_S:
+        if now - last >= DEAF_S:
             last = now
             raise Stopped(number)
 
@@ -102,3 +105,34 @@ def run(command: Sequence[str], folder: Path | None = None, environment: Mapping
                  errors="replace") as process:
         out, err = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(list(command), process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def worker_processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """``count`` new interpreters that take tasks; after an exception in the block they are killed, whatever they are doing.
+
+    They end with this process, however it ends, and leave interruptions from the terminal to it.
+    """
+    before = set(active_children())
+    # Not forked: threads, such as the golden model's, do not survive a fork.
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    try:
+        yield pool
+    except BaseException:
+        for process in set(active_children()) - before:
+            process.kill()
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def _end_with_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

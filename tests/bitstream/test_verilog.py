@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,19 @@ from click.testing import CliRunner
 
 from ranvier.cli import cli
 from ranvier.model.errors import RanvierError
+from ranvier.rtl import device
 from ranvier.sim.verilate import tool_environment, verilator_binary
 
 SMALL = ["--cores", "1", "--lanes", "4"]
+
+#: Making the Verilog takes most of the time, and it is the same each time: one text for each device.
+_ONCE = {name: cache(getattr(device, name)) for name in ("device_verilog", "stream_device_verilog")}
+
+
+@pytest.fixture(autouse=True)
+def made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, made in _ONCE.items():
+        monkeypatch.setattr(device, name, made)
 
 
 def generate(*arguments: str) -> dict[str, object]:
@@ -50,6 +61,6 @@ def test_only_its_own_folder_is_replaced(tmp_path: Path) -> None:
     generate(*SMALL, "-o", str(tmp_path / "out"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thing").write_text("")
-    result = CliRunner().invoke(cli, ["generate", "-o", str(tmp_path / "other")])
+    result = CliRunner().invoke(cli, ["generate", *SMALL, "-o", str(tmp_path / "other")])
     assert isinstance(result.exception, RanvierError) and "holds something else" in str(result.exception)
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thing"]

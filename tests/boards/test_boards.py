@@ -11,7 +11,7 @@ import pytest
 
 from ranvier.bitstream.plan import NAME, Plan, make_plan
 from ranvier.boards import BOARDS, Board, find_board
-from ranvier.boards.pll import Pll, ecp5_pll, gw1n_pll, gw2a_pll, ice40_pll
+from ranvier.boards.pll import Pll, ecp5_pll, gw1n_pll, ice40_pll
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.fabric.device_config import BOARD_NAME_BYTES
@@ -99,7 +99,7 @@ def by_hand(pll: Pll, source: int) -> set[Fraction]:
 
 
 @pytest.mark.parametrize(("pll", "source"), [(ice40_pll, 12 * MHZ), (ice40_pll, 48 * MHZ), (ecp5_pll, 25 * MHZ), (ecp5_pll, 48 * MHZ),
-                                             (gw1n_pll, 27 * MHZ), (gw2a_pll, 27 * MHZ)])
+                                             (gw1n_pll, 27 * MHZ)])
 def test_reachable_frequencies(pll: Pll, source: int) -> None:
     expected = sorted(by_hand(pll, source))
     found = pll.reachable(source, *pll.output)

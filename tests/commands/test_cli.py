@@ -136,7 +136,7 @@ def test_module_and_command_are_one(tmp_path: Path) -> None:
 def test_from_onnx_to_report(ranvier: Run, files: Files) -> None:
     out = files.folder / "out"
     ran = ranvier("run", files.network, "--input", files.pictures, "-o", out)
-    assert ran.code == 0 and "accuracy" in ran.out and "clocks per picture" in ran.out
+    assert ran.code == 0 and "accuracy" in ran.out and "clocks per sample" in ran.out
     shown = ranvier("report", out)
     assert shown.code == 0 and "accuracy" in shown.out
     with np.load(out / "readouts.npz") as saved:
@@ -148,6 +148,8 @@ def test_from_onnx_to_report(ranvier: Run, files: Files) -> None:
 def test_convert_prints_the_layers_and_the_semantics(ranvier: Run, files: Files) -> None:
     done = ranvier("convert", files.onnx, "--calibrate", files.pictures, "-o", files.network)
     assert "worst layer: " in done.out and "semantics of hidden (if): " in done.out and "subtract" in done.out
+    for words in ("accuracy of the conventional network", "spiking network, 1 tick ", "8 ticks", "calibration samples used"):
+        assert words in done.out and done.out.index(words) < done.out.index("activation error")
     assert load_network(files.network).weight_bits == 4
 
 
@@ -155,6 +157,8 @@ def test_json(ranvier: Run, files: Files) -> None:
     out = files.folder / "out"
     converted = ranvier("convert", files.onnx, "--calibrate", files.pictures, "-o", files.network, "--json").json
     assert converted["network"] == str(files.network) and converted["worst"] and len(converted["layers"]) == 2
+    assert converted["accuracy"]["measure"] == "accuracy" and list(converted["accuracy"]["spiking"]) == ["1", "2", "4", "8"]
+    assert len(converted["advice"]) == len(converted["advice_lines"]) and not any("=" in line for line in converted["advice_lines"])
     ran = ranvier("run", files.network, "--input", files.pictures, "--ticks", 6, "--limit", 10, "-o", out, "--json").json
     assert ran["ticks"] == 6 and ran["pictures"] == 10 and 0 <= ran["accuracy"] <= 1 and ran["counters"]["spikes"] > 0
     assert ran["semantics"]["hidden"]["strict"] is False and ran["clocks_per_picture_stream"] > 0
@@ -257,6 +261,18 @@ def test_convert_refuses_a_relu_without_calibration(ranvier: Run, files: Files) 
     assert not (files.folder / "new.ranvier").exists()
 
 
+def test_convert_says_what_the_inputs_and_the_answer_mean(ranvier: Run, files: Files) -> None:
+    done = ranvier("convert", files.onnx, "--calibrate", files.pictures, "--samples", "pictures", "--labels", "labels", "--mean", "0.5",
+                   "--std", "0.25,0.5", "--input-range", "-1", "300", "--answer", "class", "-o", files.network)
+    assert done.code == 0, done.err
+    assert load_network(files.network).info["input"] == {"range": [-1.0, 300.0], "mean": [0.5], "std": [0.25, 0.5]}
+    assert ranvier("run", files.network, "--input", files.pictures, "--samples", "pictures", "--labels", "labels").code == 0
+    for options, words in ((("--mean", "x"), "--mean is 'x'"), (("--std", "0"), "std: 0"), (("--answer", "binary"), "3 outputs"),
+                           (("--input-range", "0", "16"), "--input-range LOW HIGH"), (("--mean", "1,2,3"), "mean: 3 numbers")):
+        assert_refused(ranvier("convert", files.onnx, "--calibrate", files.pictures, *options, "-o", files.network), words)
+    assert_refused(ranvier("convert", files.onnx, "--labels", "y", "-o", files.network), "--calibrate")
+
+
 def test_convert_cannot_write(ranvier: Run, files: Files) -> None:
     assert_refused(convert(ranvier, files, output=files.folder / "none" / "n.ranvier"), "n.ranvier", "cannot be written")
     assert_refused(convert(ranvier, files, output=files.pictures / "n.ranvier"), "n.ranvier", "cannot be written")
@@ -266,7 +282,7 @@ def test_convert_cannot_write(ranvier: Run, files: Files) -> None:
 def test_run_refuses_missing_files_and_folders(ranvier: Run, files: Files) -> None:
     for wrong, word in ((files.folder / "no.such", "no such file"), (files.folder, "regular file"), (files.onnx, "zip")):
         assert_refused(run(ranvier, files, network=wrong), str(wrong), word)
-        assert_refused(run(ranvier, files, pictures=wrong), str(wrong), word)
+        assert_refused(run(ranvier, files, pictures=wrong), str(wrong), "npz" if word == "zip" else word)
 
 
 @pytest.mark.parametrize(("pictures", "words"), [
@@ -327,7 +343,7 @@ def test_a_device_equals_the_model(ranvier: Run, files: Files) -> None:
     assert report["mismatches"] == 0 and report["compared_pictures"] == 6 and 0 <= report["accuracy"] <= 1
     assert report["board"] == "simulation" and report["clocks_per_picture"] > 0 and report["link"]["overruns"] == 0
     coarse = ranvier(*on_device, "--limit", 2, "--pixel-bits", 4)
-    assert coarse.code == 0 and "clocks per picture, each by itself" in coarse.out and "mismatches" in coarse.out
+    assert coarse.code == 0 and "clocks per sample, each by itself" in coarse.out and "mismatches" in coarse.out
     model = ranvier("run", files.network, "--input", files.pictures, "--limit", 6, "--json", "-o", files.folder / "model").json
     assert model["accuracy"] == report["accuracy"]
     with np.load(out / "readouts.npz") as found, np.load(files.folder / "model" / "readouts.npz") as expected:

@@ -237,7 +237,7 @@ def test_what_a_run_refuses(device: Device) -> None:
             ({"inputs": good, "ticks": 2.5}, "ticks is 2.5"),
             ({"inputs": good[:, :5]}, "shape"),
             ({"inputs": good + 256}, "0 to 255"),
-            ({"inputs": good * 1.0}, "must be integers"),
+            ({"inputs": good * 1.0 + 2}, "0 to 1"),
             ({"inputs": good[:0]}, "empty"),
             ({"inputs": {"no": good}}, "no input population of that name"),
             ({"inputs": good, "record": ["no"]}, "no population 'no'"),

@@ -136,7 +136,7 @@ def test_only_files_are_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyP
     except PermissionError:
         pytest.skip("only root makes devices")
     before = os.lstat(path)
-    with pytest.raises(RanvierError, match=f"^o: it is {kind}, not a regular file"):
+    with pytest.raises(RanvierError, match=f"^o: cannot be written: it is {kind}, not a regular file"):
         write_atomic(path, b"new")
     after = os.lstat(path)
     assert (after.st_mode, after.st_ino, after.st_rdev) == (before.st_mode, before.st_ino, before.st_rdev)

@@ -2,14 +2,16 @@
 
 Three readers, each with random bytes and with valid files that were damaged in a way that keeps them plausible: flipped
 bits, cuts, splices, zip entries replaced under a right checksum, JSON fields and ONNX fields changed. No other
-exception, no warning and no new file may come of it. 1,400 cases.
+exception, no warning and no new file may come of it. 1,400 cases, and 300 of the command `run`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tempfile
+import unittest.mock
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -19,10 +21,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from ranvier.cli import main
 from ranvier.convert.convert import convert
 from ranvier.files.network import load_network, save_network
 from ranvier.files.samples import load_pictures
@@ -65,9 +68,9 @@ def onnx_bytes() -> bytes:
 @cache
 def network_bytes() -> bytes:
     network = Network(
-        (Population("in", (1, 1, 3), "input", {"theta": 255, "v_init": 127}),
-         Population("mid", (1, 1, 2), "lif", {"theta": np.array([5, 9]), "k": 60000, "v_min": -100}),
-         Population("out", (1, 1, 2), "li", {"bias": np.array([1, -1])})),
+        (Population("in", (1, 1, 3), "input", {"theta": 255, "v_init": 127, "v_max": 1000}),
+         Population("mid", (1, 1, 2), "lif", {"theta": np.array([5, 9]), "k": 60000, "v_min": -100, "v_max": 1000}),
+         Population("out", (1, 1, 2), "li", {"bias": np.array([1, -1]), "v_min": -1000, "v_max": 1000})),
         (Projection.dense("in", "mid", np.array([[1, -2], [3, -8], [7, 0]])),
          Projection.dense("mid", "mid", np.eye(2, dtype=int), delay=1),
          Projection.dense("mid", "out", np.eye(2, dtype=int), exponent=1)), info={"source": "m", "steps": 4})
@@ -81,6 +84,13 @@ def network_bytes() -> bytes:
 def pictures_bytes() -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, pictures=np.arange(40, dtype=np.uint8).reshape(10, 4), labels=np.arange(10))
+    return buffer.getvalue()
+
+
+@cache
+def pictures_bytes_of(size: int) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, pictures=np.arange(4 * size, dtype=np.uint8).reshape(4, size))
     return buffer.getvalue()
 
 
@@ -272,3 +282,59 @@ def test_changed_onnx_fields(data: st.DataObject) -> None:
         else:
             graph.input[0].type.tensor_type.shape.dim[1].dim_value = data.draw(st.sampled_from([-1, 0, 2, 1 << 62]))
     attempt(read_onnx, model.SerializeToString())
+
+
+# Whole commands: what fails leaves the folder as it was
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Every name below ``folder``, with the bytes of files."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@cases(300)
+@given(st.sampled_from(["network", "pictures"]), edits() | st.just([]), st.sampled_from(["new", "deep/er", "old", "other", "file"]))
+def test_a_failed_run_leaves_the_folder_as_it_was(victim: str, changes: list[Edit], output: str) -> None:
+    """`ranvier run -o`: exit code 2, one line, and no new or changed file or folder; or 0, with all of the results."""
+    contents = {"network": network_bytes(), "pictures": pictures_bytes_of(3)}
+    contents[victim] = damaged(contents[victim], changes)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "n.ranvier").write_bytes(contents["network"])
+        (folder / "p.npz").write_bytes(contents["pictures"])
+        (folder / "old").mkdir()
+        (folder / "old" / "report.json").write_text("old")
+        (folder / "other").mkdir()
+        (folder / "other" / "diary").write_text("mine")
+        (folder / "file").write_text("mine")
+        before = tree(folder)
+        arguments = ["run", str(folder / "n.ranvier"), "--input", str(folder / "p.npz"), "-o", str(folder / output), "--json"]
+        said, found = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(found), unittest.mock.patch("sys.argv", ["ranvier", *arguments]):
+            try:
+                main()
+                code = 0
+            except SystemExit as left:
+                code = int(left.code or 0)
+        event(f"exit code {code}")
+        if code:
+            lines = [line for line in said.getvalue().splitlines() if line.startswith("error: ")]
+            assert code == 2 and len(lines) == 1 and "Traceback" not in said.getvalue(), said.getvalue()
+            assert json.loads(found.getvalue())["error"]["message"] == lines[0].removeprefix("error: ")
+            assert tree(folder) == before
+        else:
+            assert output not in ("other", "file")
+            after = tree(folder)
+            new = {key for key in after if key not in before or after[key] != before[key]} | {key for key in before if key not in after}
+            assert new - {"deep"} <= {output, f"{output}/report.json", f"{output}/readouts.npz"}
+            assert {f"{output}/report.json", f"{output}/readouts.npz"} <= set(after)
+
+
+def test_an_undamaged_run_succeeds(tmp_path: Path) -> None:
+    """Else the fuzz above would test refusals only."""
+    (tmp_path / "n.ranvier").write_bytes(network_bytes())
+    (tmp_path / "p.npz").write_bytes(pictures_bytes_of(3))
+    arguments = ["run", str(tmp_path / "n.ranvier"), "--input", str(tmp_path / "p.npz"), "-o", str(tmp_path / "out")]
+    with unittest.mock.patch("sys.argv", ["ranvier", *arguments]):
+        main()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["readouts.npz", "report.json"]

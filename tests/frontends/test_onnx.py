@@ -338,3 +338,9 @@ def test_a_model_in_memory_and_wrong_types() -> None:
             load_onnx(wrong)  # type: ignore[arg-type]
     with pytest.raises(RanvierError, match="output is a int"):
         load_onnx(model([*HEAD, *TAIL], tensors()), 3)  # type: ignore[arg-type]
+
+
+def test_a_slice_that_turns_the_values_round(tmp_path: Path) -> None:
+    t = tensors() | {"from": np.array([-1]), "to": np.array([-(1 << 62)]), "axis": np.array([1]), "step": np.array([-1])}
+    net = loaded(tmp_path, model([("Slice", ("from", "to", "axis", "step"), {}), *HEAD, *TAIL], t))
+    np.testing.assert_array_equal(net.layers[0].weight, t["w"][::-1])

@@ -19,7 +19,7 @@ Step = tuple[str, Sequence[str], Sequence[str], dict[str, Any]]
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(40, 4)).astype(np.float32)
 TENSORS: dict[str, Any] = {
-    "w": RNG.normal(size=(4, 5)), "b": RNG.normal(size=5), "one": RNG.normal(size=(5, 1)), "bias": np.array([0.1]),
+    "w": RNG.normal(size=(4, 5)), "b": RNG.normal(size=5), "back": np.float64(-3), "one": RNG.normal(size=(5, 1)), "bias": np.array([0.1]),
     "many": RNG.normal(size=(5, 3)),
     "unity": np.float64(1), "half": np.float64(0.5), "most": np.float64(0.8), "two": np.array([3, 7]), "three": np.array([3, 5, 9]),
     "names": np.array([b"no", b"yes"], object), "row": np.array([-1]), "second": np.array([1]), "column": np.array([-1, 1])}
@@ -144,6 +144,16 @@ def test_regressors() -> None:
     np.testing.assert_allclose(load_onnx(model(steps, ["y"])).forward(X), run_onnx(model(steps, ["y"]), X)[0], rtol=1e-5, atol=1e-5)
     mlp = model([*ONE, ("Reshape", ["z", "column"], ["variable"], {})], ["variable"])    # as skl2onnx ends an MLPRegressor
     assert load_onnx(mlp).answer == Answer("value")
+
+
+@pytest.mark.parametrize("factor", ["most", "back"])
+def test_a_relu_and_a_factor_at_the_end(factor: str) -> None:
+    """A regression that gives its values in other units: above 0 the factor is folded; below, the Relu stays a layer."""
+    proto = model([*MANY, ("Relu", ["z"], ["r"], {}), ("Mul", ["r", factor], ["y"], {})], ["y"])
+    net = load_onnx(proto)
+    z = net.forward(X)
+    assert (net.answer.final, len(net.layers)) == (("relu", 2) if factor == "most" else (None, 3))
+    np.testing.assert_allclose(np.maximum(z, 0) if factor == "most" else z, run_onnx(proto, X)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_outputs_on_several_axes_are_values() -> None:

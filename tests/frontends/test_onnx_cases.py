@@ -196,6 +196,49 @@ def test_integers_under_scales_of_each_input_are_no_integers_of_the_layer() -> N
     np.testing.assert_allclose(changed.layers[0].weight, network.layers[0].weight * np.linspace(1, 2, 64, dtype=np.float32)[:, None])
 
 
+# Forms that tf2onnx and PyTorch write, without a file
+
+
+def built(nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray], shape: list[object], opset: int) -> onnx.ModelProto:
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], [onnx.ValueInfoProto(name="y")],
+                              [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
+
+
+def test_tf2onnx_flattens_by_the_shape_and_bounds_by_max_and_min() -> None:
+    node = helper.make_node
+    model = built([
+        node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]), node("Mul", ["t", "channels"], ["u"]),
+        node("Transpose", ["u"], ["t2"], perm=[0, 2, 3, 1]), node("Shape", ["t2"], ["s"]),
+        node("Cast", ["s"], ["s1"], to=TensorProto.INT32),
+        node("Slice", ["s1", "zero", "one", "zero"], ["s2"]), node("Cast", ["s2"], ["s3"], to=TensorProto.INT64),
+        node("Concat", ["s3", "rest"], ["s4"], axis=0), node("Reshape", ["t2", "s4"], ["f"]),
+        node("MatMul", ["f", "w"], ["a"]),
+        node("Add", ["a", "b"], ["c"]), node("Max", ["c", "low"], ["d"]), node("Min", ["d", "six"], ["e"]),
+        node("MatMul", ["e", "v"], ["y"])],
+        {"channels": floats(1, 2, 1, 1), "zero": np.array([0]), "one": np.array([1]), "rest": np.array([-1]), "w": floats(32, 5),
+         "b": floats(5), "low": np.float32(0), "six": np.float32(6), "v": floats(5, 3)}, ["n", 4, 4, 2], 15)
+    network = load_onnx(model)
+    assert network.layers[0].activation == Clip(6.0) and network.input_size == 32
+    close(network.forward(floats(6, 32)), run_onnx(model, floats(6, 32).reshape(6, 4, 4, 2))[0])
+
+
+def test_pytorch_keeps_float_weights_and_quantises_them_in_the_graph() -> None:
+    node = helper.make_node
+    model = built([
+        node("QuantizeLinear", ["w", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["wq"]),
+        node("MatMul", ["x", "wq"], ["a"]), node("Relu", ["a"], ["h"]), node("MatMul", ["h", "v"], ["y"])],
+        {"w": floats(4, 5), "s": np.float32(0.02), "z": np.int8(0), "v": floats(5, 3)}, ["n", 4], 13)
+    network = load_onnx(model)
+    close(network.forward(floats(9, 4)), run_onnx(model, floats(9, 4))[0])
+    assert network.layers[0].quantised is not None
+    np.testing.assert_array_equal(network.layers[0].quantised[0], np.clip(np.rint(floats(4, 5) / np.float32(0.02)), -128, 127))
+
+
 # The recipes of docs/import.md
 
 

@@ -32,8 +32,8 @@ DEMO: dict[str, Any] = {
 
 def test_rows_of_a_run() -> None:
     rows = dict(run_rows(RUN))
-    assert rows["pictures"] == "1,200" and rows["accuracy"] == "98.70 %" and rows["fabric"] == "2 cores x 64 lanes"
-    assert rows["mismatches"] == "0" and rows["counter spikes"] == "12,345" and rows["clocks per picture, in a stream"] == "522.0"
+    assert rows["samples"] == "1,200" and rows["accuracy"] == "98.70 %" and rows["fabric"] == "2 cores x 64 lanes"
+    assert rows["mismatches"] == "0" and rows["counter spikes"] == "12,345" and rows["clocks per sample, in a stream"] == "522.0"
     without = {key: value for key, value in RUN.items() if key not in ("accuracy", "rtl_mismatches")}
     assert not {"accuracy", "mismatches"} & set(dict(run_rows(without)))
 

@@ -160,12 +160,12 @@ double sc_time_stamp() { return 0; }
 extern "C" int next(int value) { Vtiny model; model.i = value; model.eval(); return model.o; }
 """
 _BUILD = f"""
-import sys
+import os
 from pathlib import Path
 from ranvier.model.fabric.config import FabricConfig
 from ranvier.sim import verilate
 def build():
-    harness = Path(sys.argv.pop())
+    harness = Path(os.environ['HARNESS'])
     harness.write_text({_HARNESS!r})
     return verilate._built(verilate._Model("tiny", {_VERILOG!r}, str(harness), "", "libtiny.so", FabricConfig()))
 """
@@ -178,17 +178,12 @@ ranvier.cli.main()
 """
 
 
-def test_a_cache_path_with_a_space_and_a_damaged_library(tmp_path: Path) -> None:
-    environment = {**os.environ, "RANVIER_CACHE": str(tmp_path / "a cache")}
-    for harm in (None, lambda path: path.write_bytes(path.read_bytes()[:5000])):    # cut like this, loading it is a SIGBUS
-        if harm is not None:
-            harm(next((tmp_path / "a cache").rglob("libtiny.so")))
-        done = subprocess.run([sys.executable, "-c", _LOAD, str(tmp_path / "harness.cpp")], env=environment, capture_output=True,
-                              text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        path, _, answer = done.stdout.strip().rpartition(" ")
-        assert answer == "42" and path.startswith(f"{tmp_path}/a cache/")
-        assert ("libtiny.so is not what was written" in done.stderr) == (harm is not None)
+def test_a_cache_path_with_a_space(tmp_path: Path) -> None:
+    environment = {**os.environ, "RANVIER_CACHE": str(tmp_path / "a cache"), "HARNESS": str(tmp_path / "harness.cpp")}
+    done = subprocess.run([sys.executable, "-c", _LOAD], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    path, _, answer = done.stdout.strip().rpartition(" ")
+    assert answer == "42" and path.startswith(f"{tmp_path}/a cache/") and not hidden(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -198,8 +193,8 @@ def test_a_build_that_is_stopped_leaves_no_compiler(tmp_path: Path, folder: Path
     fake.parent.mkdir()
     fake.write_text(f"#!/bin/sh\necho $$ >> {tmp_path}/compilers\nexec sleep 600\n")
     fake.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{fake.parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-c", _COMMAND, "boards", "--json", str(tmp_path / "harness.cpp")]
+    environment = {**os.environ, "HARNESS": str(tmp_path / "harness.cpp"), "PATH": f"{fake.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-c", _COMMAND, "boards", "--json"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         end = time.monotonic() + 180
         while not (tmp_path / "compilers").is_file() or not (tmp_path / "compilers").read_text().endswith("\n"):

@@ -16,8 +16,10 @@ from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
 from ranvier.model.run.golden import run_golden
 from ranvier.model.run.reference import run_reference
-from ranvier.verify.acted import acted
-from ranvier.verify.campaign import draw_case
+from ranvier.sim.simulator import Simulator
+from ranvier.verify.acted import FEATURES, acted
+from ranvier.verify.campaign import draw_case, run_campaign
+from ranvier.verify.evidence import check_batch
 from ranvier.verify.fabrics import CHOICES, MOST_FABRICS, CampaignFabric, covering_choices, covering_fabrics, forms_to_draw, is_possible
 from ranvier.verify.random_networks import random_inputs, random_network
 
@@ -85,6 +87,43 @@ def test_wide_networks_have_everything() -> None:
     assert any(not network.inputs for network in networks)
     assert any(not network.readouts for network in networks)
     assert any(len(network.populations) == 1 for network in networks)
+
+
+def _smallest(form: str) -> CampaignFabric:
+    return min((f for f in covering_fabrics() if f.form == form), key=lambda f: f.config.cores * f.config.core.lanes)
+
+
+@pytest.mark.parametrize("endless", [False, True])
+def test_networks_without_inputs_and_of_readouts_only(endless: bool) -> None:
+    """They step by themselves, in RTL as in the model."""
+    fabric = _smallest("ECP5")
+    bits = fabric.config.state_bits
+    bounds = {"v_min": -900, "v_max": 900}
+    clock = Population("clock", (1, 1, 3), "if", {"bias": 1, "theta": 3, "v_min": -9, "v_max": 9})
+    networks = [((clock, Population("sum", (1, 1, 2), "li", bounds)), (Projection.dense("clock", "sum", np.ones((3, 2), int)),)),
+                ((Population("alone", (1, 1, 2), "li", {"bias": 2, **bounds}),), ()), ((clock,), ())]
+    with Simulator(fabric.config, technology=fabric.technology) as simulator:
+        for populations, projections in networks:
+            network = Network(populations, projections, bits, fabric.config.weight_bits, fabric.config.input_bits,
+                              rounding=fabric.config.rounding)
+            placement = map_network(network, fabric.config)
+            simulator.load(placement)
+            check = check_batch(placement, simulator, {}, 5, endless=endless)
+            assert check.mismatch is None, str(check.mismatch)
+            assert (len(check.recording.words) > 0) == (populations[0] is clock)
+
+
+def test_a_campaign_of_one_fabric() -> None:
+    """The smallest in the form of an ECP5: `make verify` has all of them."""
+    fabric = _smallest("ECP5")
+    outcome = run_campaign(6, [fabric], seed=1000)
+    assert outcome.mismatches == ()
+    assert (outcome.networks, outcome.fabrics) == (6, 1)
+    assert outcome.words_read_back > 6 * 16
+    told = outcome.to_json()
+    assert tuple(told["acted"]) == FEATURES
+    assert told["acted"]["form ECP5"] >= 3 and told["acted"]["form UP5K"] == 0
+    assert told["acted"]["clamp"] >= 3
 
 
 def _chain(delay: int, exponent: int, weight: int) -> Network:

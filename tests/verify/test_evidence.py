@@ -30,6 +30,8 @@ SESSIONS = 150
 
 #: In so many of the networks every feature acts at the least.
 LEAST_ACTED = 3
+#: Networks that fill the longest queue are rare: they need many spikes in many words at once.
+RARE = {"queue of 16 full": 1}
 
 
 def test_random_networks(tmp_path: Path, share: float) -> None:
@@ -46,7 +48,8 @@ def test_random_networks(tmp_path: Path, share: float) -> None:
     assert outcome.networks == networks
     assert outcome.spikes > 100 * networks and outcome.clamps > 100 * networks, "the campaign has become too quiet to show anything"
     if share == 1:
-        quiet = {name: outcome.acted.get(name, 0) for name in FEATURES if outcome.acted.get(name, 0) < LEAST_ACTED}
+        quiet = {name: outcome.acted.get(name, 0) for name in FEATURES
+                 if outcome.acted.get(name, 0) < RARE.get(name, LEAST_ACTED)}
         assert not quiet, f"too quiet to show anything: {quiet}"
     else:
         idle = [name for name in FEATURES if not outcome.acted.get(name)]

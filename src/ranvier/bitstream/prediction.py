@@ -17,10 +17,10 @@ from ..model.link.protocol import CRC_BYTES, HEADER_BYTES, MOST_WRITE
 from ..model.run.golden import run_golden
 from ..runs import inputs_of
 
-__all__ = ["Capacity", "Prediction", "capacity_of", "link_bytes", "predict"]
+__all__ = ["MOST_PICTURES", "Capacity", "Prediction", "capacity_of", "link_bytes", "predict"]
 
 #: Pictures of which the mean is taken.
-_MOST_PICTURES = 200
+MOST_PICTURES = 200
 _START_AND_STOP_BITS = 10
 _FLAGS, _ADDRESS_BYTES = 2, 4
 
@@ -88,9 +88,9 @@ def predict(placement: Placement, device: DeviceConfig, ticks: int, pictures: np
         popcounts, clamps = _everything_spikes(placement, ticks)
         count = 1
     else:
-        run = run_golden(network, inputs_of(network, pictures[:_MOST_PICTURES]), ticks, blocks=placement.blocks)
+        run = run_golden(network, inputs_of(network, pictures[:MOST_PICTURES]), ticks, blocks=placement.blocks)
         popcounts, clamps = run.popcounts, run.clamps
-        count = len(pictures[:_MOST_PICTURES])
+        count = len(pictures[:MOST_PICTURES])
     alone = float(predict_cycles(placement, popcounts, clamps, ticks, stream=False).clocks.sum(axis=1).mean())
     many = {name: np.repeat(found, 8, axis=0) for name, found in popcounts.items()} if pictures is None else popcounts
     held = {name: np.repeat(found, 8, axis=0) for name, found in clamps.items()} if pictures is None else clamps

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from typing import Any
 from ..boards import Board, find_board
 from ..files.safe import load_json, read_bounded, shown
 from ..model.errors import RanvierError
+from ..processes import run
 from .flow import BUILD_FILE
 
 __all__ = ["LIBRARIES", "UDEV_RULE", "find_loader", "load_build", "missing_libraries", "most_seconds", "program_board"]
@@ -58,20 +57,6 @@ def missing_libraries(binary: Path) -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return re.findall(r"^\s*(\S+) => not found", done.stdout, re.MULTILINE)
-
-
-def _ended_after(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
-    """Run a program and all that it starts; after so many seconds, or on an interruption, end them. Raises `TimeoutExpired`."""
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-                          process_group=0) as process:
-        try:
-            out, errors = process.communicate(timeout=seconds)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
 
 def _library_help(missing: list[str]) -> str:
@@ -147,7 +132,7 @@ def most_seconds(size: int) -> float:
 def _run(command: list[str], board: Board, size: int) -> None:
     most = most_seconds(size)
     try:
-        done = _ended_after(command, most)
+        done = run(command, timeout=most)
     except subprocess.TimeoutExpired:
         raise RanvierError(f"{board.name}: openFPGALoader did not end within {most:.0f} s, which is more than {size:,} bytes take, and was "
                            "ended; plug the board in again, check the cable, and try again: what it holds now is not known") from None

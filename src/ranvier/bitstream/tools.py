@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.errors import RanvierError
+from ..processes import started
 
 __all__ = ["PROGRAMS", "Hopeless", "Program", "Tool", "find_tool", "run_tool", "tools_of", "yowasp_cache"]
 
@@ -96,23 +97,18 @@ class Tool:
         To be done before several are started: YoWASP writes its cache in place, and each would compile for itself.
         """
         arguments = (self.program.version,) if self.program.version else ("--help",)
-        try:
-            process = subprocess.Popen([*self.command, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.STDOUT, text=True, errors="replace")
-        except OSError as error:
-            raise _cannot_start(self, error) from None
         said = []
         try:
-            with process:
+            with started([*self.command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         errors="replace") as process:
                 assert process.stdout is not None
                 for line in process.stdout:
                     if line.startswith(_COMPILES) and notice is not None:
                         notice(self.program.name)
                     said.append(line)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
+                process.wait()
+        except OSError as error:
+            raise _cannot_start(self, error) from None
         if not self.program.version:
             return ""
         found = re.search(r"(?:Yosys|Version) (?:nextpnr-|\")?([\w.+-]+)", "".join(said))
@@ -174,29 +170,23 @@ def run_tool(tool: Tool, arguments: Sequence[str], folder: Path, log: str, stop:
     """
     if stop is not None and stop.is_set():
         raise RanvierError(f"{tool.program.name}: stopped")
+    look = time.monotonic() + _LOOK_S
     with (folder / log).open("wb") as output:
         try:
-            process = subprocess.Popen([*tool.command, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=subprocess.STDOUT)
+            with started([*tool.command, *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT) as process:
+                while True:
+                    try:
+                        code = process.wait(0.2)
+                        break
+                    except subprocess.TimeoutExpired:
+                        if stop is not None and stop.is_set():
+                            raise RanvierError(f"{tool.program.name}: stopped") from None
+                        if hopeless is not None and time.monotonic() >= look:
+                            if hopeless((folder / log).read_text(errors="replace")):
+                                raise Hopeless(f"{tool.program.name}: ended, for nothing would come of it") from None
+                            look = time.monotonic() + _LOOK_S
         except OSError as error:
             raise _cannot_start(tool, error) from None
-        look = time.monotonic() + _LOOK_S
-        try:
-            while True:
-                try:
-                    code = process.wait(0.2)
-                    break
-                except subprocess.TimeoutExpired:
-                    if stop is not None and stop.is_set():
-                        raise RanvierError(f"{tool.program.name}: stopped") from None
-                    if hopeless is not None and time.monotonic() >= look:
-                        if hopeless((folder / log).read_text(errors="replace")):
-                            raise Hopeless(f"{tool.program.name}: ended, for nothing would come of it") from None
-                        look = time.monotonic() + _LOOK_S
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
     if code:
         raise RanvierError(f"{tool.program.name}: {_reason(folder / log) or f'it ended with code {code}'}")
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..bitstream.flow import Job, build_bitstream
-from ..bitstream.prediction import Prediction, predict
+from ..bitstream.prediction import MOST_PICTURES, Prediction, predict
 from ..bitstream.room import check_fabric, check_weights, fits
 from ..boards import Board, find_board
+from ..convert.inputs import input_mapping_of
+from ..convert.samples import input_values
 from ..files.network import load_network
-from ..files.samples import load_pictures
+from ..files.samples import load_samples
 from ..mapping.mapper import map_network, tailor
 from ..model.errors import RanvierError
 from ..model.fabric.config import FabricConfig
@@ -46,7 +48,9 @@ def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = 
             raise RanvierError(f"{owner}: {error}") from error
     pictures = None
     if pictures_path is not None and network is not None:
-        pictures, _ = load_pictures(pictures_path, network, samples_key=samples_key, labels_key=labels_key)
+        samples = load_samples(pictures_path, sum(p.size for p in network.inputs), samples_key=samples_key, labels_key=labels_key,
+                               limit=MOST_PICTURES)
+        pictures = input_values(samples, input_mapping_of(network), network.input_bits)
     fabric, placement = _placed(board, network, owner, tailored, cores, lanes)
     chosen = seeds_of(board, seeds)
     job = Job(board, fabric, chosen, jobs or max(1, min(len(chosen), os.cpu_count() or 1)), clock_mhz and clock_mhz * 1e6,

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..files.samples import Samples
-from ..frontends.conventional import Answer, Conventional, Floats
+from ..frontends.conventional import Answer, Conventional
 from ..model.errors import RanvierError
 from ..model.network.headroom import input_bounds, prove_headroom
 from ..model.network.levels import schedule
@@ -39,7 +39,7 @@ from .report import AccuracyReport, ConversionReport, LayerReport
 from .samples import as_samples, better_inputs, input_values, range_note
 from .simulate import Trace, float_layers, integer_layers, simulate, simulation_cost
 
-__all__ = ["Conversion", "ConversionReport", "LayerReport", "convert", "readout_to_logits"]
+__all__ = ["Conversion", "ConversionReport", "LayerReport", "convert"]
 
 #: Called with the parts done and the parts there are.
 Progress = Callable[[int, int], None]
@@ -120,14 +120,6 @@ def convert(conventional: Conventional | str | os.PathLike[str], *, steps: int, 
         notes += _unmeasured(network, settings.steps)
     run.bar.end()
     return Conversion(network, replace(report, notes=tuple(notes)))
-
-
-def readout_to_logits(network: Network, membranes: npt.ArrayLike, steps: int) -> Floats:
-    """Logits of the conventional network from a readout's ``membranes`` after ``steps`` steps: float64, same shape."""
-    scale = network.info.get("readout_scale")
-    if not isinstance(scale, float):
-        raise RanvierError("network: its info has no readout_scale; convert it again")
-    return np.asarray(membranes, np.float64) * (scale / steps)
 
 
 # Arguments

@@ -59,7 +59,16 @@ def _labels(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.int64] | npt.ND
 def input_values(samples: Samples, mapping: InputMapping, input_bits: int, limit: int | None = None) -> Pixels:
     """The samples as integers for the input neurons, (n, size). Raises `RanvierError` where they leave their range."""
     low, high = mapping.input_range or samples.natural_range(input_bits)
-    return quantise_samples(samples.values[:limit], low, high, input_bits, owner=samples.source)
+    return _quantised(samples.values[:limit], low, high, input_bits, samples.source)
+
+
+def _quantised(values: npt.NDArray[Any], low: float, high: float, input_bits: int, owner: str) -> Pixels:
+    """`quantise_samples`, whose advice names the command line's options, in Python's words."""
+    try:
+        return quantise_samples(values, low, high, input_bits, owner=owner)
+    except RanvierError as error:
+        text = str(error).replace("--input-range LOW HIGH", "input_range=(LOW, HIGH)").replace("--mean and --std", "mean= and std=")
+        raise RanvierError(text) from None
 
 
 def as_inputs(network: Network, samples: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -76,7 +85,7 @@ def as_inputs(network: Network, samples: npt.ArrayLike) -> npt.NDArray[Any]:
     if mapping.input_range is None and array.dtype.kind not in "bf":
         return array
     low, high = mapping.input_range or (0.0, 1.0)
-    return quantise_samples(array, low, high, network.input_bits)
+    return _quantised(array, low, high, network.input_bits, "samples")
 
 
 def range_note(samples: Samples, mapping: InputMapping, input_bits: int) -> tuple[str, ...]:

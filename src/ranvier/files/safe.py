@@ -51,7 +51,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(path)
     try:
         if os.path.lexists(target) and not stat.S_ISREG(os.lstat(target).st_mode):
-            raise RanvierError(f"{shown(path)}: it is {_kind(os.lstat(target).st_mode)}, not a regular file; name another file")
+            raise RanvierError(f"{shown(path)}: cannot be written: it is {_kind(os.lstat(target).st_mode)}, not a regular file; "
+                               "name another file")
         # Of its own making, so that it is nobody's device or link either; short, as the file's own name may be as long as names can be.
         temporary = target.parent / f".ranvier-{os.getpid()}-{secrets.token_hex(4)}.tmp"
         number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter as Tally
 from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ..model.fabric.layout import Counter, Memory
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
 from ..model.network.projection import Projection
+from ..processes import worker_processes
 from ..sim.compare import Mismatch
 from ..sim.simulator import Simulator
 from .acted import FEATURES, acted
@@ -63,7 +63,7 @@ def draw_case(seed: int, config: FabricConfig, network: Network | None = None) -
     """
     for attempt in range(50):
         rng = np.random.default_rng([seed, attempt])
-        sizes = (4, 12, 40, 90, 200) if config.queue_depth > 8 else (4, 12, 40, 90)    # a long queue is not filled by few neurons
+        sizes = (12, 90, 200) if config.queue_depth > 8 else (4, 12, 40, 90)    # a long queue is not filled by few neurons
         if network is not None and (attempt > 20 or rng.random() < 0.6):
             drawn = _other_weights(rng, network)
         else:
@@ -95,8 +95,7 @@ def run_campaign(networks: int, fabrics: list[CampaignFabric], *, seed: int = 0,
     workers = min(workers or os.cpu_count() or 1, len(fabrics))
     tasks = [(fabric, range(seed + n, seed + networks, len(fabrics)), folder) for n, fabric in enumerate(fabrics)]
     parts: list[Outcome] = []
-    # Not forked: the golden model's threads and Verilator's do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_processes(workers) as pool:
         for future in as_completed([pool.submit(_run_fabric, *task) for task in tasks if task[1]]):
             parts.append(future.result())
             if progress is not None:
@@ -130,7 +129,7 @@ def _run_fabric(fabric: CampaignFabric, seeds: range, folder: Path | None) -> Ou
                 failed.append((seed, mismatch))
                 if folder is not None:
                     save_reproducer(folder / f"seed-{seed}", placement, inputs, steps, mismatch, endless=endless, seed=seed,
-                                    technology=fabric.technology)
+                                    form=fabric.form)
     return Outcome(len(seeds), 1, ticks, spikes, words, clamps, read_back, found, tuple(failed))
 
 

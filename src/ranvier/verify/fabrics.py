@@ -17,7 +17,8 @@ from ..rtl.forms.form import SIMULATION, drawn_form
 from ..rtl.forms.technology import CHECKED, CHECKED_UP5K, ECP5, SIMULATED, Technology, weights_in_spram
 from .random_networks import random_network
 
-__all__ = ["CHOICES", "MOST_FABRICS", "CampaignFabric", "covering_choices", "covering_fabrics", "forms_to_draw", "is_possible"]
+__all__ = ["CHOICES", "MOST_FABRICS", "CampaignFabric", "covering_choices", "covering_fabrics", "forms_to_draw", "is_possible",
+           "technology_for"]
 
 #: So many fabrics must do: each is compiled, which takes half a minute or more.
 MOST_FABRICS = 32
@@ -68,12 +69,20 @@ class CampaignFabric:
     @property
     def technology(self) -> Technology | None:
         """What the simulator is told; None for the form that it takes by itself."""
-        if self.form == "simulation":
-            return None
-        technology = forms_to_draw()[self.form]
-        if self.form != "drawn":
-            return technology
-        return replace(technology, form=drawn_form(np.random.default_rng([*self.config.digest.encode()])))
+        return technology_for(self.form, self.config)
+
+
+def technology_for(form: str, config: FabricConfig) -> Technology | None:
+    """What a simulator is told to build ``config`` in one of `forms_to_draw`; None for the form that it takes by itself.
+
+    A fabric's drawn form follows from its configuration, so that a reproducer needs no more than both.
+    """
+    if form == "simulation":
+        return None
+    technology = forms_to_draw()[form]
+    if form != "drawn":
+        return technology
+    return replace(technology, form=drawn_form(np.random.default_rng([*config.digest.encode()])))
 
 
 def _config(choice: dict[str, Any]) -> FabricConfig:

@@ -161,7 +161,7 @@ class _Mirror:
         self.places: list[tuple[int, int, int]] = []    # address, chunks in a row, bits of the last of them
         self.expected: dict[int, int] = {}
         for unit in range(config.nodes):
-            for memory, layout in memory_map(config, "core" if unit < config.cores else "input").items():
+            for memory, layout in memory_map(config, config.unit(unit)).items():
                 if memory in (Memory.INPUTS, Memory.READOUT):
                     continue          # the host writes one bank and reads the other; it cannot write readouts
                 for word in range(layout.depth):

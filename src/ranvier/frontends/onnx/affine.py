@@ -71,7 +71,7 @@ def matrix_of(data: Data, label: str) -> tuple[Floats, Floats]:
     index, scale = data.index.ravel(), data.scale.ravel()
     bounded(data.stage.size * data.size, label)
     if data.linear is not None:
-        return data.linear.matrix[:, index] * scale, data.shift.ravel()
+        return data.linear.matrix if data.whole() else data.linear.matrix[:, index] * scale, data.shift.ravel()
     matrix = np.zeros((data.stage.size, data.size))
     matrix[index, np.arange(data.size)] = scale
     return matrix, data.shift.ravel()
@@ -143,9 +143,12 @@ def _by_vector(data: Data, columns: Floats, weights: Constant, shape: tuple[int,
     """The usual case: one vector a sample, (n,) @ columns (n, m)."""
     index, scale, offset = data.index.ravel(), data.scale.ravel(), data.shift.ravel() @ columns
     if data.linear is not None:
-        return _of_matrix(data, (data.linear.matrix[:, index] * scale) @ columns, offset, shape, batch, names)
-    plain, matrix = data.plain(), np.zeros((data.stage.size, columns.shape[1]))
-    if plain:
+        return _of_matrix(data, matrix_of(data, names[1])[0] @ columns, offset, shape, batch, names)
+    plain = data.plain()
+    matrix = columns if data.whole() else np.zeros((data.stage.size, columns.shape[1]))
+    if matrix is columns:
+        pass
+    elif plain:
         matrix[index] = scale[:, None] * columns
     else:
         np.add.at(matrix, index, scale[:, None] * columns)
@@ -228,7 +231,7 @@ def clip(data: Data, low: Floats, high: Floats, label: str) -> Data:
         index, factor = data.index.ravel(), sign * data.scale.ravel()
         quantised = None if np.any(factor == 0) else (
             quantised[0][:, index] * np.sign(factor).astype(np.int64), quantised[1][index] * np.abs(factor))
-    stage = Stage(data.size, data.stage, finite(matrix * sign, label, "the folded weights"),
+    stage = Stage(data.size, data.stage, finite(matrix if rising.all() else matrix * sign, label, "the folded weights"),
                   finite(sign * (offset - anchor), label, "the folded bias"), upper, data.linear.name, quantised)
     return Data(stage, data.batch, None, np.arange(data.size).reshape(data.shape), sign.reshape(data.shape), anchor.reshape(data.shape))
 

@@ -189,9 +189,7 @@ def slice_(call: Call) -> Value:
         axis = call.axis(given, len(_sizes(value)))
         if _sizes(value)[axis] is BATCH and (start, step) == (0, 1) and end >= 1 << 31:
             continue    # all samples
-        # The smallest number stands for "before the first" where the step is negative.
-        last = None if step < 0 and end <= -(1 << 31) else end
-        part = (slice(None),) * axis + (slice(start, last, step),)
+        part = (slice(None),) * axis + (slice(start, end, step),)
         call.values[0] = _taken(call, axis, itemgetter(part))
         value = _subject(call)
     return value

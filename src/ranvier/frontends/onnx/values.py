@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -108,6 +109,11 @@ class Data:
         """The same values in another order: ``change`` is applied to the three arrays, ``batch`` is the new axis."""
         return replace(self, index=change(self.index), scale=change(self.scale), shift=change(self.shift), batch=batch)
 
+    def whole(self) -> bool:
+        """Whether the values are those of the stage or product, all of them, in order and as they are."""
+        source = self.stage.size if self.linear is None else self.linear.matrix.shape[1]
+        return self.size == source and bool(np.all(self.scale == 1)) and np.array_equal(self.index.ravel(), np.arange(source))
+
     def plain(self) -> bool:
         """Whether each value is used at most once."""
         return bool(np.unique(self.index).size == self.index.size)
@@ -169,9 +175,10 @@ def bounded(count: int, label: str) -> None:
 
 def finite(array: Floats, label: str, what: str) -> Floats:
     """``array``, which must hold finite numbers of a sensible size."""
-    if not np.all(np.isfinite(array)):
+    largest = max(-float(array.min()), float(array.max())) if array.size else 0.0    # NaN goes through both
+    if not math.isfinite(largest):
         raise RanvierError(f"{label}: {what} has a value that is NaN or infinite; train or export the model again")
-    if array.size and float(np.abs(array).max()) > LARGEST:
+    if largest > LARGEST:
         raise RanvierError(f"{label}: {what} has a value beyond {LARGEST:g}; check how the model was trained")
     return array
 
