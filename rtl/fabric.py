@@ -90,7 +90,8 @@ class Fabric(Component):
             connect(m, port.bus[n], unit.bus)
             m.d.sync += busy[n].eq(unit.busy | node.busy)
         connect(m, port.bus[config.nodes], ticker.bus)
-        m.d["sync" if form.port_registers else "comb"] += self.room.eq(ticker.room & ~(port.pending & form.port_registers))
+        m.d["sync" if form.port_registers else "comb"] += self.room.eq(
+            ticker.room & ~(port.pending & (form.port_registers | form.chain_registers)))
         last = nodes[0 if one_register else -1]
         m.d.comb += [
             port.address.eq(self.address), port.data.eq(self.data), port.write.eq(self.write), port.read.eq(self.read),

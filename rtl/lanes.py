@@ -53,7 +53,8 @@ class Lanes(Component):
         so that both fit into one logic cell.
         """
         m = Module()
-        config, lanes = self._config, LANES_A_CHAIN
+        config, form = self._config, platform_form(platform)
+        lanes = LANES_A_CHAIN if form.shared_chains else 1    # of an adder
         bits, width = config.weight_bits, config.state_bits
         holding = []
         for first in range(0, config.core.lanes, lanes):
@@ -74,7 +75,7 @@ class Lanes(Component):
                 with m.If(self.row_end):
                     m.d.sync += held.eq(accumulator)
                 holding.append(held)
-        (self._shift if platform_form(platform).shifted_sums else self._select)(m, holding)
+        (self._shift if form.shifted_sums else self._select)(m, holding)
         return m
 
     def _shift(self, m: Module, holding: list[Signal]) -> None:

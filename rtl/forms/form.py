@@ -56,6 +56,8 @@ class Form:
         The link's answers and the record pass registers.
     bit_trees
         Bits of a spike word are looked at by trees of LUTs, else by subtraction, whose carry chain takes longer.
+    shared_chains
+        Adders of `LANES_A_CHAIN` lanes share a carry chain, else each is a word of its own.
     """
 
     late_memories: bool = True
@@ -76,6 +78,7 @@ class Form:
     carried_position: bool = True
     link_registers: bool = True
     bit_trees: bool = True
+    shared_chains: bool = True
 
     def __post_init__(self) -> None:
         needs = (("late_memories", "read_ahead"), ("late_memories", "answer_registers"), ("sliced_scan", "late_memories"))
@@ -87,18 +90,18 @@ class Form:
 #: Where flip-flops come beside the LUTs and wires are long, as in an ECP5.
 ROUTED = Form()
 #: Where a register without logic takes a logic cell and a multiplexer before a register is free, as in an iCE40.
-LOGIC_CELLS = Form(**{field.name: field.name == "bit_trees" or not field.default for field in fields(Form)})
+LOGIC_CELLS = Form(**{field.name: field.name in ("bit_trees", "shared_chains") or not field.default for field in fields(Form)})
 #: What simulates fastest: nothing that only routing needs. The port's registers keep its inputs from what is evaluated for each edge, and
 #: a queue that moves copies more than a ring.
 SIMULATION = replace(LOGIC_CELLS, port_registers=True, moving_queues=False, single_ring_register=False, carried_position=True,
-                     bit_trees=False)
+                     bit_trees=False, shared_chains=False)
 #: For tests: the boards' forms, and two that have of both what no board has together. `drawn_form` has all others.
 FORMS = (
     ROUTED, LOGIC_CELLS,
     replace(ROUTED, sliced_scan=False, moving_queues=True, rows_ahead=False, port_registers=False, ring_registers=False,
             single_ring_register=True, step_registers=False, carried_position=False, link_registers=False),
     replace(LOGIC_CELLS, read_ahead=True, moving_queues=False, rows_ahead=True, port_registers=True, chain_registers=True,
-            tick_copies=True, cleared_bounds=True, end_flags=True, bit_trees=False),
+            tick_copies=True, cleared_bounds=True, end_flags=True, bit_trees=False, shared_chains=False),
 )
 
 

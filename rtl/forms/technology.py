@@ -15,9 +15,10 @@ from .form import SIMULATION, Form, form_of
 __all__ = ["CHECKED", "CHECKED_UP5K", "ECP5", "GENERIC", "SIMULATED", "UP5K", "YOSYS_AFTER_READ", "Technology", "platform_form",
            "technology_of", "weights_in_spram"]
 
-#: Yosys commands after reading a design in RTLIL: what `no_rw_check` says in Verilog, which Yosys does not look for there. Amaranth's
-#: platforms take them as ``script_after_read``.
-YOSYS_AFTER_READ = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=*ranvier_ram %i"
+#: Yosys commands after reading a design in RTLIL. Amaranth's platforms take them as ``script_after_read``. The first says what
+#: `no_rw_check` says in Verilog, which Yosys does not look for there. The second hides Amaranth's names for the elements of arrays,
+#: ``steps[0]``: ABC9 takes them for bits of a wire ``steps``, and where such a wire is there too Yosys fails in an assertion.
+YOSYS_AFTER_READ = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=*ranvier_ram %i\nrename -hide w:*[[]*"
 
 #: One SB_SPRAM256KA: 16 K words of 16 bits.
 SPRAM_DEPTH, SPRAM_BITS = 1 << 14, 16

