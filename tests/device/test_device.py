@@ -250,7 +250,7 @@ def test_what_a_run_refuses(device: Device) -> None:
 
 def test_networks_that_do_not_fit(device: Device) -> None:
     board = device.identity.board
-    with pytest.raises(RanvierError, match=f"{board}: .*weight_bits is 4, the network was made for 8; convert it again.*tailored"):
+    with pytest.raises(RanvierError, match=f"{board}: .*weight_bits is 4, the network was made for 8: .* with --weight-bits 4.*tailored"):
         device.load(Network(relay().populations, relay().projections, weight_bits=8))
     large = Network((Population("in", (1, 1, 2), "input", {"theta": 255, "v_min": 0, "v_max": 255}),
                      Population("z", (1, 1, 90_000), "li", {"v_min": -100, "v_max": 100})),

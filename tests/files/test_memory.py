@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import zipfile
@@ -24,20 +23,24 @@ from ranvier.model.network.projection import Projection
 MIB = 1 << 20
 
 
-def measured(*arguments: object, limit: int | None = None) -> tuple[int, str, float]:
-    """Exit code and standard error of `ranvier` in a process of its own, and the most MiB that it had; ``limit`` bytes is all it gets."""
-    def bounded() -> None:
-        if limit is not None:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+#: Runs a command and prints its exit code and its most KiB. It stands between, because a process begins with its parent's peak as its own.
+_MEASURE = """
+import os, resource, subprocess, sys
+limit = int(sys.argv[1])
+bounded = (lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))) if limit else None
+process = subprocess.Popen(sys.argv[2:], stdout=subprocess.DEVNULL, preexec_fn=bounded)
+_, status, used = os.wait4(process.pid, 0)
+print(os.waitstatus_to_exitcode(status), used.ru_maxrss)
+"""
 
+
+def measured(*arguments: object, limit: int = 0) -> tuple[int, str, float]:
+    """Exit code and standard error of `ranvier` in a process of its own, and the most MiB that it had; ``limit`` bytes is all it gets."""
     # One thread for BLAS: each has a buffer, which is no part of what is measured.
-    with subprocess.Popen([sys.executable, "-m", "ranvier", *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                          text=True, preexec_fn=bounded, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}) as process:
-        assert process.stderr is not None
-        said = process.stderr.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, said, used.ru_maxrss / 1024
+    done = subprocess.run([sys.executable, "-S", "-c", _MEASURE, str(limit), sys.executable, "-m", "ranvier", *map(str, arguments)],
+                          capture_output=True, text=True, check=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    code, peak = map(int, done.stdout.split())
+    return code, done.stderr, peak / 1024
 
 
 def written(path: Path, name: str, dtype: str, shape: tuple[int, ...], others: dict[str, bytes] | None = None) -> Path:
