@@ -13,7 +13,7 @@ from ranvier.convert.convert import Conversion, convert
 from ranvier.convert.measure import reported_ticks
 from ranvier.convert.report import AccuracyReport
 from ranvier.convert.simulate import integer_layers, simulate
-from ranvier.files.samples import load_samples
+from ranvier.files.samples import load_pictures, load_samples
 from ranvier.frontends.conventional import Clip, Conventional, DenseLayer, Relu
 from ranvier.frontends.onnx import load_onnx
 from ranvier.model.errors import RanvierError
@@ -280,3 +280,12 @@ def test_representations_are_short() -> None:
         things.append(device.run(np.zeros((2, 64), np.uint8), 4))
     for thing in things:
         assert type(thing).__name__ in repr(thing) and len(repr(thing)) < 400, repr(thing)
+
+
+def test_samples_of_a_network_with_a_range_of_its_own_are_in_that_range(tmp_path: Path) -> None:
+    values = np.array([[0, 16], [8, 4]], np.uint8)
+    np.savez(tmp_path / "samples.npz", samples=values)
+    model = Conventional("x.onnx", 2, (DenseLayer("out", np.eye(2), np.zeros(2), None),))
+    found = convert(model, steps=4, input_range=(0, 16)).network
+    assert load_pictures(tmp_path / "samples.npz", found)[0].tolist() == [[0, 255], [128, 64]]
+    assert load_pictures(tmp_path / "samples.npz", 2)[0].tolist() == values.tolist()

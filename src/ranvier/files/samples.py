@@ -208,19 +208,33 @@ def load_pictures(path: str | os.PathLike[str], network: Network | int, input_bi
 
     ``path``, ``samples_key`` and ``labels_key`` are those of `load_samples`. Integers are 0 to 2**input_bits - 1, floats and bool 0 to 1,
     scaled to that range and rounded. ``network`` is the network (all its input populations, in its order) or the number of inputs, then
-    with ``input_bits``.
+    with ``input_bits``. A network that was converted with a range of its own has its samples in that range.
 
     Returns samples (n, size), uint8 up to 8 input bits and else uint16, and labels (n,), int64, from 0, or None. Raises `RanvierError`.
     """
+    declared = None
     if isinstance(network, Network):
         size, input_bits = sum(p.size for p in network.inputs), network.input_bits
+        declared = _declared_range(network)
     else:
         size = network
     samples = load_samples(path, size, samples_key=samples_key, labels_key=labels_key)
-    pixels = quantise_samples(samples.values, *samples.natural_range(input_bits), input_bits, owner=samples.source)
+    low, high = declared or samples.natural_range(input_bits)
+    pixels = quantise_samples(samples.values, low, high, input_bits, owner=samples.source)
     labels = samples.labels
     if labels is None:
         return pixels, None
     if labels.dtype.kind == "f" or int(labels.min()) < 0 or int(labels.max()) >= 1 << 31:
         raise RanvierError(f"{samples.labels_source}: a label is not a class number from 0; correct or remove them")
     return pixels, labels.astype(np.int64)
+
+
+def _declared_range(network: Network) -> tuple[float, float] | None:
+    """The range that the conversion was told of, or None."""
+    said = network.info.get("input")
+    found = said.get("range") if isinstance(said, dict) else None
+    if found is None:
+        return None
+    if not isinstance(found, list) or len(found) != 2 or not all(type(n) in (int, float) for n in found) or not found[0] < found[1]:
+        raise RanvierError("network: info: 'input' must have a range of two numbers, the lower one first; convert it again")
+    return float(found[0]), float(found[1])
