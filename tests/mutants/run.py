@@ -136,10 +136,20 @@ def by_hand() -> list[Case]:
     return cases
 
 
-def argued() -> dict[tuple[str, str, str], str]:
-    """Why nothing can notice a mutant, by its file, the text that stood there and the text that stands there."""
+def argued() -> list[dict[str, str]]:
+    """Mutants that nothing can notice: file, the source line that they are in, what stood there and what stands there, and why."""
     entries = tomllib.loads((HERE / "argued.toml").read_text()).get("argued", [])
-    return {(entry["file"], entry["old"], entry["new"]): entry["why"] for entry in entries}
+    for entry in entries:
+        if entry.keys() != {"file", "line", "old", "new", "why"}:
+            raise SystemExit(f"argued.toml: {entry.get('file')}: an entry has file, line, old, new and why")
+    return entries
+
+
+def is_argued(mutant: Mutant, entries: list[dict[str, str]]) -> bool:
+    """Whether one of the entries is about ``mutant``."""
+    line = (ROOT / mutant.file).read_text().splitlines()[mutant.line - 1].strip()
+    return any((entry["file"], entry["line"], entry["old"], entry["new"]) == (mutant.file, line, mutant.old, mutant.new)
+               for entry in entries)
 
 
 class Tree:
@@ -296,7 +306,7 @@ def main() -> int:
     for case, verdict in zip(cases, verdicts, strict=True):
         if verdict["killed_by"]:
             continue
-        if (case.mutant.file, case.mutant.old, case.mutant.new) in reasons:
+        if is_argued(case.mutant, reasons):
             argued_for += 1
         else:
             survivors.append(case)
