@@ -65,7 +65,8 @@ def test_line_faults(share: float) -> None:
     assert tally.failures == []
     assert tally.total >= faults
     assert tally.noise_bytes >= round(100_000 * share)
-    assert tally.executed > faults // 20 and tally.dropped > faults // 2, "the faults have become too mild, or too rough"
+    # Half of the victims are sent again, so that many are executed; of the others more than a third are dropped.
+    assert tally.executed > faults // 20 and tally.dropped > faults // 3, "the faults have become too mild, or too rough"
 
 
 def test_host_faults(share: float) -> None:
