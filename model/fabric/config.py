@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from ..errors import RanvierError
 from ..fixed import ROUNDING
-from ..limits import MAX_DELAY
-from ..neurons.kind import Family
+from ..limits import MAX_DELAY, MAX_SPIKE_BITS
+from ..neurons.kind import Family, Options
 from ..neurons.registry import DEFAULT_FAMILY, FAMILIES, driven_family
 
 __all__ = ["LANES_A_CHAIN", "LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for",
@@ -26,6 +26,8 @@ LEAST_FABRIC = {"spike_depth": 4, "levels": 2, "delays": 1, "doubling": 0}
 _MOST_CORE = {"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16}
 _MOST_INPUT = {"row_depth": 1024}
 _MOST_GROUPS = 1 << 14
+#: Fields that came later than the format of files, hash and identity, with their defaults.
+_LATER: dict[str, Any] = {"neurons": DEFAULT_FAMILY, "spike_bits": 1, "next_tick": 0, "currents": 0, "windows": 0}
 #: What a field has in JSON, by its annotation; others are made before.
 _PLAIN_KINDS: dict[str, type] = {"int": int, "str": str}
 _Kind = TypeVar("_Kind")
@@ -145,8 +147,17 @@ class FabricConfig:
         1 if the host can read every memory. With 0 it reads the readouts and the counters, and 0 for the rest, which saves
         a tenth of an iCE40 UP5K.
     neurons
-        Family of neurons that the cores compute, by its name in `model/neurons/registry.py`. Files, hash and identity say it only
-        where it is not the default.
+        Family of neurons that the cores compute, by its name in `model/neurons/registry.py`.
+    spike_bits
+        Width of the count that a spike carries, 1 to 8, as in `Network`: so many spike words for each that binary spikes need.
+    next_tick
+        1 if neurons of the cores can reset in the step after their spike.
+    currents
+        1 if neurons of the cores can have synaptic currents.
+    windows
+        1 if the cores can scan a part of a source's rows, which convolutions need.
+
+    Files, hash and identity say the last five only where they are not the defaults.
     """
 
     cores: int = 2
@@ -164,6 +175,10 @@ class FabricConfig:
     doubling: int = 1
     reads_back: int = 1
     neurons: str = DEFAULT_FAMILY
+    spike_bits: int = 1
+    next_tick: int = 0
+    currents: int = 0
+    windows: int = 0
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -171,6 +186,7 @@ class FabricConfig:
             "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (LEAST_FABRIC["spike_depth"], 1 << 14),
             "levels": (LEAST_FABRIC["levels"], 64), "delays": (LEAST_FABRIC["delays"], MAX_DELAY), "queue_depth": (2, 16),
             "doubling": (LEAST_FABRIC["doubling"], 1), "reads_back": (0, 1),
+            "spike_bits": (1, MAX_SPIKE_BITS), "next_tick": (0, 1), "currents": (0, 1), "windows": (0, 1),
             "word_bits": (4, 256)})
         if not isinstance(self.weight_bits, int) or self.weight_bits not in (2, 4, 8, 16):
             raise RanvierError(f"fabric: weight_bits is {self.weight_bits}; it must be 2, 4, 8 or 16")
@@ -183,10 +199,12 @@ class FabricConfig:
         if not power_of_two(self.word_bits):
             raise RanvierError(f"fabric: word_bits is {self.word_bits}; it must be a power of two")
         widest = max(self.core.sweep_lanes, self.input.sweep_lanes)
-        if self.word_bits < self.nodes * widest:
+        least = self.nodes * widest * self.spike_bits
+        if self.word_bits < least:
+            planes = f" and {self.spike_bits} spike bits" if self.spike_bits > 1 else ""
             raise RanvierError(
-                f"fabric: word_bits is {self.word_bits}; {self.nodes} ring nodes with {widest} sweep lanes need at least "
-                f"{self.nodes * widest}: use longer words or fewer sweep lanes")
+                f"fabric: word_bits is {self.word_bits}; {self.nodes} ring nodes with {widest} sweep lanes{planes} need at least "
+                f"{least}: use longer words or fewer sweep lanes")
 
     @property
     def nodes(self) -> int:
@@ -205,6 +223,12 @@ class FabricConfig:
         """The neurons that a ``core`` or the ``input`` unit computes."""
         return FAMILIES[self.neurons] if unit == "core" else driven_family()
 
+    def options(self, unit: str) -> Options:
+        """What the neurons of a ``core`` or of the ``input`` unit are built with."""
+        if unit != "core":
+            return Options(self.spike_bits)
+        return Options(self.spike_bits, bool(self.next_tick), bool(self.currents))
+
     @property
     def slots_log2(self) -> int:
         """log2 of the most delay slots that a population can have: the least power of two above the longest hop."""
@@ -213,7 +237,7 @@ class FabricConfig:
     @property
     def most_words_per_row(self) -> int:
         """Spike words that the sweep of one row of a core can complete."""
-        return self.core.lanes // self.word_bits + 1
+        return (self.core.lanes // self.word_bits + 1) * self.spike_bits
 
     @property
     def most_hold(self) -> int:
@@ -228,11 +252,8 @@ class FabricConfig:
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as plain JSON values, but ``neurons`` only where it is not the default."""
-        values = asdict(self)
-        if self.neurons == DEFAULT_FAMILY:
-            del values["neurons"]
-        return values
+        """All fields as plain JSON values, but those of `_LATER` only where they are not the defaults."""
+        return {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod
     def from_json(cls, value: Any) -> FabricConfig:
@@ -241,7 +262,7 @@ class FabricConfig:
             raise RanvierError("fabric: the configuration must be an object")
         parts = {"core": from_fields(CoreConfig, value.get("core"), "core"),
                  "input": from_fields(InputConfig, value.get("input"), "input")}
-        return from_fields(cls, {"neurons": DEFAULT_FAMILY, **value, **parts}, "fabric")
+        return from_fields(cls, {**_LATER, **value, **parts}, "fabric")
 
     @property
     def digest(self) -> str:

@@ -110,7 +110,7 @@ class _Ring:
 
     def __init__(self, config: FabricConfig, unit: str, count: int) -> None:
         self._nodes = config.nodes
-        self._word_latency = word_latency(config.family(unit))
+        self._word_latency = word_latency(config, unit)
         self._trip = trip(config.nodes)
         self._entered = np.full(count, _NEVER, np.int32)
         self.words = 0

@@ -143,7 +143,7 @@ def parameter_field(parameter: Parameter, state_bits: int) -> Field:
 
 
 def _fields(config: FabricConfig, unit: str, memory: str) -> tuple[Field, ...]:
-    return tuple(parameter_field(p, config.state_bits) for p in config.family(unit).on(unit) if p.memory == memory)
+    return tuple(parameter_field(p, config.state_bits) for p in config.family(unit).on(unit, config.options(unit)) if p.memory == memory)
 
 
 def _names(fields: tuple[Field, ...]) -> str:

@@ -1,11 +1,11 @@
 """Clock counts that the RTL and the cycle model share. `rtl/` is built so that these are true; tests compare."""
 
-from ..neurons.kind import Family
+from ..neurons.kind import PipelineTiming
 from .config import FabricConfig
 from .layout import Counter
 
 __all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_LATENCY", "QUEUE_LATENCY", "REREAD", "ROW_LATENCY",
-           "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "trip", "word_latency", "write_latency"]
+           "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "pipeline", "trip", "word_latency", "write_latency"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
 DECODE = 1
@@ -30,14 +30,19 @@ TICK_OVERHEAD = 2
 REREAD = 1 + TICK_OVERHEAD + DECODE + FIRST_SCAN + QUEUE_LATENCY + ROW_LATENCY
 
 
-def write_latency(family: Family) -> int:
+def pipeline(config: FabricConfig, unit: str) -> PipelineTiming:
+    """Clocks of the neurons of a ``core`` or of the ``input`` unit."""
+    return config.family(unit).timing(config.options(unit))
+
+
+def write_latency(config: FabricConfig, unit: str) -> int:
     """From a group's address to the clock in which its membranes are written."""
-    return WALK_LATENCY + family.timing.latency
+    return WALK_LATENCY + pipeline(config, unit).latency
 
 
-def word_latency(family: Family) -> int:
-    """From a group's address to the first clock in which its spike word can enter the ring."""
-    return WALK_LATENCY + family.timing.spikes + ASSEMBLY_LATENCY + OUTBOX_LATENCY
+def word_latency(config: FabricConfig, unit: str) -> int:
+    """From a group's address to the first clock in which its spike word can enter the ring; of several planes, the first word."""
+    return WALK_LATENCY + pipeline(config, unit).spikes + ASSEMBLY_LATENCY + OUTBOX_LATENCY
 
 
 def trip(nodes: int) -> int:
@@ -51,7 +56,7 @@ def trip(nodes: int) -> int:
 
 def drain(config: FabricConfig) -> int:
     """Clocks after a run in which its last membranes and spike words still show, and its counters still change."""
-    return max(write_latency(config.family(unit)) for unit in ("core", "input")) + 4 + 2 * config.nodes + COUNTER_LATENCY
+    return max(write_latency(config, unit) for unit in ("core", "input")) + 4 + 2 * config.nodes + COUNTER_LATENCY
 
 
 def outbox_depth(lanes: int, word_bits: int) -> int:

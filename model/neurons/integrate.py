@@ -13,7 +13,7 @@ import numpy as np
 
 from ..fixed import NO_LEAK, clamp, decay, reset, spike_count
 from ..limits import Ints
-from .kind import Array, Batch, Family, Kind, Parameter, PipelineTiming, Rule, Step, assert_headroom, batch_dtype
+from .kind import Array, Batch, Family, Kind, Options, Parameter, PipelineTiming, Rule, Step, assert_headroom, batch_dtype
 
 __all__ = ["INTEGRATE", "Integrate"]
 
@@ -64,8 +64,10 @@ class Integrate(Family):
         Parameter("v_max", "dynamics", "upper bound", "most"),
         Parameter("v_init", "drive", "membrane at the beginning of a window", 0, bounded=True),
     )
-    timing = PipelineTiming(latency=4, spikes=3,
-                            needs={"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset": 3, "v_init": 4})
+
+    def timing(self, options: Options) -> PipelineTiming:
+        return PipelineTiming(latency=4, spikes=3,
+                              needs={"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset": 3, "v_init": 4})
 
     def step(self, parameters: Mapping[str, int], rule: Rule, state: int, contributions: Sequence[int]) -> Step:
         p = parameters

@@ -17,14 +17,43 @@ import numpy.typing as npt
 
 from ..limits import Ints
 
-__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Family", "Kind", "Parameter", "PipelineTiming", "Rule", "Step",
-           "assert_headroom", "batch_dtype"]
+__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Family", "Kind", "Options", "Parameter", "PipelineTiming", "Rule", "StateWord",
+           "Step", "assert_headroom", "batch_dtype"]
 
 #: Arrays whose element type is chosen at run time.
 Array = npt.NDArray[Any]
 
 #: Parameters that every family has: the state word at the beginning of a window, and its bounds.
 INITIAL, LOWER, UPPER = "v_init", "v_min", "v_max"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the neurons of a unit were built with, or what a population needs. What is not built takes no logic and no memory.
+
+    spike_bits
+        Width of the count that a spike carries, 1 to 8.
+    next_tick
+        Resets that act in the next step.
+    currents
+        Synaptic currents, a second state word.
+    """
+
+    spike_bits: int = 1
+    next_tick: bool = False
+    currents: bool = False
+
+
+@dataclass(frozen=True)
+class StateWord:
+    """One word of a neuron's state; without ``bits`` it is as wide as the network's state word. Words of one bit are unsigned."""
+
+    name: str
+    bits: int | None = None
+
+    def width(self, state_bits: int) -> int:
+        """Bits of the word."""
+        return self.bits or state_bits
 
 
 @dataclass(frozen=True)
@@ -44,6 +73,8 @@ class Parameter:
         It must lie within the neuron's `LOWER` to `UPPER`.
     effect
         What a neuron lacks where this parameter is a constant of its kind, for messages.
+    option
+        The field of `Options` without which a unit does not keep it.
     """
 
     name: str
@@ -56,6 +87,7 @@ class Parameter:
     most: int | None = None
     bounded: bool = False
     effect: str = ""
+    option: str = ""
 
     def width(self, state_bits: int) -> int:
         """Bits of its word."""
@@ -172,9 +204,14 @@ class Family(ABC):
     name: str
     kinds: tuple[Kind, ...]
     parameters: tuple[Parameter, ...]
-    timing: PipelineTiming
-    #: Names of the state words of a neuron. The fabric's state memory, its trace and the golden model hold one.
-    state: tuple[str, ...] = ("v",)
+
+    @abstractmethod
+    def timing(self, options: Options) -> PipelineTiming:
+        """Clocks of the pipeline of a unit that was built with ``options``."""
+
+    def words(self, options: Options) -> tuple[StateWord, ...]:
+        """Words of a neuron's state in a unit that was built with ``options``, the lowest of the memory's word first."""
+        return (StateWord("v"),)
 
     @abstractmethod
     def step(self, parameters: Mapping[str, int], rule: Rule, state: int, contributions: Sequence[int]) -> Step:
@@ -206,10 +243,11 @@ class Family(ABC):
         As near to ``parameters``, those of a real neuron, as that allows.
         """
 
-    def on(self, unit: str) -> tuple[Parameter, ...]:
-        """Parameters that a ``core`` or the ``input`` unit keeps: those that some kind which lives there can choose."""
+    def on(self, unit: str, options: Options) -> tuple[Parameter, ...]:
+        """Parameters that a ``core`` or the ``input`` unit with ``options`` keeps: those that a kind which lives there can choose."""
         kinds = [kind for kind in self.kinds if kind.unit == unit]
-        return tuple(p for p in self.parameters if any(p.name not in kind.constants for kind in kinds))
+        return tuple(p for p in self.parameters if any(p.name not in kind.constants for kind in kinds)
+                     and (not p.option or getattr(options, p.option)))
 
 
 def assert_headroom(terms: Sequence[int], state_bits: int) -> None:

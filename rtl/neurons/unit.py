@@ -64,8 +64,9 @@ class NeuronUnit(Component):
         """``clamp_by_or``: whether registers that are cleared and joined choose among the bounds, as in `rtl/fixed.clamp`."""
         self._config, self._clamp_by_or = config, clamp_by_or
         word = signed(config.state_bits)
-        self._names = [p.name for p in config.family(unit).on(unit)]
-        shapes = {p.name: (signed if p.signed else unsigned)(p.width(config.state_bits)) for p in config.family(unit).on(unit)}
+        parameters = config.family(unit).on(unit, config.options(unit))
+        self._names = [p.name for p in parameters]
+        shapes = {p.name: (signed if p.signed else unsigned)(p.width(config.state_bits)) for p in parameters}
         super().__init__({
             "state": In(word), "current": In(word),
             **{name: In(shape) for name, shape in shapes.items()},

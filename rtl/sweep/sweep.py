@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
-from ranvier.model.fabric.timing import OUTBOX_LATENCY, REREAD, word_latency, write_latency
+from ranvier.model.fabric.timing import OUTBOX_LATENCY, REREAD, pipeline, word_latency, write_latency
 
 from ..fixed import popcount
 from ..forms.technology import platform_form
@@ -101,11 +101,12 @@ class Sweep(Component):
         """
         m = Module()
         form = platform_form(platform)
-        family = self._config.family(self._unit)
-        neuron = UNITS[family.name]
+        neuron = UNITS[self._config.family(self._unit).name]
+        timing = pipeline(self._config, self._unit)
         written, spiked = Walk.latency + neuron.latency, Walk.latency + neuron.spikes
-        assert neuron.needs == family.timing.needs and neuron.interval == family.timing.interval == 1
-        assert written == write_latency(family) < REREAD and spiked + Assembler.latency + OUTBOX_LATENCY == word_latency(family)
+        assert neuron.needs == timing.needs and neuron.interval == timing.interval == 1
+        assert written == write_latency(self._config, self._unit) < REREAD
+        assert spiked + Assembler.latency + OUTBOX_LATENCY == word_latency(self._config, self._unit)
         m.submodules.walk = walk = Walk(self._config, self._unit, stages=max(written, spiked) + 1, late_memories=form.late_memories,
                                         carry_position=form.carried_position)
         m.submodules.assembler = assembler = Assembler(self._config, self._unit, carry_position=form.carried_position)

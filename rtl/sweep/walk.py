@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
+from ranvier.model.fabric.timing import pipeline
 
 from ..forms.stepper import Stepper
 from ..signatures import TickBus, struct
@@ -57,7 +58,7 @@ class Walk(Component):
     def __init__(self, config: FabricConfig, unit: str, *, stages: int, late_memories: bool, carry_position: bool) -> None:
         """``carry_position``: whether each group carries its place in the spike word."""
         self._config, self._lanes = config, config.part(unit).sweep_lanes
-        self._needs = config.family(unit).timing.needs
+        self._needs = pipeline(config, unit).needs
         self._late, self._carry_position, self._count = late_memories, carry_position, stages
         self._row, self._group = row_word(config, unit), group_layout(config, unit, position=carry_position)
         self._memories = {**{f.name: "drive_address" for f in drive_fields(config, unit)},

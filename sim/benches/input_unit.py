@@ -22,7 +22,7 @@ _PART, _STATE, _BITS = BLOCKS.input, BLOCKS.state_bits, BLOCKS.input_bits
 _LANES, _DEPTH = _PART.sweep_lanes, _PART.state_depth
 _LAYOUTS, _ROW = memory_map(BLOCKS, "input"), row_word(BLOCKS, "input")
 _PER_WORD = BLOCKS.word_bits // _LANES
-_WRITE = word_latency(BLOCKS.family("input")) - 1
+_WRITE = word_latency(BLOCKS, "input") - 1
 
 
 class _Populations:

@@ -41,7 +41,7 @@ def random_neuron(rng: random.Random, config: FabricConfig, unit: str) -> dict[s
     bounds = sorted([rng.choice([low, 0, rng.randint(low, high)]), rng.choice([high, 0, rng.randint(low, high)])])
     (constants,) = {tuple(kind.constants.items()) for kind in family.kinds if kind.unit == unit and unit == "input"} or {()}
     found = {LOWER: bounds[0], UPPER: bounds[1], **dict(constants)}
-    for parameter in family.on(unit):
+    for parameter in family.on(unit, config.options(unit)):
         if parameter.bounded:
             found[parameter.name] = rng.choice([*bounds, rng.randint(*bounds)])
         elif parameter.name not in found:

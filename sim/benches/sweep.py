@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
-from ranvier.model.fabric.timing import word_latency, write_latency
+from ranvier.model.fabric.timing import pipeline, word_latency, write_latency
 from ranvier.model.neurons.kind import INITIAL
 from ranvier.rtl.signatures import ring_layout
 
@@ -24,9 +24,8 @@ _PER_WORD = BLOCKS.word_bits // _LANES
 _GROUPS = BLOCKS.core.lanes // _LANES
 _DRIVE = {f.name for f in drive_fields(BLOCKS, "core")}
 _COLUMNS = {f.name: f.bits for f in (*drive_fields(BLOCKS, "core"), *dynamics_fields(BLOCKS, "core"))}
-_FAMILY = BLOCKS.family("core")
 #: A group's membranes are written so many clocks after its address, and its spikes counted a clock before its word leaves.
-_WRITE, _WORD = write_latency(_FAMILY), word_latency(_FAMILY) - 1
+_WRITE, _WORD = write_latency(BLOCKS, "core"), word_latency(BLOCKS, "core") - 1
 
 
 @dataclass
@@ -58,7 +57,7 @@ class _Unit:
             at = clock + 1 + group
             address = row["state_base"] + group
             self.takes[at] = {"take": 1, "active": 1, "last_group": int(group == row["groups"] - 1), "state_address": address}
-            for name, delay in _FAMILY.timing.needs.items():
+            for name, delay in pipeline(BLOCKS, "core").needs.items():
                 memory = "drive" if name in _DRIVE else "dynamics"
                 where = row[f"{memory}_base"] + group * row[f"{memory}_step"]
                 self.columns.setdefault(at + delay, {})[f"{name}_address"] = where

@@ -18,6 +18,7 @@ from ranvier.model.neurons.kind import (
     Batch,
     Family,
     Kind,
+    Options,
     Parameter,
     PipelineTiming,
     Rule,
@@ -57,7 +58,9 @@ class Halving(Family):
         Parameter("v_max", "dynamics", "upper bound", "most"),
         Parameter("v_init", "drive", "membrane at the beginning of a window", 0, bounded=True),
     )
-    timing = PipelineTiming(latency=5, spikes=4, needs={"shift": 0, "level": 3, "v_min": 4, "v_max": 4, "v_init": 5})
+
+    def timing(self, options: Options) -> PipelineTiming:
+        return PipelineTiming(latency=5, spikes=4, needs={"shift": 0, "level": 3, "v_min": 4, "v_max": 4, "v_init": 5})
 
     def step(self, parameters: Mapping[str, int], rule: Rule, state: int, contributions: Sequence[int]) -> Step:
         leaked = state - (state >> parameters["shift"])

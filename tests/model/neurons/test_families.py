@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.timing import REREAD, word_latency, write_latency
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
-from ranvier.model.neurons.kind import INITIAL, LOWER, UPPER, Family, Rule
+from ranvier.model.neurons.kind import INITIAL, LOWER, UPPER, Family, Options, Rule
 from ranvier.model.neurons.registry import FAMILIES, all_parameters, driven_family, family_of, find_kind, kind_names
 from ranvier.model.run.reference import Neuron
 from ranvier.rtl.neurons.registry import UNITS
@@ -45,21 +46,22 @@ def test_names_are_unique_and_found() -> None:
 def test_a_family_is_whole(family: Family) -> None:
     names = [p.name for p in family.parameters]
     assert len(set(names)) == len(names) and {INITIAL, LOWER, UPPER} <= set(names) <= set(all_parameters())
-    assert set(family.timing.needs) == set(names)
+    timing = family.timing(Options())
+    assert set(timing.needs) == set(names)
     assert all(set(kind.constants) <= set(names) for kind in family.kinds)
-    assert family.state == ("v",) and family.timing.interval == 1
-    assert write_latency(family) < REREAD
-    assert family.timing.spikes <= family.timing.latency
+    assert family.words(Options())[0].name == "v" and timing.interval == 1
+    assert timing.spikes <= timing.latency
+    assert write_latency(FabricConfig(neurons=family.name), "core") < REREAD
 
 
 def test_the_hardware_states_the_clocks_of_the_model(family: Family) -> None:
-    unit, timing = UNITS[family.name], family.timing
+    unit, timing = UNITS[family.name], family.timing(Options())
     assert (unit.latency, unit.spikes, dict(unit.needs), unit.interval) == (
         timing.latency, timing.spikes, dict(timing.needs), timing.interval)
 
 
 def test_clocks_of_integrate() -> None:
-    assert (write_latency(FAMILIES["integrate"]), word_latency(FAMILIES["integrate"])) == (6, 7)
+    assert (write_latency(FabricConfig(), "core"), word_latency(FabricConfig(), "core")) == (6, 7)
 
 
 @pytest.mark.parametrize("bits", [12, 16, 32])
@@ -73,8 +75,8 @@ def test_defaults_lie_within_their_ranges(family: Family, bits: int) -> None:
 
 def test_units_keep_what_their_kinds_choose() -> None:
     family = FAMILIES["integrate"]
-    assert [p.name for p in family.on("core")] == [p.name for p in family.parameters]
-    assert {p.name for p in family.parameters} - {p.name for p in family.on("input")} == {"k"}
+    assert [p.name for p in family.on("core", Options())] == [p.name for p in family.parameters]
+    assert {p.name for p in family.parameters} - {p.name for p in family.on("input", Options())} == {"k"}
 
 
 def test_what_rests_stays_silent_and_unmoved() -> None:

@@ -68,7 +68,7 @@ def test_words_and_clocks_are_the_family_s(package: ModuleType, config: FabricCo
     assert [(f.name, f.bits) for f in drive_fields(config, "core")] == [("level", 14), ("v_init", 14)]
     assert [(f.name, f.bits) for f in dynamics_fields(config, "core")] == [("shift", 3), ("v_min", 14), ("v_max", 14)]
     assert "theta" in {f.name for f in drive_fields(config, "input")}
-    assert (write_latency(package.HALVING), word_latency(package.HALVING)) == (7, 8)
+    assert (write_latency(config, "core"), word_latency(config, "core")) == (7, 8)
     assert Sweep(config, "core").columns == ("level", "v_init", "shift", "v_min", "v_max")
 
 
