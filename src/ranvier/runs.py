@@ -18,9 +18,9 @@ from .model.fabric.counters import Counts, empty
 from .model.fabric.cycles import Cycles, predict_cycles
 from .model.fabric.layout import Counter
 from .model.fabric.placement import Placement
+from .model.mismatch import Mismatch
 from .model.network.network import Network
 from .model.run.golden import GoldenRun, run_golden
-from .sim.compare import Mismatch
 from .sim.simulator import Simulator
 from .verify.evidence import check_batch, one_flipped_bit, save_reproducer
 
@@ -66,8 +66,7 @@ class RtlResult:
         """The first difference and what was kept of it, under ``mismatch``, for reports; empty without one."""
         if self.mismatch is None:
             return {}
-        return {"mismatch": {**self.mismatch.to_json(), "message": str(self.mismatch),
-                             "reproducer": [str(path) for path in self.reproducer]}}
+        return {"mismatch": {**self.mismatch.to_json(), "reproducer": [str(path) for path in self.reproducer]}}
 
 
 def semantics_of(network: Network) -> dict[str, Any]:

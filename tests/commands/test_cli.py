@@ -362,7 +362,7 @@ def test_a_device_that_differs(ranvier: Run, files: Files, monkeypatch: pytest.M
     out = files.folder / "out"
     done = ranvier("run", files.network, "--on", "rtl:", "--input", files.pictures, "--limit", 3, "--compare", "golden:", "--json",
                    "-o", out)
-    assert done.code == 1 and "MISMATCH: readout of " in done.err and "picture 2, neuron 1: expected" in done.err
+    assert done.code == 1 and "MISMATCH: readout at sample 2, population " in done.err and ", neuron 1: expected" in done.err
     kept = [Path(path) for path in done.json["mismatch"]["reproducer"]]
     assert {path.name for path in kept} == {"network.ranvier", "input.npz", "fabric.json", "mismatch.json"}
     assert all(path.is_file() for path in kept)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..device.device import Device, simulation_config
-from ..device.result import Difference, Result
+from ..device.result import Result
 from ..device.serial_port import known_ports
-from ..files.folder import REPRODUCER_FILES, result_folder
-from ..files.network import save_network
-from ..files.safe import shown, write_atomic, write_json
+from ..files.folder import result_folder
+from ..files.reproducer import REPRODUCER_FILES, write_reproducer
+from ..files.safe import shown
 from ..model.fabric.config import FabricConfig, size_text
 from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
+from ..model.mismatch import Mismatch
 from ..model.network.network import Network
 from ..progress import bar, share, waiting
 from ..runs import inputs_of, weight_limit_share
@@ -78,24 +78,18 @@ def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
     with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.pictures)) as done:
         golden.load(run.network)
         expected = golden.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
-    difference = expected.difference(found)
-    report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if difference is None else difference.total}
-    if difference is not None:
-        report["mismatch"] = {**difference.to_json(), "reproducer": [str(path) for path in _kept(device, run, difference)]}
+    mismatch = expected.mismatch(found)
+    report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if mismatch is None else mismatch.total}
+    if mismatch is not None:
+        report["mismatch"] = {**mismatch.to_json(), "reproducer": [str(path) for path in _kept(device, run, mismatch)]}
     return report
 
 
-def _kept(device: Device, run: DeviceRun, difference: Difference) -> list[Path]:
+def _kept(device: Device, run: DeviceRun, mismatch: Mismatch) -> list[Path]:
     """Network, input, fabric and difference, as files."""
-    names = ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")
     with result_folder(run.folder, REPRODUCER_FILES.issuperset) as folder:
-        save_network(run.network, folder / names[0])
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, pictures=run.pictures)
-        write_atomic(folder / names[1], buffer.getvalue())
-        write_json(folder / names[2], device.identity.fabric.to_json())
-        write_json(folder / names[3],
-                   {**difference.to_json(), "steps": run.ticks, "pixel_bits": run.pixel_bits, "board": device.identity.board})
+        names = write_reproducer(folder, run.network, inputs_of(run.network, run.pictures), device.identity.fabric, mismatch,
+                                 steps=run.ticks, pixel_bits=run.pixel_bits, board=device.identity.board)
     return [run.folder / name for name in names]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from ..model.errors import RanvierError
 from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
 from ..model.fabric.placement import Placement
+from ..model.mismatch import Mismatch
 from ..model.network.network import Network
 from ..model.run.golden import check_inputs
 
-__all__ = ["MOST_TICKS", "Difference", "Job", "Result", "make_job", "quantised", "recorded_by_default"]
+__all__ = ["MOST_TICKS", "Job", "Result", "make_job", "quantised", "recorded_by_default"]
 
 Array = npt.NDArray[Any]
 
@@ -72,25 +73,6 @@ class Job:
             yield range(first, min(first + size, self.pictures))
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The first thing in which two results differ. ``total`` counts all values that do."""
-
-    what: str
-    place: str
-    expected: int
-    found: int
-    total: int
-
-    def __str__(self) -> str:
-        return f"{self.what} of {self.place}: expected {self.expected}, found {self.found}; {self.total} differ in all"
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return {"what": self.what, "place": self.place, "expected": self.expected, "found": self.found, "total": self.total,
-                "message": str(self)}
-
-
 @dataclass(frozen=True, eq=False)
 class Result:
     """What a run gave, the same on every backend.
@@ -119,29 +101,27 @@ class Result:
         """Spikes of each neuron of the recorded populations in a picture: int64 (pictures, n)."""
         return {name: found.sum(axis=1, dtype=np.int64) for name, found in self.spikes.items()}
 
-    def difference(self, found: Result) -> Difference | None:
+    def mismatch(self, found: Result) -> Mismatch | None:
         """The first difference of ``found`` from this one, which is what is expected: readouts, spikes, clocks, counters."""
-        places = [
-            *(("readout", name, values, found.readouts.get(name), ("picture", "neuron")) for name, values in self.readouts.items()),
-            *(("spike", name, values, found.spikes.get(name), ("picture", "step", "neuron")) for name, values in self.spikes.items()),
-            ("clocks", "the fabric", self.cycles, found.cycles, ("picture",)),
-            ("counter", "the fabric", self.counters, found.counters, ("unit", "counter"))]
-        differences = [self._first(what, name, expected, other, axes) for what, name, expected, other, axes in places]
-        first = [difference for difference in differences if difference is not None]
-        if not first:
-            return None
-        return Difference(first[0].what, first[0].place, first[0].expected, first[0].found, sum(d.total for d in first))
+        pairs = [*((Mismatch("readout", population=name), values, found.readouts.get(name)) for name, values in self.readouts.items()),
+                 *((Mismatch("spike", population=name), values, found.spikes.get(name)) for name, values in self.spikes.items()),
+                 (Mismatch("clocks"), self.cycles, found.cycles), (Mismatch("counter"), self.counters, found.counters)]
+        differences = [mismatch for what, expected, other in pairs if (mismatch := _first(what, expected, other)) is not None]
+        return replace(differences[0], total=sum(one.total for one in differences)) if differences else None
 
-    @staticmethod
-    def _first(what: str, name: str, expected: Array, found: Array | None, axes: tuple[str, ...]) -> Difference | None:
-        if found is None or found.shape != expected.shape:
-            return Difference(what, f"{name}, its number of values", expected.size, 0 if found is None else found.size, 1)
-        wrong = np.argwhere(expected != found)
-        if not len(wrong):
-            return None
-        index = tuple(int(n) for n in wrong[0])
-        where = ", ".join(f"{axis} {Counter(n).name.lower() if axis == 'counter' else n}" for axis, n in zip(axes, index, strict=True))
-        return Difference(what, f"{name}, {where}", int(expected[index]), int(found[index]), len(wrong))
+
+def _first(what: Mismatch, expected: Array, found: Array | None) -> Mismatch | None:
+    """``what`` with the place of the first value that differs."""
+    if found is None or found.shape != expected.shape:
+        return replace(what, what="count", detail=f"{what.what} values", expected=expected.size, found=0 if found is None else found.size)
+    wrong = np.argwhere(expected != found)
+    if not len(wrong):
+        return None
+    index = tuple(int(n) for n in wrong[0])
+    what = replace(what, expected=int(expected[index]), found=int(found[index]), total=len(wrong))
+    if what.what == "counter":
+        return replace(what, detail=f"unit {index[0]}, {Counter(index[1]).name.lower()}")
+    return replace(what, window=index[0], step=index[1] if len(index) == 3 else -1, neuron=index[-1] if len(index) > 1 else -1)
 
 
 def recorded_by_default(network: Network) -> tuple[str, ...]:

@@ -132,9 +132,9 @@ def _session(port: _FaultyPort, network: Network, inputs: Inputs, expected: Resu
         if not port.rate:
             tally.failures.append(f"{name}: {error}")
         return
-    difference = expected.difference(found)
-    if difference is not None:
-        tally.failures.append(f"{name}: {difference}")
+    mismatch = expected.mismatch(found)
+    if mismatch is not None:
+        tally.failures.append(f"{name}: {mismatch}")
     elif sum(tally.injected.values()) == before:
         tally.undisturbed += 1
     else:
