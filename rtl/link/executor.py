@@ -54,8 +54,8 @@ class Executor(Component):
         })
 
     def elaborate(self, platform: object) -> Module:
-        """A byte of the payload holds one, two or eight values, which enter the word one a clock. A whole word is shown to the checks for
-        a clock before it is written.
+        """A byte of the payload holds one, two or eight values, which enter the word one a clock. A whole word, or a read's count, is
+        shown to the checks for a clock before they are asked.
         """
         m = Module()
         held = Signal(4)                           # values left in the byte
@@ -79,7 +79,7 @@ class Executor(Component):
                     m.d.comb += self.load.eq(self.valid)
                     m.d.sync += held.eq(Mux(self.valid, self._values(), 0))
                 with m.Elif(reads):
-                    m.next = "COUNT"
+                    m.next = "WAIT_READ"
                 with m.Else():
                     self._answer(m, Status.OK)
             with m.State("WAIT_WRITE"):
@@ -95,7 +95,9 @@ class Executor(Component):
                     m.next = "GATHER"
                 with m.Elif(self.hopeless):
                     self._answer(m, Status.BUSY)
-            with m.State("COUNT"):
+            with m.State("WAIT_READ"):
+                m.next = "ACCESS_READ"
+            with m.State("ACCESS_READ"):
                 m.d.comb += self.wants.eq(1)
                 with m.If((self.asked == 0) | (self.asked > MOST_READ)):
                     self._answer(m, Status.COMMAND)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.fabric.config import bits_for
@@ -20,7 +20,8 @@ class Reach(Component):
     in
         ``address`` (offset, memory and unit, from the lowest bits): the first word's. ``words``: how many, at least 1.
     out
-        ``beyond``: the last one lies behind the memory's last. Two clocks after unit and memory, one after offset and ``words``.
+        ``beyond``: the last one lies behind the memory's last. Three clocks after unit and memory, two after ``words``, one after the
+        offset.
     """
 
     address: Signal
@@ -32,6 +33,9 @@ class Reach(Component):
         super().__init__({"address": In(OFFSET_BITS + MEMORY_BITS + UNIT_BITS), "words": In(bits_for(MOST_READ)), "beyond": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
+        """Unit and memory give the reach; reach and ``words`` the highest offset at which so many still fit, which is negative where they
+        never do. Each has a register. Only the offset changes from one word of a write to the next, and it is compared last.
+        """
         m = Module()
         fabric = self._config.fabric
         offset, memory = self.address[:OFFSET_BITS], self.address[OFFSET_BITS:][:MEMORY_BITS]
@@ -45,5 +49,6 @@ class Reach(Component):
                 for number, most in kinds[name].items():
                     with m.Case(number):
                         m.d.sync += reach.eq(most)
-        m.d.sync += self.beyond.eq(offset + self.words > reach)
+        highest = Signal(signed(1 + max(len(reach), len(self.words))))
+        m.d.sync += [highest.eq(reach - self.words), self.beyond.eq(offset > highest)]
         return m
