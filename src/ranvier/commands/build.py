@@ -11,8 +11,8 @@ from ..bitstream.flow import Job, build_bitstream
 from ..bitstream.prediction import MOST_PICTURES, Prediction, predict
 from ..bitstream.room import check_fabric, check_weights, fits
 from ..boards import Board, find_board
-from ..convert.inputs import input_mapping_of
 from ..convert.samples import input_values
+from ..files.input_mapping import input_mapping_of
 from ..files.network import load_network
 from ..files.samples import load_samples
 from ..mapping.mapper import map_network, tailor

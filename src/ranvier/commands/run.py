@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..convert.inputs import input_mapping_of
 from ..convert.samples import input_values, range_note
 from ..device.result import quantised
 from ..files.folder import result_folder
+from ..files.input_mapping import input_mapping_of
 from ..files.network import load_network
 from ..files.safe import shown, write_json
 from ..files.samples import load_samples
