@@ -34,7 +34,7 @@ class DeviceRun:
     """What `ranvier run` does on a device. ``fabric`` is for a simulated one, ``folder`` for what shows a difference again."""
 
     network: Network
-    pictures: Array
+    samples: Array
     ticks: int
     pixel_bits: int | None
     fabric: FabricConfig | None
@@ -44,7 +44,7 @@ class DeviceRun:
 
 
 def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
-    """Load, run, and compare with the model if wanted: the report's figures, and the answers by which pictures are classified.
+    """Load, run, and compare with the model if wanted: the report's figures, and the answers by which samples are classified.
 
     Those are the network's readout, or the spike counts of the one population that nothing else reads; else there are none.
     """
@@ -52,15 +52,15 @@ def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
         with share(f"load into {target}") as update:
             device.load(run.network, progress=update)
         started = time.monotonic()
-        with bar(f"pictures on {target}", len(run.pictures)) as done:
-            found = device.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+        with bar(f"samples on {target}", len(run.samples)) as done:
+            found = device.run(inputs_of(run.network, run.samples), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
         seconds = time.monotonic() - started
         info = device.info()
     report: dict[str, Any] = {
         "board": info["board"], "configuration": info["configuration"], "clock_hz": info["clock_hz"], "fabric": info["fabric"],
-        **figures(found.counters), "clocks_per_picture": float(found.cycles.mean()), "link": info["link"]}
+        **figures(found.counters), "clocks_per_sample": float(found.cycles.mean()), "link": info["link"]}
     if target.startswith("serial:"):
-        report["pictures_per_second"] = len(run.pictures) / max(seconds, 1e-9)
+        report["samples_per_second"] = len(run.samples) / max(seconds, 1e-9)
     if run.compare:
         report |= _compared(device, run, found)
     return report, _answers(found)
@@ -75,11 +75,11 @@ def _opened(target: str, run: DeviceRun) -> Device:
 
 def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
     """The same run in the model."""
-    with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.pictures)) as done:
+    with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.samples)) as done:
         golden.load(run.network)
-        expected = golden.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+        expected = golden.run(inputs_of(run.network, run.samples), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
     mismatch = expected.mismatch(found)
-    report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if mismatch is None else mismatch.total}
+    report: dict[str, Any] = {"compared_samples": len(run.samples), "mismatches": 0 if mismatch is None else mismatch.total}
     if mismatch is not None:
         report["mismatch"] = {**mismatch.to_json(), "reproducer": [str(path) for path in _kept(device, run, mismatch)]}
     return report
@@ -88,7 +88,7 @@ def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
 def _kept(device: Device, run: DeviceRun, mismatch: Mismatch) -> list[Path]:
     """Network, input, fabric and difference, as files."""
     with result_folder(run.folder, REPRODUCER_FILES.issuperset) as folder:
-        names = write_reproducer(folder, run.network, inputs_of(run.network, run.pictures), device.identity.fabric, mismatch,
+        names = write_reproducer(folder, run.network, inputs_of(run.network, run.samples), device.identity.fabric, mismatch,
                                  steps=run.ticks, pixel_bits=run.pixel_bits, board=device.identity.board)
     return [run.folder / name for name in names]
 

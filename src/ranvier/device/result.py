@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 
 #: Longest window.
 MOST_TICKS = (1 << 16) - 1
-#: Pictures between two readings of the counters, at most.
+#: Samples between two readings of the counters, at most.
 _MOST_BLOCK = 128
 #: Steps of neurons that a block's records may have, to bound the memory.
 _MOST_RECORDS = 1 << 26
@@ -34,10 +34,10 @@ _NIBBLE = 17
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A run of every picture of a batch, each by itself.
+    """A run of every sample of a batch, each by itself.
 
     values
-        For each input population unsigned integers: (pictures, n) or, with ``per_step``, (pictures, steps, n).
+        For each input population unsigned integers: (samples, n) or, with ``per_step``, (samples, steps, n).
     recorded
         Populations whose spikes are wanted, in the network's order.
     pixel_bits
@@ -47,14 +47,14 @@ class Job:
     placement: Placement
     values: Mapping[str, Array]
     steps: int
-    pictures: int
+    samples: int
     recorded: tuple[str, ...]
     per_step: bool
     pixel_bits: int
 
     @property
     def block(self) -> int:
-        """Pictures that are run between two readings of the counters: so few that no counter wraps in between."""
+        """Samples that are run between two readings of the counters: so few that no counter wraps in between."""
         bound = 1 + self.steps * max(sum(s.source.stop - s.source.start for row in rows for s in row.segments if s.source) * lanes
                                      + sum(row.groups for row in rows) * lanes for rows, lanes in zip(
                                          self.placement.units, self._lanes, strict=True))
@@ -67,10 +67,10 @@ class Job:
         return (*(config.core.lanes for _ in range(config.cores)), config.input.sweep_lanes)
 
     def blocks(self, size: int | None = None) -> Iterator[range]:
-        """The pictures, so many at a time."""
+        """The samples, so many at a time."""
         size = size or self.block
-        for first in range(0, self.pictures, size):
-            yield range(first, min(first + size, self.pictures))
+        for first in range(0, self.samples, size):
+            yield range(first, min(first + size, self.samples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +78,13 @@ class Result:
     """What a run gave, the same on every backend.
 
     readouts
-        For each readout population (kind `li`) the membranes after the last step: int64 (pictures, n).
+        For each readout population (kind `li`) the membranes after the last step: int64 (samples, n).
     spikes
-        For each recorded population: bool (pictures, steps, n).
+        For each recorded population: bool (samples, steps, n).
     counters
-        The fabric's own counts (`Counter`), all pictures together: int64 (units, counters), cores first, then the input unit.
+        The fabric's own counts (`Counter`), all samples together: int64 (units, counters), cores first, then the input unit.
     cycles
-        Clocks that the fabric took for each picture, waits for the host left out: int64 (pictures,).
+        Clocks that the fabric took for each sample, waits for the host left out: int64 (samples,).
     """
 
     readouts: dict[str, npt.NDArray[np.int64]]
@@ -98,7 +98,7 @@ class Result:
 
     @property
     def counts(self) -> dict[str, npt.NDArray[np.int64]]:
-        """Spikes of each neuron of the recorded populations in a picture: int64 (pictures, n)."""
+        """Spikes of each neuron of the recorded populations in a sample: int64 (samples, n)."""
         return {name: found.sum(axis=1, dtype=np.int64) for name, found in self.spikes.items()}
 
     def mismatch(self, found: Result) -> Mismatch | None:
@@ -141,12 +141,12 @@ def make_job(placement: Placement, inputs: Array | Mapping[str, Array], ticks: i
         if len(network.inputs) != 1:
             raise RanvierError(f"run: the network has {len(network.inputs)} input populations; give a dict with an array for each of them")
         inputs = {network.inputs[0].name: as_inputs(network, inputs)}
-    values, pictures = check_inputs(network, inputs, steps)
+    values, samples = check_inputs(network, inputs, steps)
     per_step = any(array.ndim == 3 for array in values.values())
     if per_step:
         values = {name: array if array.ndim == 3 else np.repeat(array[:, None], steps, axis=1) for name, array in values.items()}
     values, bits = _pixels(network, values, pixel_bits)
-    return Job(placement, values, steps, pictures, _recorded(placement, record, steps), per_step, bits)
+    return Job(placement, values, steps, samples, _recorded(placement, record, steps), per_step, bits)
 
 
 def quantised(network: Network, values: Array, pixel_bits: int | None) -> Array:
