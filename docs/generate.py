@@ -424,8 +424,8 @@ used: one that is damaged is made again, once, which standard error says. Proces
 
 ## Samples
 
-Picture files are `npz`: an array `pictures` of shape (n, size), integers that fit the network's input bits or floats from 0 to 1,
-and optionally `labels` of shape (n,).
+Files of samples are `npz`: an array `samples` or `pictures` of shape (n, size), integers that fit the network's input bits or floats from
+0 to 1, and optionally `labels` of shape (n,).
 """
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out, connect
 
@@ -22,6 +21,7 @@ from .ring import RingNode
 from .signatures import Trace
 from .ticker import Ticker
 from .unit import Unit
+from .verilog import verilog_of
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
 
@@ -122,12 +122,12 @@ def fabric_verilog(config: FabricConfig, *, shared_core: bool = False, technolog
     such a device gets, which may have cells in it.
     """
     fabric = Fabric(config, shared_core=shared_core)
-    text = str(verilog.convert(fabric, name="fabric", platform=technology, strip_internal_attrs=True))
+    text = verilog_of(fabric, "fabric", technology)
     return text + shared_core_module(config, technology) if shared_core else text
 
 
 def shared_core_module(config: FabricConfig, technology: Technology = GENERIC) -> str:
     """The module that the cores of a fabric with ``shared_core`` are references to, as Verilog."""
-    core = str(verilog.convert(Core(config), name=CORE_MODULE, platform=technology, strip_internal_attrs=True))
+    core = verilog_of(Core(config), CORE_MODULE, technology)
     header = re.compile(rf"^module {CORE_MODULE}\(.*?\);\n", re.MULTILINE | re.DOTALL)
     return header.sub(lambda found: f"{found[0]}  /*verilator no_inline_module*/\n", core, count=1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from cocotb_tools.runner import get_runner
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, Counter, Memory, MemoryLayout
+from ranvier.processes import run
 from ranvier.rtl.fabric import Fabric
 from ranvier.rtl.forms.form import Form, form_of
 from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K, Technology, platform_form
@@ -44,6 +44,7 @@ from ranvier.rtl.signatures import ConfigBus
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 from ranvier.rtl.unit import MEMORY_KINDS
+from ranvier.rtl.verilog import verilog_of
 
 from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
@@ -240,16 +241,15 @@ def iverilog_version() -> str | None:
     """What Icarus Verilog calls itself, or None where it is not installed."""
     if shutil.which("iverilog") is None:
         return None
-    done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+    done = run(["iverilog", "-V"])
     return done.stdout.splitlines()[0] if done.stdout else "unknown"
 
 
 def bench_verilog(top: str) -> str:
     """One of `TOPS` as Verilog, with the models of the cells in it."""
     def make() -> str:
-        from amaranth.back import verilog
         made = TOPS[top]
-        return str(verilog.convert(made.make(made.form), name=_TOPLEVEL, platform=made.technology, strip_internal_attrs=True))
+        return verilog_of(made.make(made.form), _TOPLEVEL, made.technology)
 
     sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"))
     text = cached_verilog("\0".join([top, *(source.read_text() for source in sources)]), make)

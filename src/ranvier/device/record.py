@@ -20,7 +20,7 @@ class RecordPlan:
     """The range of spike buffer addresses that holds every recorded population of a job.
 
     ``first`` and ``stop`` are what `Register.RECORD_FIRST` and `Register.RECORD_STOP` take; ``most`` is the number of words that one
-    picture can give; ``chunks`` is that of words of 32 bits in an entry.
+    sample can give; ``chunks`` is that of words of 32 bits in an entry.
     """
 
     def __init__(self, job: Job) -> None:
@@ -34,8 +34,8 @@ class RecordPlan:
         self.most = job.steps * sum(part.words for part in inside)
         self.chunks = record_chunks(placement.config)
 
-    def store(self, entries: Words, spikes: dict[str, npt.NDArray[np.bool_]], picture: int) -> None:
-        """Put the entries of a picture's run, uint32 (entries, chunks), into ``spikes``. Raises `RanvierError` for impossible ones."""
+    def store(self, entries: Words, spikes: dict[str, npt.NDArray[np.bool_]], sample: int) -> None:
+        """Put the entries of a sample's run, uint32 (entries, chunks), into ``spikes``. Raises `RanvierError` for impossible ones."""
         if not len(entries):
             return
         config, plan = self._job.placement.config, self._job.placement.schedule
@@ -51,7 +51,7 @@ class RecordPlan:
                 raise RanvierError("device: a recorded spike word has an impossible time; the bitstream is of another version")
             rows = np.zeros((self._job.steps, part.words, config.word_bits), np.bool_)
             rows[step, word] = bits[mine]
-            spikes[part.population][picture, :, part.start:part.stop] = rows.reshape(self._job.steps, -1)[:, :part.stop - part.start]
+            spikes[part.population][sample, :, part.start:part.stop] = rows.reshape(self._job.steps, -1)[:, :part.stop - part.start]
 
 
 def _end(part: Part) -> int:
