@@ -52,7 +52,8 @@ def test_defaults_are_no_leak_and_the_whole_word(bits: int) -> None:
     ({"parameters": {"k": 5}}, "kind if has no leak, so k must be 65536"),
     ({"parameters": {"k_i": 5}}, "kind if has no synaptic current, so k_i must be 0"),
     ({"kind": "lif", "parameters": {"i_min": -5}}, "kind lif has no synaptic current, so it has no i_min"),
-    ({"shape": True}, "three positive"), ({"shape": 0}, "three positive"), ({"parameters": {"theta": 3}, "theta": 4}, "theta is given twice"),
+    ({"shape": True}, "three positive"), ({"shape": 0}, "three positive"),
+    ({"parameters": {"theta": 3}, "theta": 4}, "theta is given twice"),
     ({"kind": "input", "semantics": Semantics(reset_moment="next_tick")}, "an input population resets in the same tick only")])
 def test_population_refuses(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RanvierError, match=message):
