@@ -204,8 +204,8 @@ class Projection:
             # Sums over all that is above and left of a place in the kernel; four of them make the sum over a rectangle.
             sums = np.zeros((weights.shape[0] + 1, weights.shape[1] + 1, weights.shape[3]), np.int64)
             sums[1:, 1:] = weights.sum(axis=2).cumsum(axis=0).cumsum(axis=1)
-            lower, upper = sums[bottom], sums[top]
-            found.append((lower[:, right] - lower[:, left] - upper[:, right] + upper[:, left]).reshape(-1))
+            corners = [sums[np.ix_(y, x)] for y in (top, bottom) for x in (left, right)]
+            found.append((corners[3] - corners[2] - corners[1] + corners[0]).reshape(-1))
         return found[0], found[1]
 
 
