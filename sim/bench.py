@@ -127,6 +127,8 @@ class Ring(Component):
 class TwoNodes(Component):
     """A ring of two nodes with one register: the ports of `Ring`, the second node's words straight from its outbox."""
 
+    start: Signal
+
     def __init__(self, config: FabricConfig) -> None:
         self._nodes = [RingNode(config), RingNode(config, only_sends=True)]
         members = self._nodes[0].signature.members
@@ -139,7 +141,7 @@ class TwoNodes(Component):
         m.d.comb += [first.i_valid.eq(second.o_valid), first.i.eq(second.o)]
         for n, node in enumerate(self._nodes):
             m.submodules[f"node_{n}"] = node
-            m.d.comb += node.start.eq(getattr(self, "start"))
+            m.d.comb += node.start.eq(self.start)
             for name in node.signature.members:
                 if name not in ("start", "i", "i_valid"):
                     mine, its = getattr(self, f"{name}_{n}"), getattr(node, name)

@@ -16,7 +16,8 @@ from .config import FabricConfig, bits_for
 
 __all__ = [
     "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "RUN_BITS", "UNIT_BITS", "Control", "Counter", "Memory", "MemoryLayout", "Op",
-    "bank_words", "drive_fields", "dynamics_fields", "memory_map", "parameter_field", "row_word", "segment_word", "state_bits", "state_fields",
+    "bank_words", "drive_fields", "dynamics_fields", "memory_map", "parameter_field", "row_word", "segment_word", "state_bits",
+    "state_fields",
 ]
 
 #: Width of the configuration port's data.

@@ -68,7 +68,7 @@ def outbox_depth(lanes: int, word_bits: int) -> int:
     """Spike words, each with all its planes, that a unit may have waiting for its ring slot.
 
     A row holds its unit for at least as long as its words take, and full words come no faster than slots, so at most two wait
-    when a row begins, and three within it. Planes stretch both alike. Where a core's row has one word only, the one before has left by then, and the input unit's
-    last word may come right behind a full one: two.
+    when a row begins, and three within it. Planes stretch both alike. Where a core's row has one word only, the one before has left by
+    then, and the input unit's last word may come right behind a full one: two.
     """
     return 2 if lanes <= word_bits else 4

@@ -44,7 +44,8 @@ class _Populations:
                 "drive_base": state, "drive_step": 1 - shared,
                 "dynamics_base": state, "dynamics_step": 1 - shared, "word_address": rng.randrange(_CONFIG.spike_depth - 4),
                 "slots_log2": rng.randrange(3), "position": 0, "flush": 1, "spiking": 1, "strict": rng.randrange(2),
-                "reset": rng.randrange(3), "readout": 0, "last": 0, "hold": max(groups, _CONFIG.nodes * -(-groups // _PER_WORD) * _CONFIG.spike_bits),
+                "reset": rng.randrange(3), "readout": 0, "last": 0,
+                "hold": max(groups, _CONFIG.nodes * -(-groups // _PER_WORD) * _CONFIG.spike_bits),
                 **({"plane_step": rng.randrange(_CONFIG.spike_depth)} if _PLANES else {})})
             state += groups
         # The list ends after its last row, or before one of 0 groups.

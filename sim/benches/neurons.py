@@ -73,13 +73,15 @@ def random_neuron(rng: random.Random, config: FabricConfig, unit: str) -> dict[s
     family = config.family(unit)
     high = (1 << config.state_bits - 1) - 1
     low = -high - 1
-    bounds = sorted([rng.choice([low, 0, rng.randint(low, high)]), rng.choice([high, 0, rng.randint(low, high)])])
+
+    def bounds() -> list[int]:
+        return sorted([rng.choice([low, 0, rng.randint(low, high)]), rng.choice([high, 0, rng.randint(low, high)])])
+
     constants = dict(next((kind.constants for kind in family.kinds if kind.unit == unit == "input"), {}))
-    found = {LOWER: bounds[0], UPPER: bounds[1]}
-    numbers = {p.name: p.number(constants[p.name], config.state_bits) for p in family.parameters if p.name in constants}
+    found = dict(zip((LOWER, UPPER), bounds(), strict=True))
     if unit == "core" and config.currents:
-        found["i_min"], found["i_max"] = sorted([rng.choice([low, 0, rng.randint(low, high)]), rng.choice([high, 0, rng.randint(low, high)])])
-    found |= numbers
+        found |= zip(("i_min", "i_max"), bounds(), strict=True)
+    found |= {p.name: p.number(constants[p.name], config.state_bits) for p in family.parameters if p.name in constants}
     for parameter in family.on(unit, config.options(unit)):
         if parameter.bounded:
             ends = [found[name] for name in parameter.bounded]

@@ -45,9 +45,9 @@ class _Sweep:
         found = []
         for _ in range(self.lanes):
             values = []
-            for field in self.words:
-                values.append(signed(word, field.bits) if field.signed else word & (1 << field.bits) - 1)
-                word >>= field.bits
+            for one in self.words:
+                values.append(signed(word, one.bits) if one.signed else word & (1 << one.bits) - 1)
+                word >>= one.bits
             found.append(tuple(values))
         return found
 
@@ -55,8 +55,8 @@ class _Sweep:
         """A group's word of the state memory."""
         word = 0
         for state in reversed(states):
-            for value, field in zip(reversed(state), reversed(self.words), strict=True):
-                word = word << field.bits | value & (1 << field.bits) - 1
+            for value, one in zip(reversed(state), reversed(self.words), strict=True):
+                word = word << one.bits | value & (1 << one.bits) - 1
         return word
 
 
