@@ -121,8 +121,8 @@ def _compare_states(run: _Run, recording: Recording, unit: int, rows: tuple[Row,
 
 def _state_word(run: _Run, word: str, population: str) -> npt.NDArray[Any]:
     """A state word beside the membrane; 0 where the network does not need what the fabric has it for."""
-    found, membranes = run.golden.states.get(word), run.golden.membranes[population]
-    return (np.zeros_like(membranes) if found is None else found[population]).reshape(run.steps * run.windows, -1)
+    found = run.golden.states.get(population, {}).get(word, np.zeros_like(run.golden.membranes[population]))
+    return found.reshape(run.steps * run.windows, -1)
 
 
 def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int64], recorded: npt.NDArray[np.uint32], what: str,

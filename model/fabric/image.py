@@ -146,6 +146,13 @@ def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dyna
         "strict": int(population.semantics.strict),
         "reset": RESETS.index(placement.network.rule(population).reset), "readout": int(not row.spiking),
     }
+    rule, options = placement.network.rule(population), config.options(kind)
+    if options.spike_bits > 1:
+        values["plane_step"] = part.words << part.slots_log2
+    if options.next_tick:
+        values["moment"] = int(rule.next_tick)
+    if options.currents:
+        values |= {"current": int(rule.currents), "before": int(rule.before)}
     if kind == "input":
         values |= {"last": int(row is placement.units[-1][-1]), "hold": row.hold}
     return row_word(config, kind).pack(**values)
