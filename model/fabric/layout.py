@@ -106,7 +106,7 @@ def row_word(config: FabricConfig, unit: str) -> Word:
     groups = config.core.lanes // config.core.sweep_lanes if unit == "core" else part.state_depth
     hold = () if unit == "core" else (
         Field("last", 1, "the list ends here"),
-        Field("hold", bits_for(max(groups, config.nodes * (groups * part.sweep_lanes // config.word_bits + 1))),
+        Field("hold", bits_for(max(groups, config.nodes * config.spike_bits * (groups * part.sweep_lanes // config.word_bits + 1))),
               "clocks before the next row may begin"),)
     options = config.options(unit)
     planes = () if options.spike_bits == 1 else (

@@ -50,22 +50,22 @@ def random_network(rng: np.random.Generator) -> Network:
 
 
 @pytest.fixture(scope="module")
-def simulator() -> Simulator:
+def fabric() -> Simulator:
     return Simulator(CONFIG)
 
 
-def test_fabric_and_model_agree(simulator: Simulator, seed: int) -> None:
+def test_fabric_and_model_agree(fabric: Simulator, seed: int) -> None:
     rng = np.random.default_rng(seed)
     moments: set[tuple[str, str]] = set()
     flags, currents = 0, 0
-    with simulator:
+    with fabric:
         for number in range(40):
             network = random_network(rng)
             placement = map_network(network, CONFIG)
-            simulator.load(placement)
-            check = check_batch(placement, simulator, {"in": rng.integers(0, 64, (3, 5, 6))}, 5)
+            fabric.load(placement)
+            check = check_batch(placement, fabric, {"in": rng.integers(0, 64, (3, 5, 6))}, 5)
             assert check.mismatch is None, f"seed {seed}, network {number}: {check.mismatch}"
             moments |= {(p.semantics.reset, p.semantics.reset_moment) for p in network.populations if p.spiking}
             flags += sum(int(words["flag"].sum()) for words in check.golden.states.values() if "flag" in words)
             currents += sum(int(np.abs(words["i"]).sum()) for words in check.golden.states.values() if "i" in words)
-    assert moments >= set(MOMENTS) and flags > 100 and currents > 1000
+    assert moments >= set(MOMENTS) and flags > 20 and currents > 1000
