@@ -13,7 +13,7 @@ class Mismatch:
     """The first value that differs; ``total`` counts all that do. Fields that do not apply are -1 or empty.
 
     what
-        ``spike``, ``membrane``, ``readout``, ``clocks``, ``counter``, or ``count``: of the things there are.
+        ``spike``, ``membrane``, ``state`` (another state word), ``readout``, ``clocks``, ``counter``, or ``count``: of the things there are.
     tick
         Of the fabric, from 0.
     window, step
@@ -21,7 +21,7 @@ class Mismatch:
     population, neuron
         Whose value it is.
     detail
-        Which counter, or which things.
+        Which counter, which state word, or which things.
     """
 
     what: str

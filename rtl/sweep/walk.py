@@ -102,6 +102,7 @@ class Walk(Component):
     def _describe(self, m: Module, row: Any, full: Any, group: Any) -> None:
         """What stage 0 holds, of the row in hand and the step of its level."""
         step = self.ticker.steps[row.level]
+        names = {f.name for f in self._row.fields}
         slot = self.ticker.tick & ((1 << row.slots_log2) - 1)[:4]
         m.d.comb += [
             group.rule.valid.eq(self.take), group.rule.spiking.eq(row.spiking), group.rule.strict.eq(row.strict),
@@ -109,6 +110,8 @@ class Walk(Component):
             group.state_address.eq(row.state_base), group.drive_address.eq(row.drive_base),
             group.dynamics_address.eq(row.dynamics_base),
             group.readout.eq(row.readout & step.last), group.parity.eq(step.parity),
+            *(group.rule[name].eq(row[name]) for name in ("moment", "current", "before") if name in names),
+            *(group[name].eq(row[name]) for name in ("plane_step",) if name in names),
             group.emit.eq(row.spiking & (full | (row.flush & self.last_group))), group.address.eq(row.word_address + slot),
         ]
         if self._carry_position:
