@@ -9,14 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RanvierError
+from ..limits import Ints
+from ..network.network import Network
 from ..network.semantics import RESETS
 from ..words import Word
 from .config import FabricConfig
 from .layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, RUN_BITS, Control, Memory, memory_map, row_word, segment_word
 from .parameters import drive_words, dynamics_words, initial_words
-from .placement import Part, Placement, Row, Segment
+from .placement import Placement, Row, Segment
+from .windows import synapses
 
-__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "run_registers", "split_address",
+__all__ = ["Image", "address", "control_address", "memory_image", "pack_inputs", "row_weights", "run_registers", "split_address",
            "state_writes", "unpack_lanes"]
 
 Writes = npt.NDArray[np.uint32]
@@ -101,7 +104,7 @@ def pack_inputs(placement: Placement, values: Mapping[str, npt.NDArray[np.intege
     groups = sum(row.groups for row in rows)
     padded = np.zeros((batch, groups * lanes), np.uint64)
     for row in rows:
-        padded[:, row.state_base * lanes:row.state_base * lanes + row.neurons] = values[row.part.population]
+        padded[:, row.state_base * lanes + row.places] = values[row.part.population]
     per_group = np.zeros((batch, groups, layout.chunks * CHUNK_BITS), np.uint8)
     each = (padded.reshape(batch, groups, lanes, 1) >> np.arange(bits, dtype=np.uint64)) & 1
     per_group[:, :, :lanes * bits] = each.reshape(batch, groups, lanes * bits)
@@ -132,12 +135,11 @@ def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: 
 def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dynamics: tuple[int, int]) -> int:
     config, population, part = placement.config, placement.population(row), row.part
     lanes = config.part(kind).sweep_lanes
-    offset = row.start - part.start
     values = {
         "groups": row.groups, "level": row.level, "state_base": row.state_base,
         "drive_base": drive[0], "drive_step": drive[1], "dynamics_base": dynamics[0], "dynamics_step": dynamics[1],
-        "word_address": part.base + (offset // config.word_bits << part.slots_log2), "slots_log2": part.slots_log2,
-        "position": offset % config.word_bits // lanes, "flush": int(row.stop == part.stop), "spiking": int(row.spiking),
+        "word_address": part.base + (row.offset // config.word_bits << part.slots_log2), "slots_log2": part.slots_log2,
+        "position": row.offset % config.word_bits // lanes, "flush": int(row.flush), "spiking": int(row.spiking),
         "strict": int(population.semantics.strict),
         "reset": RESETS.index(placement.network.rule(population).reset), "readout": int(not row.spiking),
     }
@@ -148,33 +150,55 @@ def _row(placement: Placement, row: Row, kind: str, drive: tuple[int, int], dyna
 
 def _program(config: FabricConfig, rows: tuple[Row, ...]) -> list[int]:
     word = segment_word(config)
-    found = [_segment(word, segment, row, n) for n, row in enumerate(rows) for segment in row.segments]
+    found = [_segment(config, word, segment, row, n) for n, row in enumerate(rows) for segment in row.segments]
     return [*found, 0]
 
 
-def _segment(word: Word, segment: Segment, row: Row, number: int) -> int:
-    source: Part | None = segment.source
-    return word.pack(
-        op=int(segment.op), row_last=int(segment.row_last), level=row.level, source_delay=segment.source_delay,
-        delay=segment.delay, slots_log2=source.slots_log2 if source else 0, base=source.base if source else 0,
-        words=source.words if source else 0, weight_base=segment.weight_base, row=number, hold=row.hold, neurons=row.neurons)
+def _segment(config: FabricConfig, word: Word, segment: Segment, row: Row, number: int) -> int:
+    source = segment.source
+    values = {"op": int(segment.op), "row_last": int(segment.row_last), "level": row.level, "source_delay": segment.source_delay,
+              "delay": segment.delay, "slots_log2": 0, "base": 0, "words": len(segment.words), "weight_base": 0, "row": number,
+              "hold": row.hold, "neurons": row.neurons}
+    edges = {"first": 0, "last": config.word_bits - 1}
+    if source is not None:
+        skipped = segment.begin % config.word_bits
+        edges = {"first": skipped, "last": (segment.end - 1) % config.word_bits}
+        # The first word's bit 0 may come before the first weight word: addresses wrap, and no bit before the run is looked at.
+        wrap = 1 << next(f.bits for f in word.fields if f.name == "weight_base")
+        values |= {"slots_log2": source.slots_log2, "base": source.base + (segment.words.start << source.slots_log2),
+                   "weight_base": (segment.weight_base - skipped) % wrap}
+    return word.pack(**values, **(edges if config.windows else {}))
 
 
 def _weights(placement: Placement, unit: int, rows: tuple[Row, ...]) -> Writes:
-    """Weight words of one core; a word holds the weights from one source neuron to the neurons of one row."""
+    """Weight words of one core; a word holds the weights from one source neuron to the neurons of one row, or of several like it."""
     config, network = placement.config, placement.network
     layout = memory_map(config, "core")[Memory.WEIGHTS]
     found = [np.zeros((0, 2), np.uint32)]
+    written = np.zeros(layout.depth, np.bool_)
     for row in rows:
         for segment in row.segments:
-            if segment.source is None:
+            words = slice(segment.weight_words.start, segment.weight_words.stop)
+            if segment.source is None or written[words].all():
                 continue
-            matrix = network.projections[segment.projection].matrix[segment.source.start:segment.source.stop, row.start:row.stop]
-            data = _pack_weights(matrix, config, layout.chunks)
-            offsets = (np.arange(len(matrix))[:, None] + segment.weight_base) * layout.chunk_step + np.arange(layout.chunks)
+            written[words] = True
+            data = _pack_weights(row_weights(network, config, row, segment), config, layout.chunks)
+            offsets = np.array(segment.weight_words)[:, None] * layout.chunk_step + np.arange(layout.chunks)
             block = np.stack([address(unit, Memory.WEIGHTS, 0) + offsets, data], axis=-1)
             found.append(block.reshape(-1, 2).astype(np.uint32))
     return np.concatenate(found)
+
+
+def row_weights(network: Network, config: FabricConfig, row: Row, segment: Segment) -> Ints:
+    """The weights of a scan, from each of its positions to each lane of its row: int64 (positions, lanes); 0 where no neuron is."""
+    projection, source = network.projections[segment.projection], segment.source
+    assert source is not None
+    start, stop = (source.start + int(n) for n in source.neurons_before([segment.begin, segment.end]))
+    weights = np.zeros((segment.end - segment.begin, config.core.lanes), np.int64)
+    weights[np.ix_(source.positions(start, stop) - segment.begin, row.places)] = synapses(
+        projection, network.by_name[source.population], network.by_name[row.part.population], np.arange(start, stop),
+        np.arange(row.start, row.stop))
+    return weights
 
 
 def _pack_weights(matrix: npt.NDArray[np.int64], config: FabricConfig, chunks: int) -> npt.NDArray[np.int64]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..neurons.kind import INITIAL
 from ..words import Field, pack
 from .layout import drive_fields, dynamics_fields, parameter_field
@@ -60,11 +62,12 @@ def _row_words(placement: Placement, unit: int, row: Row, fields: tuple[Field, .
     """One word for each group of a row."""
     config = placement.config
     lanes = config.part(config.unit(unit)).sweep_lanes
-    padding = _padding(placement, row)
+    padding, places = _padding(placement, row), row.places
     columns = []
     for f in fields:
-        values = placement.network.parameter(placement.population(row), f.name)[row.start:row.stop].tolist()
-        columns.append(values + [padding[f.name]] * (row.groups * lanes - len(values)))
+        values = np.full(row.groups * lanes, padding[f.name])
+        values[places] = placement.network.parameter(placement.population(row), f.name)[row.start:row.stop]
+        columns.append(values.tolist())
     return tuple(pack([(f.name, value, f.bits, f.signed) for f, values in zip(fields, columns, strict=True)
                        for value in values[g * lanes:(g + 1) * lanes]]) for g in range(row.groups))
 
