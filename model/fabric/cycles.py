@@ -16,7 +16,7 @@ from .config import FabricConfig
 from .counters import Counts, empty
 from .layout import Counter, Op
 from .placement import Part, Placement, Row, Segment
-from .timing import DECODE, FIRST_SCAN, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, trip, word_latency
+from .timing import DECODE, FIRST_SCAN, JUMP, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, trip, word_latency
 
 __all__ = ["Cycles", "predict_cycles"]
 
@@ -174,7 +174,7 @@ class _Core:
                     self._serve(row, read, np.full(count, segment.op == Op.DOUBLE, np.int32), True, segment.row_last)
                     decode = read + 1
                 else:
-                    decode = decode + 1
+                    decode = decode + (JUMP if segment.again else 1)
         self._count(rows, decode)
         return np.maximum(self._end, decode + 1)
 

@@ -47,7 +47,7 @@ def _shared(placement: Placement, unit: int, fields: tuple[Field, ...]) -> Param
     memory: list[int] = []
     known: dict[tuple[int, ...], int] = {}
     places = []
-    for row in placement.units[unit]:
+    for row, _ in placement.stored_rows(unit):
         words = _row_words(placement, unit, row, fields)
         step = int(len(set(words)) > 1)
         words = words if step else words[:1]

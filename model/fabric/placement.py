@@ -16,7 +16,7 @@ from .config import FabricConfig
 from .layout import Op
 from .windows import Line
 
-__all__ = ["Part", "Placement", "Row", "Segment"]
+__all__ = ["Loop", "Part", "Placement", "Row", "Segment"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ class Segment:
     """One program word of a row. A scan reads ``source``'s spikes for projection number ``projection``.
 
     It reads plane ``plane`` of positions ``begin`` to ``end`` of the source; the weight word of the first one is ``weight_base``.
+    In a loop its place in the spike buffer moves on by ``step`` addresses from pass to pass, which offset ``register`` keeps; a STEP
+    adds ``step`` to the offset. ``again``: it is a LOOP, and another pass follows.
     """
 
     op: Op
@@ -102,6 +104,16 @@ class Segment:
     begin: int = 0
     end: int = 0
     plane: int = 0
+    register: int = 0
+    step: int = 0
+    again: bool = False
+
+    @property
+    def base(self) -> int:
+        """Address of its first spike word, slot 0."""
+        if self.source is None:
+            return 0
+        return self.source.base + (self.plane * self.source.words + self.words.start << self.source.slots_log2)
 
     @property
     def words(self) -> range:
@@ -149,15 +161,27 @@ class Row:
         return self.part.positions(self.start, self.stop) - self.offset
 
 
+@dataclass(frozen=True)
+class Loop:
+    """Rows ``first`` to ``first + rows * passes`` of a core are ``passes`` repetitions of as many words of the program, and of ``rows``
+    row descriptors."""
+
+    first: int
+    rows: int
+    passes: int
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """A network on a fabric. ``units`` lists the rows of each core in program order, then of the input unit."""
+    """A network on a fabric. ``units`` lists the rows of each core in program order, then of the input unit; ``loops`` those of each
+    core that are repeated."""
 
     network: Network
     config: FabricConfig
     schedule: Schedule
     parts: dict[str, tuple[Part, ...]]
     units: tuple[tuple[Row, ...], ...]
+    loops: tuple[tuple[Loop, ...], ...] = ()
 
     def __repr__(self) -> str:
         rows = ", ".join(str(len(unit)) for unit in self.units)
@@ -178,6 +202,18 @@ class Placement:
         return {name: np.unique(np.concatenate([part.start + before[before < part.neurons] for part in parts
                                                 for before in [part.neurons_before(sorted(cuts[part]))]]))
                 for name, parts in self.parts.items()}
+
+    def stored_rows(self, unit: int) -> list[tuple[Row, list[Row]]]:
+        """The rows of a unit that have a descriptor, in its order; each with those of all passes that it stands for, itself first."""
+        rows = self.units[unit]
+        found: list[tuple[Row, list[Row]]] = []
+        loops = {loop.first: loop for loop in (self.loops[unit] if unit < len(self.loops) else ())}
+        n = 0
+        while n < len(rows):
+            loop = loops.get(n, Loop(n, 1, 1))
+            found += [(rows[n + k], list(rows[n + k:n + loop.rows * loop.passes:loop.rows])) for k in range(loop.rows)]
+            n += loop.rows * loop.passes
+        return found
 
     def population(self, row: Row) -> Population:
         """The population that a row belongs to."""

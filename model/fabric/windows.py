@@ -39,8 +39,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Run:
-    """Bits ``begin`` to ``end`` of line ``line`` of the whole source; the first one has weight word ``weight`` of the window."""
+    """What row ``row`` of the kernel sees: bits ``begin`` to ``end`` of line ``line`` of the whole source; the first one has weight word
+    ``weight`` of the window."""
 
+    row: int
     line: int
     begin: int
     end: int
@@ -76,7 +78,7 @@ class Window:
         for row in range(projection.weights.shape[0]):
             line = y * projection.stride[0] - top + row * projection.dilation[0]
             if 0 <= line < height and low < high:
-                found.append(Run(line, low * self.pitch, high * self.pitch, (row * span + low - first) * self.pitch))
+                found.append(Run(row, line, low * self.pitch, high * self.pitch, (row * span + low - first) * self.pitch))
         return found
 
 

@@ -165,7 +165,7 @@ class Sequencer(Component):
         """The bits that the segment looks at, of the word that was read in the clock before."""
         ones = Const((1 << len(self.spike_data)) - 1, len(self.spike_data))
         first, mask = Signal(init=1), Signal(len(ones), reset_less=True)
-        low, high = (ones << segment.first)[:len(ones)], ones >> (len(ones) - 1 - segment.last)
+        low, high = (ones << segment.first)[:len(ones)], ones >> ~segment.last
         m.d.sync += mask.eq(Mux(first, low, ones) & Mux(last_word, high, ones))
         with m.If(reads):
             m.d.sync += first.eq(last_word)

@@ -51,7 +51,7 @@ class RecordPlan:
                 raise RanvierError("device: a recorded spike word has an impossible time; the bitstream is of another version")
             rows = np.zeros((self._job.steps, part.words, config.word_bits), np.bool_)
             rows[step, word] = bits[mine]
-            spikes[part.population][picture, :, part.start:part.stop] = rows.reshape(self._job.steps, -1)[:, :part.stop - part.start]
+            spikes[part.population][picture, :, part.start:part.stop] = rows.reshape(self._job.steps, -1)[:, part.positions(part.start, part.stop)]
 
 
 def _end(part: Part) -> int:

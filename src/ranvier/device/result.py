@@ -54,7 +54,7 @@ class Job:
     @property
     def block(self) -> int:
         """Pictures that are run between two readings of the counters: so few that no counter wraps in between."""
-        bound = 1 + self.steps * max(sum(s.source.stop - s.source.start for row in rows for s in row.segments if s.source) * lanes
+        bound = 1 + self.steps * max(sum(s.end - s.begin for row in rows for s in row.segments) * lanes
                                      + sum(row.groups for row in rows) * lanes for rows, lanes in zip(
                                          self.placement.units, self._lanes, strict=True))
         records = self.steps * sum(population.size for population in self.placement.network.populations)

@@ -9,7 +9,7 @@ from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import LEAST_CORE, LEAST_FABRIC, LEAST_INPUT, FabricConfig
 from ranvier.model.fabric.layout import Op
 from ranvier.model.fabric.parameters import drive_words, dynamics_words
-from ranvier.model.fabric.placement import Part, Placement, Row, Segment
+from ranvier.model.fabric.placement import Loop, Part, Placement, Row, Segment
 from ranvier.model.limits import MAX_DELAY
 from ranvier.model.network.headroom import prove_headroom
 from ranvier.model.network.levels import Schedule, schedule
@@ -17,6 +17,7 @@ from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 
 from .layouts import Layouts
+from .looping import ended, repeated
 from .scans import Scans
 
 __all__ = ["map_network", "tailor"]
@@ -37,8 +38,9 @@ def map_network(network: Network, config: FabricConfig, activity: Mapping[str, f
     _check_windows(network, config, layouts)
     counts = _assign(network, layouts, config, activity or {})
     parts = _place_parts(network, layouts, config, plan, counts)
-    units = tuple(_core_rows(network, layouts, config, plan, parts, core) for core in range(config.cores))
-    placement = Placement(network, config, plan, parts, (*units, _input_rows(network, config, plan, parts)))
+    cores = [_core_rows(network, layouts, config, plan, parts, core) for core in range(config.cores)]
+    placement = Placement(network, config, plan, parts, (*(rows for rows, _ in cores), _input_rows(network, config, plan, parts)),
+                          tuple(loops for _, loops in cores))
     _check_depths(placement)
     return placement
 
@@ -216,22 +218,27 @@ def _row(network: Network, config: FabricConfig, plan: Schedule, part: Part, pos
 
 
 def _core_rows(network: Network, layouts: Layouts, config: FabricConfig, plan: Schedule, parts: dict[str, tuple[Part, ...]],
-               core: int) -> tuple[Row, ...]:
-    """Rows in program order: spiking ones first, the costliest at the head, so that what follows hides their sweeps."""
+               core: int) -> tuple[tuple[Row, ...], tuple[Loop, ...]]:
+    """Rows in program order, and which are repeated: spiking ones first, the costliest at the head, so that what follows hides their sweeps."""
     def order(part: Part) -> tuple[bool, int]:
         sources = sum(network.by_name[q.source].size for q in network.incoming(part.population))
         return (not network.by_name[part.population].spiking, -sources)
 
     rows: list[Row] = []
+    loops: list[Loop] = []
     scans = Scans(network, layouts, plan, parts)
     for part in sorted((p for found in parts.values() for p in found if p.unit == core), key=order):
         pitch, bits = part.line_words * config.word_bits, part.line.bits if part.line else part.neurons
-        for line in range(part.lines):
-            for begin in range(0, bits, config.core.lanes):
-                end = min(begin + config.core.lanes, bits)
+        cuts = [(begin, min(begin + config.core.lanes, bits)) for begin in range(0, bits, config.core.lanes)]
+        slots = [[scans.of(part, line, begin, end) for begin, end in cuts] for line in range(part.lines)]
+        lines = repeated(network, part, slots) if config.windows and part.line else None
+        if lines:
+            loops.append(Loop(len(rows), len(cuts), len(lines)))
+        for line, segments in enumerate(lines or [[ended(row) for row in line] for line in slots]):
+            for (begin, end), found in zip(cuts, segments, strict=True):
                 positions = range(line * pitch + begin, line * pitch + end)
-                rows.append(_row(network, config, plan, part, positions, end == bits, 0, scans.of(part, line, begin, end)))
-    return _with_states(rows)
+                rows.append(_row(network, config, plan, part, positions, end == bits, 0, found))
+    return _with_states(rows), tuple(loops)
 
 
 def _with_states(rows: list[Row]) -> tuple[Row, ...]:
@@ -267,10 +274,11 @@ def _needs(placement: Placement) -> dict[str, int]:
                  for parts in placement.parts.values() for part in parts if part.unit == core]
         return sum(unit.shared + unit.own * -(-part.neurons // unit.neurons) for part, unit in found)
 
+    stored = [placement.stored_rows(core) for core in range(len(cores))]
     spiking = [part for name, parts in placement.parts.items() if network.by_name[name].spiking for part in parts]
     return {
-        "core program_depth": max(sum(len(row.segments) for row in rows) + 1 for rows in cores),
-        "core row_depth": max(len(rows) for rows in cores),
+        "core program_depth": max(sum(len(row.segments) for row, _ in rows) + 1 for rows in stored),
+        "core row_depth": max(len(rows) for rows in stored),
         "core weight_depth": max(weights(core) for core in range(len(cores))),
         "core state_depth": max(sum(row.groups for row in rows) for rows in cores),
         "core drive_depth": max(len(drive_words(placement, n).words) for n in range(len(cores))),
