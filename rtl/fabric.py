@@ -9,7 +9,7 @@ from amaranth.back import verilog
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out, connect
 
-from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig, bits_for
+from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
 
 from .core import Core
@@ -57,12 +57,11 @@ class Fabric(Component):
     def __init__(self, config: FabricConfig, *, shared_core: bool = False) -> None:
         self._config = config
         self._core = CoreInstance if shared_core else Core
-        parts: list[CoreConfig | InputConfig] = [*[config.core] * config.cores, config.input]
         super().__init__({
             "address": In(OFFSET_BITS + MEMORY_BITS + UNIT_BITS), "data": In(CHUNK_BITS), "write": In(1), "read": In(1), "hold": In(1),
             "value": Out(CHUNK_BITS), "running": Out(1), "waiting": Out(1), "room": Out(1), "tick": Out(1),
             "spike_valid": Out(1), "spike_address": Out(bits_for(config.spike_depth - 1)), "spike_bits": Out(config.word_bits),
-            **{f"trace_{n}": Out(Trace(part.sweep_lanes, config.state_bits, part.state_depth)) for n, part in enumerate(parts)},
+            **{f"trace_{n}": Out(Trace(config, config.unit(n))) for n in range(config.nodes)},
         })
 
     def elaborate(self, platform: object) -> Module:

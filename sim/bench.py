@@ -48,6 +48,7 @@ from ranvier.rtl.unit import MEMORY_KINDS
 from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
 from .link_blocks import link_blocks
+from .neuron_blocks import COUNTED, PAIR, SWEEPS, neuron_blocks
 from .verilate import tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "CHAIN", "CHAIN_STAGES", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench",
@@ -116,6 +117,31 @@ class Ring(Component):
             before = self._nodes[n - 1]
             m.submodules[f"node_{n}"] = node
             m.d.comb += [node.start.eq(self.start), node.i_valid.eq(before.o_valid), node.i.eq(before.o)]
+            for name in node.signature.members:
+                if name not in ("start", "i", "i_valid"):
+                    mine, its = getattr(self, f"{name}_{n}"), getattr(node, name)
+                    m.d.comb += its.eq(mine) if node.signature.members[name].flow is Flow.In else mine.eq(its)
+        return m
+
+
+class TwoNodes(Component):
+    """A ring of two nodes with one register: the ports of `Ring`, the second node's words straight from its outbox."""
+
+    start: Signal
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._nodes = [RingNode(config), RingNode(config, only_sends=True)]
+        members = self._nodes[0].signature.members
+        super().__init__({"start": In(1), **{f"{name}_{n}": members[name] for name in members if name not in ("start", "i", "i_valid")
+                                             for n in range(2)}})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        first, second = self._nodes
+        m.d.comb += [first.i_valid.eq(second.o_valid), first.i.eq(second.o)]
+        for n, node in enumerate(self._nodes):
+            m.submodules[f"node_{n}"] = node
+            m.d.comb += node.start.eq(self.start)
             for name in node.signature.members:
                 if name not in ("start", "i", "i_valid"):
                     mine, its = getattr(self, f"{name}_{n}"), getattr(node, name)
@@ -214,6 +240,11 @@ def _blocks(form: Form) -> BenchTop:
     })
 
 
+def _options(_: Form) -> BenchTop:
+    return BenchTop({**{name: Sweep(config, "core") for name, config in SWEEPS.items()}, "ring_planes": Ring(COUNTED),
+                     "input_planes": InputUnit(COUNTED), "pair_planes": TwoNodes(PAIR)})
+
+
 @dataclass(frozen=True)
 class Top:
     """A design that is built, for a technology that stands for the platform."""
@@ -231,6 +262,9 @@ class Top:
 TOPS = {
     "blocks": Top(_blocks, replace(CHECKED, spram_blocks=4)),
     "blocks_up5k": Top(_blocks, CHECKED_UP5K),
+    "neurons": Top(lambda _: BenchTop(neuron_blocks()), CHECKED),
+    "options": Top(_options, CHECKED),
+    "options_up5k": Top(_options, CHECKED_UP5K),
     "fabric": Top(lambda _: BenchTop({"fabric": Fabric(FABRIC)}), CHECKED),
     "link": Top(lambda _: BenchTop(link_blocks()), CHECKED),
 }
@@ -251,7 +285,7 @@ def bench_verilog(top: str) -> str:
         made = TOPS[top]
         return str(verilog.convert(made.make(made.form), name=_TOPLEVEL, platform=made.technology, strip_internal_attrs=True))
 
-    sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"))
+    sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"), Path(__file__).with_name("neuron_blocks.py"))
     text = cached_verilog("\0".join([top, *(source.read_text() for source in sources)]), make)
     return text + cell_models(text)
 

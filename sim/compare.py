@@ -1,4 +1,4 @@
-"""The comparison of a simulated fabric with the golden model: every spike, membrane, readout, counter and clock.
+"""The comparison of a simulated fabric with the golden model: every spike, state word, readout, counter and clock.
 
 There is no tolerance. A mismatch is reported at the first tick in which anything differs, with population, neuron,
 and both values.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from ranvier.model.fabric.cycles import Cycles
 from ranvier.model.fabric.image import unpack_lanes
-from ranvier.model.fabric.layout import Counter
+from ranvier.model.fabric.layout import Counter, state_bits, state_fields
 from ranvier.model.fabric.placement import Placement, Row
 from ranvier.model.run.golden import GoldenRun
 
@@ -23,15 +24,15 @@ from .simulator import Recording
 
 __all__ = ["Mismatch", "compare_run"]
 
-_ORDER = ("spike", "membrane", "readout", "clocks", "count", "counter")
+_ORDER = ("spike", "membrane", "state", "readout", "clocks", "count", "counter")
 
 
 @dataclass(frozen=True)
 class Mismatch:
     """The first difference. Fields that do not apply are -1 or empty.
 
-    ``what`` is spike, membrane, readout, clocks (of a tick), counter, or count (of the things recorded); ``detail``
-    says which counter, or which things.
+    ``what`` is spike, membrane, state (another word), readout, clocks (of a tick), counter, or count (of the things recorded); ``detail``
+    says which counter, which state word, or which things.
     """
 
     what: str
@@ -100,19 +101,33 @@ class _Run:
 
 
 def _compare_states(run: _Run, recording: Recording, unit: int, rows: tuple[Row, ...]) -> list[Mismatch]:
-    """Stored membranes in the order of their writing, and the readouts of every window."""
-    config, golden = run.placement.config, run.golden
-    lanes = (config.core if unit < config.cores else config.input).sweep_lanes
-    every = np.arange(run.steps * run.windows)
-    found = _compare_groups(run, rows, every, recording.states[unit], lanes, "membrane",
+    """Stored state words in the order of their writing, and the readouts of every window."""
+    config, golden, kind = run.placement.config, run.golden, run.placement.config.unit(unit)
+    lanes, (membrane, *others) = config.part(kind).sweep_lanes, state_fields(config, kind)
+    every, width, first = np.arange(run.steps * run.windows), state_bits(config, kind), membrane.bits
+    found = _compare_groups(run, rows, every, recording.states[unit], "membrane",
+                            lambda data: unpack_lanes(data, lanes, membrane.bits, width=width),
                             lambda name: golden.membranes[name].reshape(len(every), -1))
+    for word in others:
+        unpack = partial(unpack_lanes, lanes=lanes, bits=word.bits, first=first, width=width)
+        wrong = _compare_groups(run, rows, every, recording.states[unit], "state", unpack, partial(_state_word, run, word.name))
+        found += [mismatch if mismatch.detail else replace(mismatch, detail=word.name) for mismatch in wrong]
+        first += word.bits
     read = () if run.endless else tuple(row for row in rows if not row.spiking)
     last = every[run.steps - 1::run.steps]
-    return found + _compare_groups(run, read, last, recording.readouts[unit], lanes, "readout", lambda name: golden.readouts[name])
+    return found + _compare_groups(run, read, last, recording.readouts[unit], "readout",
+                                   lambda data: unpack_lanes(data, lanes, config.state_bits), lambda name: golden.readouts[name])
 
 
-def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int64], recorded: npt.NDArray[np.uint32], lanes: int,
-                    what: str, values_of: Callable[[str], npt.NDArray[Any]]) -> list[Mismatch]:
+def _state_word(run: _Run, word: str, population: str) -> npt.NDArray[Any]:
+    """A state word beside the membrane; 0 where the network does not need what the fabric has it for."""
+    found = run.golden.states.get(population, {}).get(word, np.zeros_like(run.golden.membranes[population]))
+    return found.reshape(run.steps * run.windows, -1)
+
+
+def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int64], recorded: npt.NDArray[np.uint32], what: str,
+                    unpack: Callable[[npt.NDArray[np.uint32]], npt.NDArray[np.int64]],
+                    values_of: Callable[[str], npt.NDArray[Any]]) -> list[Mismatch]:
     """Groups recorded for ``rows``, swept in every one of ``steps`` in the order of ticks, then rows."""
     ticks = [run.tick(row.level)[steps] for row in rows]
     tick = np.concatenate([np.repeat(t, row.groups) for t, row in zip(ticks, rows, strict=True)] or [np.zeros(0, np.int64)])
@@ -122,7 +137,7 @@ def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int6
     order = np.lexsort((place, tick))       # stable: groups of a row stay in their order
     position = np.empty(len(order), np.int64)
     position[order] = np.arange(len(order))
-    actual = unpack_lanes(recorded[:, 1:], lanes, run.placement.config.state_bits)
+    actual = unpack(recorded[:, 1:])
     found = []
     for n, row in enumerate(rows):
         mine = position[place == n].reshape(len(steps), row.groups)
@@ -132,7 +147,7 @@ def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int6
             found.append(Mismatch("count", int(ticks[n][wrong[0]]), detail=f"{what} address of {row.part.population}",
                                   expected=row.state_base, found=int(addresses[wrong[0], 0]), total=wrong.size))
         expected = values_of(row.part.population)[:, row.start:row.stop].astype(np.int64)
-        got = actual[mine].reshape(len(steps), row.groups * lanes)[:, row.places]
+        got = actual[mine].reshape(len(steps), -1)[:, row.places]
         bad = np.argwhere(expected != got)
         if len(bad):
             at, neuron = bad[0]
@@ -144,17 +159,18 @@ def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int6
 def _compare_words(run: _Run, recorded: npt.NDArray[np.uint32]) -> list[Mismatch]:
     """Spike words: those of a tick all come before the next tick's, in an order that the ring decides."""
     placement = run.placement
-    places = [(part, word) for name, parts in placement.parts.items() if placement.network.by_name[name].spiking
-              for part in parts for word in range(part.words)]
+    places = [(part, word, plane) for name, parts in placement.parts.items() if placement.network.by_name[name].spiking
+              for part in parts for word in range(part.words) for plane in range(placement.config.spike_bits)]
     steps = run.steps * run.windows
     if len(recorded) != steps * len(places):
         return [Mismatch("count", detail="spike words", expected=steps * len(places), found=len(recorded))]
     if not places:    # nothing in this network spikes, and nothing did
         return []
-    tick = np.concatenate([run.tick(placement.schedule.level[part.population]) for part, _ in places])
-    slots = np.repeat([1 << part.slots_log2 for part, _ in places], steps)
+    tick = np.concatenate([run.tick(placement.schedule.level[part.population]) for part, *_ in places])
+    slots = np.repeat([1 << part.slots_log2 for part, *_ in places], steps)
     # The ticker's count is 1 in the first tick of a run.
-    address = np.repeat([part.base + (word << part.slots_log2) for part, word in places], steps) + (tick + 1) % slots
+    address = np.repeat([part.base + (plane * part.words + word << part.slots_log2) for part, word, plane in places], steps)
+    address = address + (tick + 1) % slots
     expected_order = np.lexsort((address, tick))
     recorded = recorded[np.lexsort((recorded[:, 0], tick[expected_order]))]
     wrong = np.flatnonzero(address[expected_order] != recorded[:, 0])
@@ -166,12 +182,12 @@ def _compare_words(run: _Run, recorded: npt.NDArray[np.uint32]) -> list[Mismatch
     bits = np.empty((len(recorded), width), np.uint8)
     bits[expected_order] = np.unpackbits(np.ascontiguousarray(recorded[:, 1:]).view(np.uint8), axis=1, bitorder="little")[:, :width]
     found = []
-    for n, (part, word) in enumerate(places):
+    for n, (part, word, plane) in enumerate(places):
         neurons = np.arange(part.start, part.stop)
         mine = part.positions(part.start, part.stop) - word * width
-        neurons, mine = (values[(0 <= mine) & (mine < width)] for values in (neurons, mine))
+        neurons, mine = (values[(mine >= 0) & (mine < width)] for values in (neurons, mine))
         expected = np.zeros((steps, width), np.uint8)
-        expected[:, mine] = run.golden.spikes[part.population].reshape(steps, -1)[:, neurons]
+        expected[:, mine] = run.golden.spikes[part.population].reshape(steps, -1)[:, neurons] >> plane & 1
         got = bits[n * steps:(n + 1) * steps]
         bad = np.argwhere(expected != got)
         if len(bad):

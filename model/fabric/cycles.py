@@ -16,7 +16,7 @@ from .config import FabricConfig
 from .counters import Counts, empty
 from .layout import Counter, Op
 from .placement import Part, Placement, Row, Segment
-from .timing import DECODE, FIRST_SCAN, JUMP, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, trip, word_latency
+from .timing import DECODE, FIRST_SCAN, JUMP, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, settling, trip, word_latency
 
 __all__ = ["Cycles", "predict_cycles"]
 
@@ -126,7 +126,7 @@ class _Ring:
     """Words of one unit entering the ring."""
 
     def __init__(self, config: FabricConfig, unit: str, count: int) -> None:
-        self._nodes = config.nodes
+        self._nodes, self._planes = config.nodes, config.spike_bits
         self._word_latency = word_latency(config, unit)
         self._trip = trip(config.nodes)
         self._entered = np.full(count, _NEVER, np.int32)
@@ -134,7 +134,7 @@ class _Ring:
 
     def sweep(self, row: Row, first: Clocks) -> Clocks:
         """The row's groups begin at ``first``; the clock from which the unit's sending is over."""
-        for group in row.emits:
+        for group in (group for group in row.emits for _ in range(self._planes)):
             ready = np.maximum(first + group + self._word_latency, self._entered + 1)
             self._entered = ready + (1 - ready) % self._nodes    # slots come in clocks 1, 1 + nodes, ...
             self.words += 1
@@ -228,7 +228,7 @@ class _Core:
 
     def _sweep(self, row: Row, token: Clocks) -> None:
         first = token + ROW_LATENCY
-        end = self._ring.sweep(row, first) if row.spiking else first + row.groups
+        end = self._ring.sweep(row, first) if row.spiking else first + row.groups + settling(self._config)
         self._end = np.maximum(self._end, end)
         self._counters[[Counter.STATE_READS, Counter.STATE_WRITES]] += row.groups * len(token)
 

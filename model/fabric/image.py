@@ -115,13 +115,18 @@ def pack_inputs(placement: Placement, values: Mapping[str, npt.NDArray[np.intege
     return writes
 
 
-def unpack_lanes(data: Writes, lanes: int, bits: int) -> npt.NDArray[np.int64]:
-    """Membranes from memory words: uint32 (groups, chunks) as int64 (groups, lanes), ``bits`` of each signed."""
-    spread = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=1, bitorder="little")[:, :lanes * bits]
+def unpack_lanes(data: Writes, lanes: int, bits: int, *, first: int = 0, width: int | None = None) -> npt.NDArray[np.int64]:
+    """Membranes from memory words: uint32 (groups, chunks) as int64 (groups, lanes), ``bits`` of each signed.
+
+    Where a neuron has more words than its membrane, its entry is ``width`` bits wide, and the word asked for begins at bit ``first``.
+    A word of one bit is unsigned.
+    """
+    width = bits if width is None else width
+    spread = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=1, bitorder="little")[:, :lanes * width]
     padded = np.zeros((len(data), lanes, 64), np.uint8)
-    padded[:, :, :bits] = spread.reshape(len(data), lanes, bits)
+    padded[:, :, :bits] = spread.reshape(len(data), lanes, width)[:, :, first:first + bits]
     values = np.packbits(padded, axis=-1, bitorder="little").view("<i8").reshape(len(data), lanes)
-    return np.where(values >= 1 << bits - 1, values - (1 << bits), values)
+    return np.where(values >= 1 << bits - 1, values - (1 << bits), values) if bits > 1 else values
 
 
 def _chunks(unit: int, memory: Memory, words: Iterable[int], chunks: int, step: int, first: int = 0) -> Writes:
@@ -149,6 +154,13 @@ def _row(placement: Placement, passes: list[Row], kind: str, drive: tuple[int, i
         if len(passes) > 1:
             values |= {"state_step": passes[1].state_base - row.state_base,
                        "word_step": _word_address(passes[1]) - _word_address(row)}
+    rule, options = placement.network.rule(population), config.options(kind)
+    if options.spike_bits > 1:
+        values["plane_step"] = part.words << part.slots_log2
+    if options.next_tick:
+        values["moment"] = int(rule.next_tick)
+    if options.currents:
+        values |= {"current": int(rule.currents), "before": int(rule.before)}
     if kind == "input":
         values |= {"last": int(row is placement.units[-1][-1]), "hold": row.hold}
     return row_word(config, kind).pack(**values)

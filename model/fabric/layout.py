@@ -15,8 +15,9 @@ from ..words import Field, Word
 from .config import FabricConfig, bits_for
 
 __all__ = [
-    "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "PASS_BITS", "RUN_BITS", "STEP_REGISTERS", "UNIT_BITS", "Control", "Counter", "Memory", "MemoryLayout", "Op",
-    "bank_words", "drive_fields", "dynamics_fields", "memory_map", "parameter_field", "row_word", "segment_word",
+    "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "PASS_BITS", "RUN_BITS", "STEP_REGISTERS", "UNIT_BITS", "Control", "Counter", "Memory",
+    "MemoryLayout", "Op", "bank_words", "drive_fields", "dynamics_fields", "memory_map", "parameter_field", "row_word", "segment_word",
+    "state_bits", "state_fields",
 ]
 
 #: Width of the configuration port's data.
@@ -121,12 +122,18 @@ def row_word(config: FabricConfig, unit: str) -> Word:
     groups = config.core.lanes // config.core.sweep_lanes if unit == "core" else part.state_depth
     hold = () if unit == "core" else (
         Field("last", 1, "the list ends here"),
-        Field("hold", bits_for(max(groups, config.nodes * (groups * part.sweep_lanes // config.word_bits + 1))),
+        Field("hold", bits_for(max(groups, config.nodes * config.spike_bits * (groups * part.sweep_lanes // config.word_bits + 1))),
               "clocks before the next row may begin"),)
     loops = (Field("advance", 1, "the last row of a loop's pass"),
              Field("state_step", bits_for(part.state_depth - 1), "from the membranes of a pass to those of the next"),
              Field("word_step", bits_for(config.spike_depth - 1), "from the spike words of a pass to those of the next"),
              ) if config.windows and unit == "core" else ()
+    options = config.options(unit)
+    planes = () if options.spike_bits == 1 else (
+        Field("plane_step", bits_for(config.spike_depth - 1), "spike buffer addresses from a plane's word to that of the next plane"),)
+    moment = (Field("moment", 1, "1: the reset acts in the next tick"),) if options.next_tick else ()
+    current = (Field("current", 1, "the population has synaptic currents"),
+               Field("before", 1, "1: the membrane takes the current of before this step")) if options.currents else ()
     return Word("row", (
         Field("groups", bits_for(groups), "groups to sweep; 0 ends the input unit's list"),
         Field("level", bits_for(config.levels - 1), "level of the population"),
@@ -143,7 +150,7 @@ def row_word(config: FabricConfig, unit: str) -> Word:
         Field("strict", 1, "spike at u > theta, else at u >= theta"),
         Field("reset", 2, "0 none, 1 subtract theta, 2 to v_reset"),
         Field("readout", 1, "keep the last membranes of a window in the readout memory"),
-        *loops, *hold,
+        *planes, *moment, *current, *loops, *hold,
     ))
 
 
@@ -157,6 +164,17 @@ def dynamics_fields(config: FabricConfig, unit: str) -> tuple[Field, ...]:
     return _fields(config, unit, "dynamics")
 
 
+def state_fields(config: FabricConfig, unit: str) -> tuple[Field, ...]:
+    """A neuron's entry in the state memory of a ``core`` or of the ``input`` unit."""
+    return tuple(Field(w.name, w.width(config.state_bits), "", signed=w.width(config.state_bits) > 1)
+                 for w in config.family(unit).words(config.options(unit)))
+
+
+def state_bits(config: FabricConfig, unit: str) -> int:
+    """Width of that entry."""
+    return sum(f.bits for f in state_fields(config, unit))
+
+
 def parameter_field(parameter: Parameter, state_bits: int) -> Field:
     """A parameter of a neuron as a field of a word."""
     return Field(parameter.name, parameter.width(state_bits), parameter.meaning, parameter.signed)
@@ -164,6 +182,11 @@ def parameter_field(parameter: Parameter, state_bits: int) -> Field:
 
 def _fields(config: FabricConfig, unit: str, memory: str) -> tuple[Field, ...]:
     return tuple(parameter_field(p, config.state_bits) for p in config.family(unit).on(unit, config.options(unit)) if p.memory == memory)
+
+
+def _state_meaning(config: FabricConfig, unit: str) -> str:
+    more = [f.name for f in state_fields(config, unit)[1:]]
+    return "membranes" + (f", a neuron's with {' and '.join(more)}" if more else "")
 
 
 def _names(fields: tuple[Field, ...]) -> str:
@@ -210,7 +233,7 @@ def memory_map(config: FabricConfig, unit: str) -> Mapping[Memory, MemoryLayout]
     drive, dynamics = (tuple((f.name, f.bits * lanes) for f in fields) for fields in entries)
     shared = [
         MemoryLayout(Memory.ROWS, row_word(config, unit).bits, part.row_depth, "row descriptors"),
-        MemoryLayout(Memory.STATE, s * lanes, part.state_depth, "membranes"),
+        MemoryLayout(Memory.STATE, state_bits(config, unit) * lanes, part.state_depth, _state_meaning(config, unit)),
         MemoryLayout(Memory.DRIVE, sum(bits for _, bits in drive), part.drive_depth, _names(entries[0]), drive),
         MemoryLayout(Memory.DYNAMICS, sum(bits for _, bits in dynamics), part.dynamics_depth, _names(entries[1]), dynamics),
     ]

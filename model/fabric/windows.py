@@ -96,7 +96,7 @@ def synapses(projection: Projection, source: Population, destination: Population
     rows = there[0][:, None] + projection.padding[0] - here[0] * projection.stride[0]
     columns = there[1][:, None] + projection.padding[2] - here[1] * projection.stride[1]
     channels = there[2][:, None] - here[2] // (outputs // projection.groups) * inputs
-    meets = ((rows % down == 0) & (columns % right == 0) & (0 <= rows) & (rows < down * height)
-             & (0 <= columns) & (columns < right * width) & (0 <= channels) & (channels < inputs))
+    meets = ((rows % down == 0) & (columns % right == 0) & (rows >= 0) & (rows < down * height)
+             & (columns >= 0) & (columns < right * width) & (channels >= 0) & (channels < inputs))
     at = [np.where(meets, index, 0) for index in (rows // down, columns // right, channels)]
     return np.where(meets, kernel[at[0], at[1], at[2], np.broadcast_to(here[2], meets.shape)], 0)

@@ -69,7 +69,8 @@ class Walk(Component):
         addresses = {name: self._group[memory].shape for name, memory in self._memories.items()}
         super().__init__({
             "ticker": In(TickBus(config)), "load": In(1), "row": In(struct(self._row)),
-            **({"restart": In(1)} if self._loops else {}), "take": Out(1), "last_group": Out(1), "state_address": Out(self._group["state_address"].shape),
+            **({"restart": In(1)} if self._loops else {}),
+            "take": Out(1), "last_group": Out(1), "state_address": Out(self._group["state_address"].shape),
             **{f"{name}_address": Out(shape) for name, shape in addresses.items()},
             **{f"stage_{n}": Out(self._group) for n in range(stages)},
         })
@@ -105,6 +106,7 @@ class Walk(Component):
     def _describe(self, m: Module, row: Any, full: Any, group: Any) -> None:
         """What stage 0 holds, of the row in hand and the step of its level."""
         step = self.ticker.steps[row.level]
+        names = {f.name for f in self._row.fields}
         slot = self.ticker.tick & ((1 << row.slots_log2) - 1)[:4]
         m.d.comb += [
             group.rule.valid.eq(self.take), group.rule.spiking.eq(row.spiking), group.rule.strict.eq(row.strict),
@@ -112,6 +114,8 @@ class Walk(Component):
             group.state_address.eq(row.state_base), group.drive_address.eq(row.drive_base),
             group.dynamics_address.eq(row.dynamics_base),
             group.readout.eq(row.readout & step.last), group.parity.eq(step.parity),
+            *(group.rule[name].eq(row[name]) for name in ("moment", "current", "before") if name in names),
+            *(group[name].eq(row[name]) for name in ("plane_step",) if name in names),
             group.emit.eq(row.spiking & (full | (row.flush & self.last_group))), group.address.eq(row.word_address + slot),
         ]
         if self._carry_position:

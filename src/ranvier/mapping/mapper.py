@@ -32,6 +32,7 @@ def map_network(network: Network, config: FabricConfig, activity: Mapping[str, f
     the headroom cannot be proved, or a memory is too small; the message says what would help.
     """
     _check_format(network, config)
+    _check_options(network, config)
     prove_headroom(network)
     plan = schedule(network)
     layouts = Layouts(network, config.core.lanes)
@@ -47,9 +48,12 @@ def map_network(network: Network, config: FabricConfig, activity: Mapping[str, f
 
 def tailor(network: Network, config: FabricConfig) -> FabricConfig:
     """``config`` with the network's number format, and each depth made just large enough for the network."""
+    options = network.options
     most = config.replace(
         state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
-        neurons=_families(network, config)[0], windows=int(bool(Layouts(network, config.core.lanes).convolutions)), levels=64, delays=MAX_DELAY, spike_depth=1 << 14, doubling=1,
+        neurons=_families(network, config)[0], spike_bits=options.spike_bits, next_tick=int(options.next_tick),
+        currents=int(options.currents), windows=int(bool(Layouts(network, config.core.lanes).convolutions)), levels=64, delays=MAX_DELAY,
+        spike_depth=1 << 14, doubling=1,
         core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
               "dynamics_depth": 1 << 14, "readout_depth": 1 << 14},
         input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
@@ -73,9 +77,23 @@ def _check_format(network: Network, config: FabricConfig) -> None:
             raise RanvierError(f"fabric: its cores compute {config.neurons} neurons, the network has {family}: choose another fabric")
 
 
+def _check_options(network: Network, config: FabricConfig) -> None:
+    """Raises `RanvierError` where the network needs what the fabric was built without."""
+    if network.spike_bits != config.spike_bits:
+        raise RanvierError(f"fabric: spike_bits is {config.spike_bits}; the network's spikes have {network.spike_bits}: choose another "
+                           f"fabric, or convert the network with --spike-bits {config.spike_bits}")
+    for population in network.populations:
+        rule = network.rule(population)
+        for name, needed, why in (("next_tick", rule.next_tick, "resets in the next tick"),
+                                  ("currents", rule.currents, "has synaptic currents")):
+            if needed and not getattr(config, name):
+                raise RanvierError(f"fabric: {name} is 0; population {population.name} {why}: use a fabric with {name} 1")
+
+
 def _check_windows(network: Network, config: FabricConfig, layouts: Layouts) -> None:
     if layouts.convolutions and not config.windows:
-        raise RanvierError(f"fabric: windows is 0; projection {layouts.convolutions[0].name} is a convolution: use a fabric with windows")
+        raise RanvierError(f"fabric: windows is 0; projection {layouts.convolutions[0].name} is a convolution: use a fabric with "
+                           "windows 1")
 
 
 def _families(network: Network, config: FabricConfig) -> list[str]:
@@ -173,7 +191,7 @@ def _place_parts(network: Network, layouts: Layouts, config: FabricConfig, plan:
             part = Part(population.name, unit, start, stop, free if population.spiking else 0, slots_log2, first_word, config.word_bits,
                         layouts.line(population))
             first_word += part.words
-            free += part.words << slots_log2 if population.spiking else 0
+            free += part.words * config.spike_bits << slots_log2 if population.spiking else 0
             found.append(part)
         parts[population.name] = tuple(found)
     if free > config.spike_depth:
@@ -213,13 +231,17 @@ def _row(network: Network, config: FabricConfig, plan: Schedule, part: Part, pos
     groups = -(-len(positions) // lanes)
     emits = _emits(positions.start, groups, lanes, config.word_bits, flush) if population.spiking else ()
     start, stop = (part.start + int(n) for n in part.neurons_before([positions.start, positions.stop]))
-    return Row(part, start, stop, positions.start, groups, max(groups, config.nodes * len(emits)), plan.level[population.name],
-               population.spiking, flush, state_base, segments, emits)
+    hold = max(groups, config.nodes * len(emits) * config.spike_bits)
+    return Row(part, start, stop, positions.start, groups, hold, plan.level[population.name], population.spiking, flush, state_base,
+               segments, emits)
 
 
 def _core_rows(network: Network, layouts: Layouts, config: FabricConfig, plan: Schedule, parts: dict[str, tuple[Part, ...]],
                core: int) -> tuple[tuple[Row, ...], tuple[Loop, ...]]:
-    """Rows in program order, and which are repeated: spiking ones first, the costliest at the head, so that what follows hides their sweeps."""
+    """Rows in program order, and which of them are repeated.
+
+    Spiking ones come first, the costliest at the head, so that what follows hides their sweeps.
+    """
     def order(part: Part) -> tuple[bool, int]:
         sources = sum(network.by_name[q.source].size for q in network.incoming(part.population))
         return (not network.by_name[part.population].spiking, -sources)
@@ -291,7 +313,7 @@ def _needs(placement: Placement) -> dict[str, int]:
         "fabric doubling": int(any(s.op == Op.DOUBLE for rows in cores for row in rows for s in row.segments)),
         "fabric levels": placement.schedule.depth + 1,
         "fabric delays": max((max(p.delay, placement.schedule.delay(p)) for p in network.projections), default=1),
-        "fabric spike_depth": sum(part.words << part.slots_log2 for part in spiking),
+        "fabric spike_depth": sum(part.words * placement.config.spike_bits << part.slots_log2 for part in spiking),
     }
 
 
