@@ -106,7 +106,7 @@ class Result:
     """
 
     readouts: dict[str, npt.NDArray[np.int64]]
-    spikes: dict[str, npt.NDArray[np.bool_]]
+    spikes: dict[str, npt.NDArray[Any]]
     counters: Counts
     cycles: npt.NDArray[np.int64]
 
