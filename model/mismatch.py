@@ -13,7 +13,7 @@ class Mismatch:
     """The first value that differs; ``total`` counts all that do. Fields that do not apply are -1 or empty.
 
     what
-        ``spike``, ``membrane``, ``state`` (another state word), ``readout``, ``clocks``, ``counter``, or ``count``: of the things there are.
+        ``spike``, ``membrane``, ``state`` (another word), ``readout``, ``clocks``, ``counter``, or ``count``: of the things there are.
     tick
         Of the fabric, from 0.
     window, step

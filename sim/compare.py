@@ -115,7 +115,7 @@ def _compare_groups(run: _Run, rows: tuple[Row, ...], steps: npt.NDArray[np.int6
             found.append(Mismatch("count", int(ticks[n][wrong[0]]), detail=f"{what} address of {row.part.population}",
                                   expected=row.state_base, found=int(addresses[wrong[0], 0]), total=wrong.size))
         expected = values_of(row.part.population)[:, row.start:row.stop].astype(np.int64)
-        got = actual[mine].reshape(len(steps), -1)[:, :row.neurons]
+        got = actual[mine].reshape(len(steps), -1)[:, row.places]
         bad = np.argwhere(expected != got)
         if len(bad):
             at, neuron = bad[0]
@@ -151,17 +151,24 @@ def _compare_words(run: _Run, recorded: npt.NDArray[np.uint32]) -> list[Mismatch
     bits[expected_order] = np.unpackbits(np.ascontiguousarray(recorded[:, 1:]).view(np.uint8), axis=1, bitorder="little")[:, :width]
     found = []
     for n, (part, word, plane) in enumerate(places):
-        start = part.start + word * width
+        neurons = np.arange(part.start, part.stop)
+        mine = part.positions(part.start, part.stop) - word * width
+        neurons, mine = (values[(mine >= 0) & (mine < width)] for values in (neurons, mine))
         expected = np.zeros((steps, width), np.uint8)
-        neurons = min(width, part.stop - start)
-        expected[:, :neurons] = run.golden.spikes[part.population].reshape(steps, -1)[:, start:start + neurons] >> plane & 1
+        expected[:, mine] = run.golden.spikes[part.population].reshape(steps, -1)[:, neurons] >> plane & 1
         got = bits[n * steps:(n + 1) * steps]
         bad = np.argwhere(expected != got)
         if len(bad):
             at, bit = bad[0]
-            found.append(run.mismatch("spike", tick[n * steps + at], at, part.population, start + bit, expected[at, bit],
+            found.append(run.mismatch("spike", tick[n * steps + at], at, part.population, _neuron_at(neurons, mine, bit), expected[at, bit],
                                       got[at, bit], len(bad)))
     return found
+
+
+def _neuron_at(neurons: npt.NDArray[np.int64], places: npt.NDArray[np.int64], bit: int) -> int:
+    """The neuron at a bit of a word, -1 where there is none."""
+    found = neurons[places == bit]
+    return int(found[0]) if found.size else -1
 
 
 def _compare_clocks(cycles: Cycles, recording: Recording) -> list[Mismatch]:

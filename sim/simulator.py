@@ -70,7 +70,7 @@ class Recording:
                     continue
                 groups = [self.readouts[unit][self.readouts[unit][:, 0] == row.state_base + g, 1:] for g in range(row.groups)]
                 values = np.concatenate([unpack_lanes(group, lanes, bits) for group in groups], axis=1)
-                pieces[row.part.population, row.start] = values[:, :row.neurons]
+                pieces[row.part.population, row.start] = values[:, row.places]
         for name, start in sorted(pieces):
             found[name].append(pieces[name, start])
         return {name: np.concatenate(parts, axis=1) for name, parts in found.items()}
@@ -212,7 +212,7 @@ def _most_clocks_per_tick(placement: Placement) -> int:
     """No tick is longer, whatever spikes arrive: a bound for the simulator's patience."""
     most = 200
     for rows in placement.units:
-        scans = sum(s.source.stop - s.source.start + 4 * s.source.words for row in rows for s in row.segments if s.source)
+        scans = sum(s.end - s.begin + 4 * len(s.words) for row in rows for s in row.segments)
         most = max(most, 200 + scans + sum(4 * len(row.segments) + 4 * row.hold + row.groups for row in rows))
     return most + 64 * placement.config.nodes
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..words import Field, pack
 from .layout import drive_fields, dynamics_fields, state_fields
 from .placement import Placement, Row
@@ -49,7 +51,7 @@ def _shared(placement: Placement, unit: int, fields: tuple[Field, ...]) -> Param
     memory: list[int] = []
     known: dict[tuple[int, ...], int] = {}
     places = []
-    for row in placement.units[unit]:
+    for row, _ in placement.stored_rows(unit):
         words = _row_words(placement, unit, row, fields)
         step = int(len(set(words)) > 1)
         words = words if step else words[:1]
@@ -72,9 +74,12 @@ def _row_words(placement: Placement, unit: int, row: Row, fields: tuple[Field, .
 def _column(placement: Placement, unit: int, row: Row, name: str) -> list[int]:
     """A parameter of each lane of a row's groups."""
     lanes = placement.config.part(placement.config.unit(unit)).sweep_lanes
-    values: list[int] = placement.network.parameter(placement.population(row), name)[row.start:row.stop].tolist()
-    rest = row.groups * lanes - len(values)
-    return values + [_padding(placement, row)[name]] * rest if rest else values
+    neurons = placement.network.parameter(placement.population(row), name)[row.start:row.stop]
+    if len(neurons) == row.groups * lanes:
+        return list(neurons.tolist())
+    values = np.full(row.groups * lanes, _padding(placement, row)[name])
+    values[row.places] = neurons
+    return list(values.tolist())
 
 
 def _padding(placement: Placement, row: Row) -> dict[str, int]:

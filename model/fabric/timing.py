@@ -4,13 +4,16 @@ from ..neurons.kind import PipelineTiming
 from .config import FabricConfig
 from .layout import Counter
 
-__all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_LATENCY", "QUEUE_LATENCY", "REREAD", "ROW_LATENCY",
-           "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "pipeline", "settling", "trip", "word_latency", "write_latency"]
+__all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "JUMP", "OUTBOX_LATENCY", "QUEUE_LATENCY", "REREAD",
+           "ROW_LATENCY", "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "pipeline", "settling", "trip", "word_latency",
+           "write_latency"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
 DECODE = 1
 #: From the clock that decodes a segment to the read of its first spike word.
 FIRST_SCAN = 1
+#: From the clock that decodes a LOOP to the one that decodes the first segment of the next pass.
+JUMP = 4
 #: From the read of a spike word to the first clock in which its entry can be in hand.
 QUEUE_LATENCY = 5
 #: From the token that ends a row to the first group of its sweep.

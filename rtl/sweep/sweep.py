@@ -37,6 +37,7 @@ class Sweep(Component):
     ticker         in  `TickBus`     the step of each level in this tick
     load           in  1             ``row`` is the next row; the one before has no groups left then
     row            in  row word      descriptor of a row
+    restart        in  1             with windows, in a core: the row is of a loop's first pass, or of none
     take           out 1             a group's address is given in this clock
     active         out 1             the same: groups are left
     last_group     out 1             it is the row's last
@@ -58,6 +59,7 @@ class Sweep(Component):
     ticker: Any
     load: Signal
     row: Any
+    restart: Signal
     take: Signal
     active: Signal
     last_group: Signal
@@ -82,6 +84,7 @@ class Sweep(Component):
         self._widths = {f.name: f.bits for _, fields in memories for f in fields}
         super().__init__({
             "ticker": In(TickBus(config)), "load": In(1), "row": In(struct(row_word(config, unit))),
+            **({"restart": In(1)} if config.windows and unit == "core" else {}),
             "take": Out(1), "active": Out(1), "last_group": Out(1), "current": In(lanes * s),
             "state_address": Out(bits_for(part.state_depth - 1)), "state": In(state_bits(config, unit) * lanes),
             **{f"{f.name}_address": Out(bits_for(depth - 1)) for depth, fields in memories for f in fields},
@@ -119,6 +122,8 @@ class Sweep(Component):
             walk.load.eq(self.load), walk.row.eq(self.row), self.active.eq(walk.take),
             *(getattr(self, name).eq(getattr(walk, name)) for name in names),
         ]
+        if self._config.windows and self._unit == "core":
+            m.d.comb += walk.restart.eq(self.restart)
         lanes = [self._lane(m, n, walk, neuron(self._config, self._unit, clamp_by_or=form.cleared_bounds)) for n in range(self._lanes)]
         self._store(m, lanes, walk.stages[written])
         m.d.comb += [

@@ -103,9 +103,10 @@ def predict(placement: Placement, device: DeviceConfig, ticks: int, samples: npt
 
 def _everything_spikes(placement: Placement, ticks: int) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
     popcounts, clamps = {}, {}
-    for name, parts in placement.parts.items():
-        sizes = [min(part.word_bits, part.stop - part.start - word * part.word_bits) for part in parts for word in range(part.words)]
+    for population in placement.network.populations:
+        name = population.name
+        sizes = np.diff(placement.blocks[name], append=population.size)
         clamps[name] = np.zeros((1, ticks, len(sizes)), np.int64)
-        if placement.network.by_name[name].spiking:
-            popcounts[name] = np.broadcast_to(np.array(sizes, np.int64), (1, ticks, len(sizes))).copy()
+        if population.spiking:
+            popcounts[name] = np.broadcast_to(sizes, (1, ticks, placement.config.spike_bits, len(sizes))).copy()
     return popcounts, clamps

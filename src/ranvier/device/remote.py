@@ -235,7 +235,7 @@ class _Run:
         # A record that can hold all of a sample is read with the rest; a larger one when the sample is done, and whenever it is full.
         self._bounded = self._record.most < record_depth // 2
         self._readouts = {p.name: np.zeros((job.samples, p.size), np.int64) for p in network.readouts}
-        self._spikes = {name: np.zeros((job.samples, job.steps, network.by_name[name].size), np.bool_) for name in job.recorded}
+        self._spikes = {name: np.zeros((job.samples, job.steps, network.by_name[name].size), job.count_type) for name in job.recorded}
         self._clocks = np.zeros(job.samples, np.int64)      # since the counters were cleared
         self._counters: Counts = empty(self._config.nodes)   # of the block
         self._entries: list[Words] = []                      # of the sample that runs
@@ -323,23 +323,25 @@ class _Run:
                 if row.spiking:
                     continue
                 some = True
-                values = self._readouts[row.part.population][sample, row.start:row.stop]
+                values, places = self._readouts[row.part.population][sample, row.start:row.stop], row.places
                 groups = max(1, MOST_READ // step)
                 for first in range(0, row.groups, groups):
                     count = min(groups, row.groups - first)
                     yield read_request(address(unit, Memory.READOUT, (row.state_base + first) * step), count * step,
-                                       self._readout_taker(values, first, step))
+                                       self._readout_taker(values, places, first, step))
         if not some:
             yield read_request(address(0, Memory.COUNTERS, 0), 1)
 
-    def _readout_taker(self, values: npt.NDArray[np.int64], first: int, step: int) -> Callable[[Words], None]:
+    def _readout_taker(self, values: npt.NDArray[np.int64], places: npt.NDArray[np.int64], first: int,
+                       step: int) -> Callable[[Words], None]:
+        """Takes groups of a row from ``first`` on; ``places`` are the lanes of ``values``."""
         lanes, bits = self._config.core.sweep_lanes, self._config.state_bits
         chunks = memory_map(self._config, "core")[Memory.READOUT].chunks
 
         def take(words: Words) -> None:
             found = unpack_lanes(words.reshape(-1, step)[:, :chunks], lanes, bits).reshape(-1)
-            place = values[first * lanes:first * lanes + len(found)]
-            place[:] = found[:len(place)]
+            mine = (places >= first * lanes) & (places < first * lanes + len(found))
+            values[mine] = found[places[mine] - first * lanes]
         return take
 
     def _counter_reads(self) -> Iterator[Request]:

@@ -53,9 +53,14 @@ class Job:
     pixel_bits: int
 
     @property
+    def count_type(self) -> npt.DTypeLike:
+        """The type of a neuron's spikes in a step: bool, or uint8 where they carry a count."""
+        return np.bool_ if self.placement.network.spike_bits == 1 else np.uint8
+
+    @property
     def block(self) -> int:
         """Samples that are run between two readings of the counters: so few that no counter wraps in between."""
-        bound = 1 + self.steps * max(sum(s.source.stop - s.source.start for row in rows for s in row.segments if s.source) * lanes
+        bound = 1 + self.steps * max(sum(s.end - s.begin for row in rows for s in row.segments) * lanes
                                      + sum(row.groups for row in rows) * lanes for rows, lanes in zip(
                                          self.placement.units, self._lanes, strict=True))
         records = self.steps * sum(population.size for population in self.placement.network.populations)
@@ -88,7 +93,7 @@ class Result:
     """
 
     readouts: dict[str, npt.NDArray[np.int64]]
-    spikes: dict[str, npt.NDArray[np.bool_]]
+    spikes: dict[str, npt.NDArray[Any]]
     counters: Counts
     cycles: npt.NDArray[np.int64]
 
