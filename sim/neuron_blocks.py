@@ -18,7 +18,7 @@ __all__ = ["COUNTED", "LANES", "NEURONS", "NeuronLanes", "PAIR", "SWEEPS", "neur
 #: Neurons side by side in `NeuronLanes`.
 LANES = 2
 _BASE = FabricConfig(
-    cores=1, state_bits=12, weight_bits=4, input_bits=6, word_bits=64, spike_depth=64, levels=4, queue_depth=4,
+    cores=1, state_bits=12, weight_bits=4, input_bits=6, word_bits=64, spike_depth=256, levels=4, queue_depth=4,
     core=CoreConfig(lanes=8, sweep_lanes=2, program_depth=32, row_depth=8, weight_depth=64, state_depth=16, drive_depth=16,
                     dynamics_depth=16, readout_depth=16),
     input=InputConfig(sweep_lanes=2, row_depth=8, state_depth=16, drive_depth=16, dynamics_depth=16))

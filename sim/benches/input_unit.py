@@ -55,6 +55,7 @@ class _Populations:
         # Headroom: the largest value still fits above the membrane's upper bound.
         high = (1 << _STATE - 1) - 1
         self.neurons = [[self._neuron(high) for _ in range(_LANES)] for _ in range(state)]
+        self.hold = 0    # clock in which the last row's is over, which may be in the next tick
         self.gathered = [0] * _CONFIG.spike_bits
         self.state = [group_bits([0] * _LANES, _STATE)] * state
         self.banks: list[list[list[int]]] = [[[0] * _LANES for _ in range(state)] for _ in range(2)]
@@ -76,17 +77,17 @@ class _Populations:
     def tick(self, start: int, steps: list[dict[str, int]], tick: int, bank: int) -> tuple[dict[int, dict[str, int]], int]:
         """What shows in which clock of a tick, and the last clock in which the unit is busy."""
         shown: dict[int, dict[str, int]] = {}
-        decode, hold, last = start + DECODE, 0, 0
+        decode, last = start + DECODE, 0
         for row in self.rows:
             step = steps[row["level"]]
             if not step["open"]:
                 decode += 1
                 continue
-            decode = max(decode, hold)
+            decode = max(decode, self.hold)
             for group in range(row["groups"]):
                 shown[decode + 1 + group + _WRITE] = self._group(row, group, step, tick, self.banks[bank])
             last = decode + row["groups"] + _WRITE
-            hold = decode + 1 + row["hold"]
+            self.hold = decode + 1 + row["hold"]
             decode += 1 + row["groups"]
         return shown, max(last, decode)
 

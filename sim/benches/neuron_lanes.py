@@ -43,7 +43,7 @@ class _Case:
 
     def __init__(self, rng: random.Random, pool: list[dict[str, int]], block: NeuronLanes, config: FabricConfig, unit: str) -> None:
         rule = random_rule(rng, config, unit, int(rng.random() < 0.9))
-        neuron = rng.choice(pool)
+        neuron: Neuron = rng.choice(pool)
         state = _random_state(rng, neuron, config, unit, rule)
         current = arriving(rng, neuron, state, config, unit, rule)
         group = {**rule, "valid": int(rng.random() < 0.9), "last": int(rng.random() < 0.1)}

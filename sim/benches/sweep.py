@@ -151,7 +151,7 @@ def _rows(rng: random.Random, sweep: _Sweep) -> list[dict[str, int]]:
     state = 0
     while state < 16 and rng.random() < 0.9:
         left, position, slots_log2 = rng.randint(1, min(16 - state, 10)), 0, rng.randrange(5)
-        base = rng.randrange(config.spike_depth - (2 << slots_log2) + 1)
+        base = rng.randrange(config.spike_depth - (-(-left // sweep.per_word) << slots_log2) + 1)
         spiking, level, word = int(rng.random() < 0.8), rng.randrange(config.levels), 0
         rule = random_rule(rng, config, "core", spiking)
         planes = {"plane_step": rng.randrange(config.spike_depth)} if config.spike_bits > 1 else {}
