@@ -51,6 +51,12 @@ class Job:
     per_step: bool
     pixel_bits: int
 
+    def no_spikes(self) -> dict[str, npt.NDArray[Any]]:
+        """An array of zeros for each recorded population: (pictures, steps, neurons), bool, or uint8 where spikes are counts."""
+        network = self.placement.network
+        kind = np.bool_ if network.spike_bits == 1 else np.uint8
+        return {name: np.zeros((self.pictures, self.steps, network.by_name[name].size), kind) for name in self.recorded}
+
     @property
     def block(self) -> int:
         """Pictures that are run between two readings of the counters: so few that no counter wraps in between."""
