@@ -53,7 +53,7 @@ class GoldenBackend:
         """In blocks, as the hardware's counters are read."""
         network = job.placement.network
         readouts = {p.name: np.zeros((job.samples, p.size), np.int64) for p in network.readouts}
-        spikes = {name: np.zeros((job.samples, job.steps, network.by_name[name].size), job.count_type) for name in job.recorded}
+        spikes = job.no_spikes()
         counters, cycles = empty(job.placement.config.nodes), np.zeros(job.samples, np.int64)
         for block in job.blocks():
             rows = slice(block.start, block.stop)

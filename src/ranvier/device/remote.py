@@ -235,7 +235,7 @@ class _Run:
         # A record that can hold all of a sample is read with the rest; a larger one when the sample is done, and whenever it is full.
         self._bounded = self._record.most < record_depth // 2
         self._readouts = {p.name: np.zeros((job.samples, p.size), np.int64) for p in network.readouts}
-        self._spikes = {name: np.zeros((job.samples, job.steps, network.by_name[name].size), job.count_type) for name in job.recorded}
+        self._spikes = job.no_spikes()
         self._clocks = np.zeros(job.samples, np.int64)      # since the counters were cleared
         self._counters: Counts = empty(self._config.nodes)   # of the block
         self._entries: list[Words] = []                      # of the sample that runs

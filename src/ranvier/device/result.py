@@ -52,10 +52,11 @@ class Job:
     per_step: bool
     pixel_bits: int
 
-    @property
-    def count_type(self) -> npt.DTypeLike:
-        """The type of a neuron's spikes in a step: bool, or uint8 where they carry a count."""
-        return np.bool_ if self.placement.network.spike_bits == 1 else np.uint8
+    def no_spikes(self) -> dict[str, npt.NDArray[Any]]:
+        """An array of zeros for each recorded population: (samples, steps, neurons), bool, or uint8 where spikes are counts."""
+        network = self.placement.network
+        kind = np.bool_ if network.spike_bits == 1 else np.uint8
+        return {name: np.zeros((self.samples, self.steps, network.by_name[name].size), kind) for name in self.recorded}
 
     @property
     def block(self) -> int:
