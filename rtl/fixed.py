@@ -47,7 +47,7 @@ def decay(x: Value, k: Value, rounding: str, register: Register = unregistered, 
     whole = register("whole", x, lacks if where is None else lacks & where)
     low, upper = product[:DECAY_SHIFT], _extend(product[DECAY_SHIFT:], bits or len(x))
     carry = negative & low.any() if rounding == "zero" else low[-1] & (negative | low[:-1].any())
-    return _add_with_carry(upper, (plus + whole)[:len(upper)], carry).as_signed()
+    return _add_with_carry(upper, _extend((plus + whole)[:len(upper)], len(upper)), carry).as_signed()
 
 
 def _extend(a: Value, bits: int) -> Value:
@@ -96,11 +96,11 @@ def clamp(x: Value, low: Value, high: Value, register: Register = unregistered, 
 
     A comparison is the sign of a difference: any other would fetch its carry from the chain, which takes longer.
     """
-    replaced, value = instead or (Const(0, 1), x)
     below, above = (x - low)[-1], (high - x)[-1]
-    changed = (below | above) & ~replaced
     if len(x) > len(low):
         x = x[:len(low)].as_signed()
+    replaced, value = instead or (Const(0, 1), x)
+    changed = (below | above) & ~replaced
     if not by_or:
         return register("held", Mux(replaced, value, Mux(below, low, Mux(above, high, x)))), changed
     parts = [register("same", x, ~(below | above | replaced)), register("least", low, below & ~replaced),

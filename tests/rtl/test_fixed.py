@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
@@ -25,9 +26,10 @@ def _draw(rng: random.Random, bits: int) -> int:
     return rng.choice([*_extremes(bits), rng.randint(-(1 << bits - 1), (1 << bits - 1) - 1), rng.randint(-200, 200)])
 
 
-def _evaluate(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]]) -> Iterator[int]:
-    """The output's value for each case; all logic is combinational."""
+def _evaluate(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]], between: Sequence[Any] = ()) -> Iterator[int]:
+    """The output's value for each case; all logic is combinational. ``between`` drives signals that the output is made of."""
     m = Module()
+    m.d.comb += between
     result = Signal.like(output, name="result")
     m.d.comb += result.eq(output)
     found: list[int] = []
@@ -44,8 +46,9 @@ def _evaluate(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]])
     return iter(found)
 
 
-def _compare(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]], expected: Callable[..., int]) -> None:
-    for case, found in zip(cases, _evaluate(inputs, output, cases), strict=True):
+def _compare(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]], expected: Callable[..., int],
+             between: Sequence[Any] = ()) -> None:
+    for case, found in zip(cases, _evaluate(inputs, output, cases, between), strict=True):
         want = expected(*case)
         assert found == want, f"{dict(zip((s.name for s in inputs), case, strict=True))}: expected {want}, found {found}"
 
@@ -100,19 +103,19 @@ def test_spike_count(bits: int, rng: random.Random) -> None:
 def test_planes_of_a_count(bits: int, rng: random.Random, planes: int, more: int) -> None:
     """The restoring division, all planes in one clock: count and what is left, of sums that may be wider than theta."""
     u, theta, strict = Signal(signed(bits + more), name="u"), Signal(signed(bits), name="theta"), Signal(name="strict")
-    rest: Value = u
-    count: list[Value] = []
+    rest, count, between = u, Signal(planes), list[Any]()
     for plane in reversed(range(planes)):
-        less = rtl.lessened(rest, theta, plane)
-        count.insert(0, rtl.spike_count(rest, less, theta, strict, plane))
-        rest = Mux(count[0], Cat(rest[:plane], less)[:len(u)].as_signed(), rest)
+        less, left = rtl.lessened(rest, theta, plane), Signal(signed(len(u)), name=f"rest_{plane}")
+        between += [count[plane].eq(rtl.spike_count(rest, less, theta, strict, plane)),
+                    left.eq(Mux(count[plane], Cat(rest[:plane], less)[:len(u)].as_signed(), rest))]
+        rest = left
     high, cases = (1 << bits + more - 1) - 1, []
     for _ in range(600):
         threshold = max(1, abs(_draw(rng, bits)) % (1 << bits - 1))
         near = min(rng.randrange(1 << planes) * threshold + rng.randint(-1, 1), high)
         cases.append((rng.choice([_draw(rng, bits + more), near, near]), threshold, rng.randrange(2)))
-    _compare([u, theta, strict], Cat(count), cases, lambda v, t, s: model.spike_count(v, t, bool(s), planes))
-    _compare([u, theta, strict], rest, cases, lambda v, t, s: v - t * model.spike_count(v, t, bool(s), planes))
+    _compare([u, theta, strict], count, cases, lambda v, t, s: model.spike_count(v, t, bool(s), planes), between)
+    _compare([u, theta, strict], rest, cases, lambda v, t, s: v - t * model.spike_count(v, t, bool(s), planes), between)
 
 
 def test_decay_that_is_left_out_or_cleared(bits: int, rng: random.Random) -> None:
