@@ -42,7 +42,8 @@ class Purpose(IntEnum):
 
 def _rotated(x: Word, by: int) -> Word:
     """``x`` rotated to the left."""
-    return ((x << by) | (x >> (WORD_BITS - by))) & _MASK
+    rotated: Word = ((x << by) | (x >> (WORD_BITS - by))) & _MASK
+    return rotated
 
 
 def key(seed: Word, step: Word, purpose: Word) -> tuple[Word, Word, Word]:

@@ -1,0 +1,103 @@
+"""Rate code: the regular one against an input population of the plain reference, the Bernoulli one against its generator."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ranvier.encoders import decode_rate, rate
+from ranvier.model.errors import RanvierError
+from ranvier.model.neurons.integrate import INTEGRATE
+from ranvier.model.neurons.kind import Rule
+from ranvier.model.prng import Purpose, prng
+
+
+def _input_neuron(levels: list[int], theta: int, v_init: int) -> list[int]:
+    """Spikes of one neuron of the kind `input`, in the model's own steps."""
+    rule = Rule(True, False, "subtract", "nearest", 32)
+    neuron = {"theta": theta, "bias": 0, "k": 65536, "v_reset": 0, "v_min": -(1 << 31), "v_max": (1 << 31) - 1, "v_init": v_init}
+    state, spikes = v_init, []
+    for level in levels:
+        step = INTEGRATE.step(neuron, rule, state, [level])
+        state = step.state
+        spikes.append(int(step.count))
+    return spikes
+
+
+@given(st.integers(0, 255), st.integers(1, 40), st.one_of(st.none(), st.integers(0, 254)))
+def test_regular_is_an_input_neuron(level: int, steps: int, v_init: int | None) -> None:
+    found = rate(level / 255, steps, v_init=v_init)
+    assert found.dtype == bool
+    assert found.astype(int).tolist() == _input_neuron([level] * steps, 255, 127 if v_init is None else v_init)
+
+
+@given(st.lists(st.integers(0, 15), min_size=1, max_size=40))
+def test_regular_with_a_new_value_in_every_step(levels: list[int]) -> None:
+    found = rate(np.array(levels) / 15, input_bits=4)
+    assert found.astype(int).tolist() == _input_neuron(levels, 15, 7)
+
+
+@given(st.floats(0, 1), st.integers(1, 200), st.integers(1, 16))
+def test_decoder_is_within_half_a_spike(value: float, steps: int, bits: int) -> None:
+    theta = (1 << bits) - 1
+    error = abs(float(decode_rate(rate(value, steps, input_bits=bits))) - value)
+    assert error <= 0.5 / steps + (0.5 + 0.5 / steps) / theta + 1e-12
+
+
+def test_bernoulli_is_its_generator() -> None:
+    values = np.random.default_rng(1).random((3, 4))
+    found = rate(values, 5, method="bernoulli", seed=9, first_step=40)
+    assert found.shape == (5, 3, 4)
+    for step in range(5):
+        for n, value in enumerate(values.reshape(-1).tolist()):
+            number = prng(9, 40 + step, n, int(Purpose.RATE))
+            assert found.reshape(5, -1)[step, n] == (int(number) < value * 2**32)  # type: ignore[call-overload]
+
+
+def test_bernoulli_ends_and_means() -> None:
+    values = np.linspace(0, 1, 21)
+    steps = 4000
+    found = rate(values, steps, method="bernoulli", seed=3)
+    means = decode_rate(found)
+    assert means[0] == 0 and means[-1] == 1
+    assert np.all(np.abs(means - values) <= 5 * np.sqrt(values * (1 - values) / steps))
+    moving = rate(np.tile(values, (steps, 1)), method="bernoulli", seed=3)
+    assert np.array_equal(moving, found)
+
+
+def test_samples_of_a_run_get_draws_of_their_own() -> None:
+    values = np.full(400, 0.5)
+    whole = rate(values, 8, method="bernoulli", seed=3)
+    assert np.array_equal(rate(values, 4, method="bernoulli", seed=3, first_step=4), whole[4:])
+    share = float((whole[:4] == whole[4:]).mean())
+    assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(whole[4:].size)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (([1.5], 4), "rate: values from 1.5 to 1.5; scale them to 0 to 1"), (([-0.1], 4), "scale them"),
+    (([float("nan")], 4), "rate: NaN or infinity"), ((["a"], 4), "give numbers"), (([[1], [1, 2]], 4), "no rectangular shape"),
+    (([0.5], 0), "steps is 0; it must be a whole number from 1 to 65535"), (([0.5], 2.0), "steps is 2.0"), (([0.5], True), "steps is True"),
+    ((0.5, None), "a single value and no steps"),
+])
+def test_bad_values(arguments: tuple[object, ...], message: str) -> None:
+    with pytest.raises(RanvierError, match=message):
+        rate(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"method": "poisson"}, "method is 'poisson'; it must be one of regular, bernoulli"), ({"input_bits": 17}, "input_bits is 17"),
+    ({"v_init": 255}, "v_init is 255; it must be 0 to 254"), ({"method": "bernoulli", "seed": -1}, "prng: seed is -1"),
+])
+def test_bad_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(RanvierError, match=message):
+        rate([0.5], 4, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("spikes", [1, np.zeros((0, 3)), np.array(["a"])])
+def test_decoder_wants_steps(spikes: object) -> None:
+    with pytest.raises(RanvierError, match="decode_rate: spikes of the shape"):
+        decode_rate(spikes)  # type: ignore[arg-type]
