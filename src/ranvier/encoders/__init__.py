@@ -13,8 +13,9 @@ from .phase import decode_phase, phase
 from .population import activations, decode_population, population, population_quantum
 from .rate import decode_rate, rate
 from .send_on_delta import decode_send_on_delta, send_on_delta
+from .text import ngram_neurons, text
 
 __all__ = [
     "activations", "burst", "decode_burst", "decode_latency", "decode_phase", "decode_population", "decode_rate", "decode_send_on_delta",
-    "delta", "latency", "phase", "population", "population_quantum", "rate", "send_on_delta",
+    "delta", "latency", "ngram_neurons", "phase", "population", "population_quantum", "rate", "send_on_delta", "text",
 ]

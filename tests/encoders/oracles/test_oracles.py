@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from ranvier.encoders import audio, delta, events, latency
-
 from tests.encoders.oracles.draws import CASES, Events, codes, loudness
 from tests.encoders.oracles.draws import events as recordings
 

@@ -35,7 +35,7 @@ def mel_energies(samples: npt.ArrayLike, rate: float, *, mels: int = 40, window:
     high = rate / 2 if high is None else high
     if x.ndim != 1:
         raise RanvierError(f"log_mel: samples of the shape {x.shape}; give samples [time], of one channel")
-    if not (2 <= window <= 65536 and 1 <= hop and 1 <= mels <= 1024):
+    if not (2 <= window <= 65536 and hop >= 1 and 1 <= mels <= 1024):
         raise RanvierError(f"log_mel: a window of {window}, a hop of {hop} and {mels} mels; they must be 2 to 65536, at least 1, 1 to 1024")
     if not 0 <= low < high <= rate / 2:
         raise RanvierError(f"log_mel: {low:g} to {high:g} Hz at {rate:g} samples a second; they must be 0 to {rate / 2:g}, the lower first")

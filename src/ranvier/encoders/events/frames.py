@@ -30,7 +30,8 @@ def to_frame(recording: Recording, *, time_window: int | None = None, event_coun
     given = {name: value for name, value in (("time_window", time_window), ("event_count", event_count), ("n_time_bins", n_time_bins),
                                              ("n_event_bins", n_event_bins)) if value is not None}
     if len(given) != 1:
-        raise RanvierError(f"to_frame: {' and '.join(given) or 'no window'}; give one of time_window, event_count, n_time_bins, n_event_bins")
+        raise RanvierError(f"to_frame: {' and '.join(given) or 'no window'}; give one of time_window, event_count, n_time_bins and "
+                           "n_event_bins")
     ((name, size),) = given.items()
     if not 1 <= size < 1 << 62 or size != int(size):
         raise RanvierError(f"to_frame: {name} is {size}; it must be a whole number of at least 1")

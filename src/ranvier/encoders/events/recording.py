@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...files.archive import Archive, parse_npy
+from ...files.limits import MAX_HEADER
 from ...files.safe import plain, read_bounded, shown
 from ...model.errors import RanvierError
 
@@ -89,13 +92,12 @@ def load_events(path: str | os.PathLike[str], *, sensor_size: tuple[int, int, in
 
 
 def _load_arrays(path: str | os.PathLike[str], owner: str) -> list[npt.NDArray[Any]]:
-    import io
-    content = read_bounded(path)
-    try:
-        found = np.load(io.BytesIO(content), allow_pickle=False)
-        arrays = {name: found[name] for name in found.files} if isinstance(found, np.lib.npyio.NpzFile) else {"": found}
-    except Exception as error:    # whatever numpy and zipfile stumble over
-        raise RanvierError(f"{owner}: it is no npy, npz or aedat4 file of events ({plain(error)}); write it again") from None
+    if Path(path).suffix.lower() == ".npz":
+        archive = Archive(path)
+        arrays = {name.removesuffix(".npy"): _array(archive.read(name), f"{owner}: array {name.removesuffix('.npy')}")
+                  for name in archive.names}
+    else:
+        arrays = {"": _array(read_bounded(path), owner)}
     if len(arrays) == 1:
         (array,) = arrays.values()
         if array.dtype.names:
@@ -105,6 +107,24 @@ def _load_arrays(path: str | os.PathLike[str], owner: str) -> list[npt.NDArray[A
         else:
             raise RanvierError(f"{owner}: an array of the shape {array.shape} and type {array.dtype}; give four columns t, x, y, p")
     return [_column(arrays, name, owner) for name in "txyp"]
+
+
+def _array(data: bytes, owner: str) -> npt.NDArray[Any]:
+    """An npy file's array: plain numbers, or one axis of fields of plain numbers, which `parse_npy` does not take."""
+    if not data.startswith(b"\x93NUMPY") or b"'descr': [" not in data[:MAX_HEADER]:
+        return parse_npy(data, owner)
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file, max_header_size=MAX_HEADER)
+    except Exception as error:    # whatever numpy stumbles over in a header
+        raise RanvierError(f"{owner}: its header is damaged ({plain(error)}); write it again") from None
+    size = len(data) - file.tell()
+    numbers = all(dtype[name].kind in "iufb" for name in dtype.names or ())
+    if not numbers or len(shape) != 1 or shape[0] * dtype.itemsize != size:
+        raise RanvierError(f"{owner}: it is no list of events with fields of numbers, or it is cut short; write it again")
+    return np.frombuffer(data, dtype, offset=file.tell())
 
 
 def _column(arrays: dict[str, npt.NDArray[Any]], name: str, owner: str) -> npt.NDArray[Any]:
