@@ -18,7 +18,7 @@ __all__ = ["Draw", "Key", "Prng"]
 
 def _registers(m: Module, words: Sequence[Value], name: str) -> list[Signal]:
     """A register of `WORD_BITS` for each word; what does not fit it wraps."""
-    held = [Signal(WORD_BITS, name=f"{name}_{n}") for n in range(len(words))]
+    held = [Signal(WORD_BITS, name=f"{name}_{n}", reset_less=True) for n in range(len(words))]
     m.d.sync += [mine.eq(word) for mine, word in zip(held, words, strict=True)]
     return held
 

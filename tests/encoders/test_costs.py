@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -75,3 +76,12 @@ def test_rule_of_the_random_numbers_is_literally_true() -> None:
             target, _, value = statement.partition(" = ")
             names[target] = eval(value, names) & 0xFFFFFFFF    # wraps, as the page says
         assert names["u"] == prng(seed, step, neuron, purpose)
+
+
+def test_encoders_need_numpy_alone() -> None:
+    """No extra is loaded before a file of its kind is read, and no oracle ever."""
+    foreign = ("scipy", "aedat", "matplotlib", "torch", "snntorch", "tonic", "rockpool")
+    script = ("import sys; import ranvier.encoders, ranvier.encoders.audio, ranvier.encoders.events; "
+              f"print([name for name in {foreign!r} if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,44 +1,52 @@
-"""Rate code: the regular one against an input population of the plain reference, the Bernoulli one against its generator."""
+"""Rate code: the regular one against an input population of the golden model, the Bernoulli one against its generator."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ranvier.encoders import decode_rate, rate
 from ranvier.model.errors import RanvierError
-from ranvier.model.neurons.integrate import INTEGRATE
-from ranvier.model.neurons.kind import Rule
+from ranvier.model.network.network import Network
+from ranvier.model.network.population import Population
+from ranvier.model.network.semantics import Semantics
 from ranvier.model.prng import Purpose, prng
+from ranvier.model.run.golden import run_golden
 
 
-def _input_neuron(levels: list[int], theta: int, v_init: int) -> list[int]:
-    """Spikes of one neuron of the kind `input`, in the model's own steps."""
-    rule = Rule(True, False, "subtract", "nearest", 32)
-    neuron = {"theta": theta, "bias": 0, "k": 65536, "v_reset": 0, "v_min": -(1 << 31), "v_max": (1 << 31) - 1, "v_init": v_init}
-    state, spikes = v_init, []
-    for level in levels:
-        step = INTEGRATE.step(neuron, rule, state, [level])
-        state = step.state
-        spikes.append(int(step.count))
-    return spikes
+def _model(levels: npt.NDArray[np.int64], steps: int, input_bits: int, v_init: int) -> npt.NDArray[np.bool_]:
+    """Spikes [steps, n] of an input population in the golden model; ``levels`` are (n,), or [steps, n]."""
+    theta = (1 << input_bits) - 1
+    source = Population("in", (1, 1, levels.shape[-1]), "input", {"theta": theta, "v_init": v_init, "v_min": 0, "v_max": theta},
+                        Semantics(strict=False, reset="subtract"))
+    run = run_golden(Network((source,), (), input_bits=input_bits, state_bits=20), {"in": levels[None]}, steps, record=True)
+    return np.asarray(run.spikes["in"][0] != 0)
 
 
-@given(st.integers(0, 255), st.integers(1, 40), st.one_of(st.none(), st.integers(0, 254)))
-def test_regular_is_an_input_neuron(level: int, steps: int, v_init: int | None) -> None:
-    found = rate(level / 255, steps, v_init=v_init)
+@pytest.mark.parametrize("steps", [1, 2, 7, 16, 40])
+@pytest.mark.parametrize("v_init", [None, 0, 1, 200, 254])
+def test_regular_is_an_input_population(steps: int, v_init: int | None) -> None:
+    levels = np.arange(256)
+    found = rate(levels / 255, steps, v_init=v_init)
     assert found.dtype == bool
-    assert found.astype(int).tolist() == _input_neuron([level] * steps, 255, 127 if v_init is None else v_init)
+    assert np.array_equal(found, _model(levels, steps, 8, 127 if v_init is None else v_init))
 
 
-@given(st.lists(st.integers(0, 15), min_size=1, max_size=40))
-def test_regular_with_a_new_value_in_every_step(levels: list[int]) -> None:
-    found = rate(np.array(levels) / 15, input_bits=4)
-    assert found.astype(int).tolist() == _input_neuron(levels, 15, 7)
+@pytest.mark.parametrize("input_bits", [1, 4, 8, 16])
+def test_regular_with_a_new_value_in_every_step(input_bits: int) -> None:
+    theta = (1 << input_bits) - 1
+    levels = np.random.default_rng(input_bits).integers(0, theta + 1, (40, 30))
+    assert np.array_equal(rate(levels / theta, input_bits=input_bits), _model(levels, 40, input_bits, theta // 2))
+
+
+@given(st.integers(0, 255), st.integers(1, 100), st.integers(0, 254))
+def test_regular_has_as_many_spikes_as_the_number_format_says(level: int, steps: int, v_init: int) -> None:
+    assert rate(level / 255, steps, v_init=v_init).sum() == (v_init + steps * level) // 255
 
 
 @given(st.floats(0, 1), st.integers(1, 200), st.integers(1, 16))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import wave
 from pathlib import Path
 
@@ -77,6 +78,13 @@ def test_damage_is_one_line(tmp_path: Path) -> None:
 def test_what_is_no_wav(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "a.wav").write_bytes(content)
     with pytest.raises(RanvierError, match=message):
+        load_wav(tmp_path / "a.wav")
+
+
+def test_scipy_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wavfile.write(tmp_path / "a.wav", RATE, np.ones(40, np.int16))
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(RanvierError, match=r"^wav: reading sounds needs scipy; pip install 'ranvier\[audio\]'$"):
         load_wav(tmp_path / "a.wav")
 
 

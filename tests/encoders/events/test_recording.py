@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def test_aedat4() -> None:
     assert recording.sensor_size == case.sensor_size
     for name, column in case.columns.items():
         assert recording.events[name].tolist() == column.tolist()
+
+
+def test_the_reader_of_aedat4_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aedat", None)
+    with pytest.raises(RanvierError, match=r"small.aedat4: reading AEDAT4 needs the aedat package; pip install 'ranvier\[events\]'$"):
+        events.load_events(CASES / "small.aedat4")
 
 
 @pytest.mark.parametrize(("changes", "message"), [
