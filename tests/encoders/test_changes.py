@@ -35,6 +35,13 @@ def test_decoder_is_within_a_threshold(values: list[float], threshold: float, pa
     assert np.abs(found - signal).max() <= threshold * (1 + 1e-9)
 
 
+def test_whole_thresholds_are_sent_and_the_rest_is_kept() -> None:
+    signal = np.array([0.0, 0.19, 0.21, 0.45, 0.31, 0.29, -0.19])
+    assert send_on_delta(signal).tolist() == [0, 1, 1, 2, 0, -1, -4]
+    assert send_on_delta(signal + 0.55, padding=True).tolist() == [0, 1, 1, 2, 0, -1, -4]
+    assert send_on_delta(signal, most=1).tolist() == [0, 1, 1, 1, 0, 0, -1]
+
+
 @given(signals, st.integers(1, 3))
 def test_a_fast_change_takes_several_steps(values: list[float], most: int) -> None:
     signal = np.array([*values, *[values[-1]] * 300])

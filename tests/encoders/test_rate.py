@@ -66,6 +66,13 @@ def test_bernoulli_is_its_generator() -> None:
             assert found.reshape(5, -1)[step, n] == (int(number) < value * 2**32)  # type: ignore[call-overload]
 
 
+def test_bernoulli_compares_to_the_last_bit() -> None:
+    """A value of exactly the number drawn does not spike, and one 2**-32 larger does."""
+    numbers = np.array([int(prng(9, 0, neuron, int(Purpose.RATE))) for neuron in range(50)])  # type: ignore[arg-type]
+    assert not rate(numbers / 2**32, 1, method="bernoulli", seed=9).any()
+    assert rate((numbers + 1) / 2**32, 1, method="bernoulli", seed=9).all()
+
+
 def test_bernoulli_ends_and_means() -> None:
     values = np.linspace(0, 1, 21)
     steps = 4000
