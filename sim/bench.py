@@ -36,6 +36,7 @@ from ranvier.rtl.memory.chain import join_chain
 from ranvier.rtl.memory.config_memory import ConfigMemory
 from ranvier.rtl.memory.counters import Counters
 from ranvier.rtl.memory.readback import answer
+from ranvier.rtl.prng import Draw, Key, Prng
 from ranvier.rtl.ring import RingNode
 from ranvier.rtl.scan.sequencer import Sequencer
 from ranvier.rtl.scan.sliced_scanner import SlicedScanner
@@ -268,6 +269,7 @@ TOPS = {
     "options_up5k": Top(_options, CHECKED_UP5K),
     "fabric": Top(lambda _: BenchTop({"fabric": Fabric(FABRIC)}), CHECKED),
     "link": Top(lambda _: BenchTop(link_blocks()), CHECKED),
+    "prng": Top(lambda _: BenchTop({"prng": Prng(), "prngkey": Key(), "prngdraw": Draw()}), CHECKED),
 }
 
 

@@ -28,6 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "src/ranvier/frontends": (*_MODEL, "src/ranvier/files"),
     "src/ranvier/convert": (*_MODEL, "src/ranvier/files", "src/ranvier/frontends"),
     "src/ranvier/mapping": _MODEL,
+    "src/ranvier/encoders": (*_MODEL, "src/ranvier/files"),
     "src/ranvier/processes": (),
     "src/ranvier": ("",),
 }
