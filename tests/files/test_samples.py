@@ -235,3 +235,14 @@ def test_dust_is_clipped_and_more_is_not() -> None:
 def test_what_does_not_fit_a_range(values: Any, bounds: tuple[float, float], words: str) -> None:
     with pytest.raises(RanvierError, match=words):
         quantise_samples(values, *bounds, 8)
+
+def test_a_signalling_nan_is_refused_without_a_warning(tmp_path: Path) -> None:
+    """Among samples and among labels, of 4 bytes, which are widened."""
+    bad = np.array([0x7F800001, 0], np.uint32).view(np.float32)
+    good = np.zeros(2, np.float32)
+    for name, values, labels in (("samples", bad, good), ("labels", good, bad)):
+        np.savez(tmp_path / f"{name}.npz", samples=np.stack([values, good], axis=1), labels=labels)
+        with warnings.catch_warnings(), pytest.raises(RanvierError, match="NaN or infinite"):
+            warnings.simplefilter("error")
+            found = load_samples(tmp_path / f"{name}.npz", 2)
+            quantise_samples(found.values, 0.0, 1.0, 8)
