@@ -107,6 +107,14 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert until(lambda: gone(number_in(tmp_path / "outer")), 2)
 
 
+def test_a_program_is_told_to_end_before_it_is_killed(tmp_path: Path) -> None:
+    """So that it can put its temporary files away."""
+    script = "trap 'echo told > told; exit' TERM; echo $$ > outer; while :; do sleep 0.05; done"
+    with started(["/bin/sh", "-c", script], cwd=tmp_path):
+        number_in(tmp_path / "outer")
+    assert (tmp_path / "told").read_text() == "told\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_programs_end_with_a_process_that_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     """Nothing in the process can act on SIGKILL, nor on SIGTERM without a handler."""
@@ -138,6 +146,7 @@ def test_workers_end_with_their_process(tmp_path: Path, number: signal.Signals) 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_raise_once_and_handlers_come_back(number: signal.Signals) -> None:
     before = signal.getsignal(number)
+    put_away = False
     with pytest.raises(Stopped) as stopped, stopped_by_signals():
         try:
             os.kill(os.getpid(), number)
@@ -145,6 +154,8 @@ def test_signals_raise_once_and_handlers_come_back(number: signal.Signals) -> No
         finally:
             os.kill(os.getpid(), number)    # while things are put away
             time.sleep(0.05)
+            put_away = True
+    assert put_away, "the second signal cut the cleaning up short"
     assert stopped.value.number == number and signal.getsignal(number) == before
 
 
@@ -170,6 +181,21 @@ def test_a_signal_while_the_command_loads(tmp_path: Path, module: str, number: s
         process.send_signal(number)
         assert process.communicate(timeout=20)[1] == "stopped\n"
     assert process.returncode == 128 + number
+
+
+def test_a_signal_that_is_ignored_stays_so_while_the_command_loads(tmp_path: Path) -> None:
+    """As under ``nohup``: the command goes on and does its work."""
+    loading = tmp_path / "loading"
+    (tmp_path / "rich.py").write_text(f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\n"
+                                      f"while pathlib.Path({str(loading)!r}).exists():\n    time.sleep(0.02)\nraise SystemExit(7)\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path[1:], os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen([sys.executable, "-m", "ranvier", "boards"], env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path,
+                          stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        assert until(loading.exists)
+        process.send_signal(signal.SIGHUP)
+        loading.unlink()
+        assert process.communicate(timeout=20)[1] == ""
+    assert process.returncode == 7
 
 
 def test_only_the_command_takes_signals_while_it_loads() -> None:

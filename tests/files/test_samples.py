@@ -259,3 +259,15 @@ def test_what_a_network_says_of_its_inputs(record: Any, words: str, tmp_path: Pa
     for read in (input_mapping_of, lambda network: load_pictures(path, network)):
         with pytest.raises(RanvierError, match=re.escape(words)):
             read(network)
+
+
+def test_a_signalling_nan_is_refused_without_a_warning(tmp_path: Path) -> None:
+    """Among samples and among labels, of 4 bytes, which are widened."""
+    bad = np.array([0x7F800001, 0], np.uint32).view(np.float32)
+    good = np.zeros(2, np.float32)
+    for name, values, labels in (("samples", bad, good), ("labels", good, bad)):
+        np.savez(tmp_path / f"{name}.npz", samples=np.stack([values, good], axis=1), labels=labels)
+        with warnings.catch_warnings(), pytest.raises(RanvierError, match="NaN or infinite"):
+            warnings.simplefilter("error")
+            found = load_samples(tmp_path / f"{name}.npz", 2)
+            quantise_samples(found.values, 0.0, 1.0, 8)
