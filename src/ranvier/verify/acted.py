@@ -91,7 +91,8 @@ def _geometry(placement: Placement, projection: Projection) -> set[str]:
         return set()
     lanes = placement.config.core.lanes
     cases = {"convolution": True, "stride": max(projection.stride) > 1, "padding": max(projection.padding) > 0,
-             "dilation": max(projection.dilation) > 1, "groups": projection.groups > 1, "wide kernel": max(projection.weights.shape[:2]) > 1,
+             "dilation": max(projection.dilation) > 1, "groups": projection.groups > 1,
+             "wide kernel": max(projection.weights.shape[:2]) > 1,
              "many channels": destination.shape[2] > lanes, "image on several cores": len(placement.parts[destination.name]) > 1}
     return {name for name, true in cases.items() if true}
 
