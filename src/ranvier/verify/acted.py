@@ -100,7 +100,7 @@ def _geometry(placement: Placement, projection: Projection) -> set[str]:
 def _late(network: Network, population: Population, golden: GoldenRun) -> set[str]:
     """Currents that flowed, and resets after the tick of their spike."""
     found, semantics = set(), population.semantics
-    if population.neuron.currents and golden.states["i"][population.name].any():
+    if population.neuron.currents and golden.states[population.name]["i"].any():
         found.add(f"current of {semantics.current}")
     if population.spiking and golden.spikes[population.name].any():
         found |= {name for name, moment, reset in (
