@@ -41,16 +41,16 @@ def spike_count(u: Int, theta: Int, strict: bool, spike_bits: int = 1) -> Int:
 
     ``strict`` asks for ``u > theta`` where it would otherwise be ``u >= theta``. ``theta`` is at least 1.
     """
-    most = (1 << spike_bits) - 1
-    quotient = (u - int(strict)) // theta
-    if isinstance(quotient, int):
-        return min(max(quotient, 0), most)
-    count: Int = np.minimum(np.maximum(quotient, 0), most)
+    most, less = (1 << spike_bits) - 1, int(strict)
+    if isinstance(u, int):
+        return min(max((u - less) // theta, 0), most)
+    # Never below 0, so that the least word of a type does not wrap.
+    count: Int = np.minimum((np.maximum(u, less) - less) // theta, most)
     return count
 
 
 def reset(u: Int, count: Int, theta: Int, v_reset: Int, kind: str) -> Int:
-    """Membrane after ``count`` spikes in the same tick.
+    """Membrane after ``count`` spikes, by whichever moment it acts.
 
     ``kind`` is ``none`` (unchanged), ``subtract`` (minus ``theta * count``) or ``value`` (``v_reset`` where
     there was a spike).

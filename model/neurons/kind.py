@@ -17,13 +17,17 @@ import numpy.typing as npt
 
 from ..limits import Ints
 
-__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Family", "Kind", "Options", "Parameter", "PipelineTiming", "Rule", "StateWord",
-           "Step", "assert_headroom", "batch_dtype"]
+__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Default", "Family", "Kind", "Options", "Parameter", "PipelineTiming", "Reach",
+           "Rule", "State", "StateWord", "Step", "assert_headroom", "batch_dtype"]
 
 #: Arrays whose element type is chosen at run time.
 Array = npt.NDArray[Any]
+#: Words of a neuron's state, in the order of `Family.words`.
+State = tuple[int, ...]
+#: A number, or an end of a parameter's range, which hangs on the width of the state word.
+Default = int | Literal["least", "most"]
 
-#: Parameters that every family has: the state word at the beginning of a window, and its bounds.
+#: Parameters that every family has: the membrane at the beginning of a window, and its bounds.
 INITIAL, LOWER, UPPER = "v_init", "v_min", "v_max"
 
 
@@ -46,10 +50,15 @@ class Options:
 
 @dataclass(frozen=True)
 class StateWord:
-    """One word of a neuron's state; without ``bits`` it is as wide as the network's state word. Words of one bit are unsigned."""
+    """One word of a neuron's state; without ``bits`` it is as wide as the network's state word. Words of one bit are unsigned.
+
+    initial
+        The parameter that is its value at the beginning of a window; 0 without one.
+    """
 
     name: str
     bits: int | None = None
+    initial: str = ""
 
     def width(self, state_bits: int) -> int:
         """Bits of the word."""
@@ -70,7 +79,7 @@ class Parameter:
     least, most
         Its range, where that is narrower than its word.
     bounded
-        It must lie within the neuron's `LOWER` to `UPPER`.
+        The two parameters that it must lie between, where there are such.
     effect
         What a neuron lacks where this parameter is a constant of its kind, for messages.
     option
@@ -80,12 +89,12 @@ class Parameter:
     name: str
     memory: Literal["drive", "dynamics"]
     meaning: str
-    default: int | Literal["least", "most"]
+    default: Default
     bits: int | None = None
     signed: bool = True
     least: int | None = None
     most: int | None = None
-    bounded: bool = False
+    bounded: tuple[str, ...] = ()
     effect: str = ""
     option: str = ""
 
@@ -101,8 +110,12 @@ class Parameter:
 
     def fallback(self, state_bits: int) -> int:
         """The default as a number."""
+        return self.number(self.default, state_bits)
+
+    def number(self, value: Default, state_bits: int) -> int:
+        """``value`` as a number."""
         low, high = self.range(state_bits)
-        return self.default if isinstance(self.default, int) else low if self.default == "least" else high
+        return value if isinstance(value, int) else low if value == "least" else high
 
 
 @dataclass(frozen=True)
@@ -113,6 +126,8 @@ class Kind:
         Whether its neurons can spike. Those that cannot are readouts: their last states of a window are the answer.
     driven
         Whether the host drives its neurons instead of synapses; they then live in the input unit.
+    currents
+        Whether its neurons have synaptic currents.
     constants
         Parameters that are not this kind's to choose, and their values.
     """
@@ -120,7 +135,8 @@ class Kind:
     name: str
     spikes: bool = True
     driven: bool = False
-    constants: Mapping[str, int] = field(default_factory=dict)
+    currents: bool = False
+    constants: Mapping[str, Default] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -132,7 +148,21 @@ class Kind:
 class Rule:
     """What the population and the network lay down for every step of a neuron, beside its parameters.
 
-    ``reset`` is ``none`` where the kind never spikes; ``strict`` and ``reset`` are otherwise those of `Semantics`.
+    spikes
+        Whether it can spike at all.
+    strict, reset
+        Those of `Semantics`; ``reset`` is ``none`` for a kind that never spikes.
+    rounding, state_bits
+        Those of the network.
+    next_tick
+        The reset acts in the next step. A population whose ``reset_moment`` is ``old_v`` has it False: its spikes are those of a
+        reset in the same step.
+    currents
+        The neuron has a synaptic current.
+    before
+        The membrane takes the current of before the step.
+    options
+        What the state words and counts are those of: the network's, or a fabric's.
     """
 
     spikes: bool
@@ -140,15 +170,41 @@ class Rule:
     reset: str
     rounding: str
     state_bits: int
+    next_tick: bool = False
+    currents: bool = False
+    before: bool = False
+    options: Options = Options()
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step of one neuron gives: the state word, the spikes, and whether a bound changed the state word."""
+    """What a step of one neuron gives: its state words, the count of spikes, and how many of the words a bound changed."""
 
-    state: int
+    state: State
     count: int
-    clamped: bool
+    clamped: int
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """How far the sums of a state word can go, for the proof of headroom.
+
+    word
+        What it is, for messages: ``membrane``.
+    lower, upper
+        The parameters that bound it, of which the sums are made.
+    top, bottom
+        The largest and the least partial sum of each neuron from any state within its bounds: int64, (neurons,).
+    threshold
+        Whether a smaller threshold would bring ``bottom`` nearer to 0.
+    """
+
+    word: str
+    lower: str
+    upper: str
+    top: Ints
+    bottom: Ints
+    threshold: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,22 +231,22 @@ class Batch(ABC):
     """The neurons of one population, ready to step for many inputs at once. Integers are of ``dtype``.
 
     initial
-        State words at the beginning of a window: (neurons,).
+        State words at the beginning of a window, each (neurons,).
     constant
         What every neuron receives in every step beside its synapses, for the caller to add to the drive: (neurons,), or None where it
-        is 0.
+        is 0 or where the family adds it itself.
     """
 
     dtype: type[np.signedinteger[Any]]
-    initial: Array
+    initial: tuple[Array, ...]
     constant: Array | None
 
     @abstractmethod
-    def step(self, state: Array, drive: Array, spikes: Array | None) -> tuple[Array, Array | None]:
-        """New state words, and which of them a bound changed (None where none can): both (inputs, neurons).
+    def step(self, state: tuple[Array, ...], drive: Array, spikes: Array | None) -> tuple[tuple[Array, ...], Array | None]:
+        """New state words, and how many of each neuron's a bound changed (None where none can): each (inputs, neurons).
 
-        ``drive`` is what arrives, ``constant`` included. Writes into ``spikes`` (bool) which neurons spike; it is None for a kind
-        that never does.
+        ``drive`` is what arrives, ``constant`` included. Writes into ``spikes`` how many spikes each neuron gives (bool where counts
+        have one bit, else uint8); it is None for a kind that never spikes.
         """
 
 
@@ -211,26 +267,33 @@ class Family(ABC):
 
     def words(self, options: Options) -> tuple[StateWord, ...]:
         """Words of a neuron's state in a unit that was built with ``options``, the lowest of the memory's word first."""
-        return (StateWord("v"),)
+        return (StateWord("v", initial=INITIAL),)
+
+    def initial(self, parameters: Mapping[str, int], rule: Rule) -> State:
+        """State words of a neuron at the beginning of a window."""
+        return tuple(parameters[word.initial] if word.initial else 0 for word in self.words(rule.options))
 
     @abstractmethod
-    def step(self, parameters: Mapping[str, int], rule: Rule, state: int, contributions: Sequence[int]) -> Step:
-        """One step of one neuron in Python integers. Asserts that no partial sum leaves the state word, in whatever order."""
+    def step(self, parameters: Mapping[str, int], rule: Rule, state: State, contributions: Sequence[int]) -> Step:
+        """One step of one neuron in Python integers. Asserts that no partial sum leaves the state word, in whatever order.
+
+        ``state`` holds the words of `words` for ``rule.options``.
+        """
 
     @abstractmethod
     def batch(self, parameters: Mapping[str, Ints], rule: Rule, *, bounded: bool) -> Batch:
         """The same arithmetic for a whole population; without ``bounded`` no bound can change a state word."""
 
     @abstractmethod
-    def reach(self, parameters: Mapping[str, Ints], positive: Ints, negative: Ints) -> tuple[Ints, Ints]:
-        """The largest and the least partial sum of each neuron from any state within its bounds, for the proof of headroom.
+    def reach(self, parameters: Mapping[str, Ints], rule: Rule, positive: Ints, negative: Ints) -> tuple[Reach, ...]:
+        """How far each state word whose sums could leave it can go.
 
         ``positive`` and ``negative`` are the largest sums of positive and of negative contributions in a step, both not negative.
         """
 
     def interval(self, parameters: Mapping[str, Ints], rule: Rule, low: Ints, high: Ints, positive: Ints,
                  negative: Ints) -> tuple[Ints, Ints] | None:
-        """The least and the largest state before the bounds act, after a step from any state in ``low`` to ``high``.
+        """The least and the largest membrane before the bounds act, after a step from any membrane in ``low`` to ``high``.
 
         None says that the family does not know; its bounds are then applied in every step.
         """
@@ -260,6 +323,6 @@ def assert_headroom(terms: Sequence[int], state_bits: int) -> None:
     assert sum(term for term in terms if term < 0) >= -(1 << state_bits - 1), "a partial sum leaves the state word"
 
 
-def batch_dtype(state_bits: int) -> type[np.signedinteger[Any]]:
-    """The smallest type for state words; headroom proves that they and all partial sums fit it."""
-    return np.int16 if state_bits <= 16 else np.int32
+def batch_dtype(bits: int) -> type[np.signedinteger[Any]]:
+    """The smallest type for words of so many bits; headroom proves that state words and all their partial sums fit."""
+    return np.int16 if bits <= 16 else np.int32 if bits <= 32 else np.int64

@@ -10,7 +10,7 @@ What a neuron computes in a step is its family's, in `model/neurons/`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +27,7 @@ from ..network.population import Population
 from ..network.projection import Projection
 from ..neurons.kind import INITIAL, LOWER, UPPER, Array, Batch
 from .blas import single_threaded
+from .synapses import synapses
 
 __all__ = ["GoldenRun", "check_inputs", "run_golden"]
 
@@ -47,21 +48,28 @@ class GoldenRun:
     spike_counts
         Spiking population that is not an input to int32 (batch, n): spikes in the window.
     popcounts
-        Spiking population to unsigned (batch, steps, blocks): spikes in each block of neurons.
+        Spiking population to unsigned (batch, steps, planes, blocks): in each block of neurons those whose count has bit ``plane`` set.
+        There is one plane for each of the network's spike bits.
     clamps
-        Population to unsigned (batch, steps, blocks): neurons of each block whose membrane a bound changed.
+        Population to unsigned (batch, steps, blocks): state words of each block that a bound changed; a neuron with a synaptic current
+        has two that can be.
     spikes
-        Population to bool (batch, steps, n); empty without ``record``. Readouts are all False.
+        Population to (batch, steps, n), counts of spikes: bool where they have one bit, else uint8; empty without ``record``. Readouts
+        are all 0.
     membranes
-        Population to int32 (batch, steps, n): the words stored after the step; empty without ``record``.
+        Population to int32 (batch, steps, n): the membranes stored after the step; empty without ``record``.
+    states
+        Population to name to int32 (batch, steps, n): its other state words, those of the options that the network needs: ``i``, the
+        synaptic current, and ``flag``, a reset that waits. Empty without ``record``.
     """
 
     readouts: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     spike_counts: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     popcounts: dict[str, Array] = field(default_factory=dict)
     clamps: dict[str, Array] = field(default_factory=dict)
-    spikes: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    spikes: dict[str, npt.NDArray[np.bool_ | np.uint8]] = field(default_factory=dict)
     membranes: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
+    states: dict[str, dict[str, npt.NDArray[np.int32]]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} {values.shape}" for name, values in self.readouts.items())
@@ -69,8 +77,9 @@ class GoldenRun:
 
 
 def run_golden(network: Network, inputs: Mapping[str, npt.NDArray[Any]], steps: int, *,
-               blocks: Mapping[str, npt.NDArray[Any]] | None = None, record: bool = False, endless: bool = False,
-               threads: int | None = None, progress: Callable[[int], None] | None = None) -> GoldenRun:
+               blocks: Mapping[str, npt.NDArray[Any]] | None = None, record: bool | Collection[str] = False,
+               endless: bool = False, threads: int | None = None,
+               progress: Callable[[int], None] | None = None) -> GoldenRun:
     """Run one window of ``steps`` steps for every input of a batch.
 
     inputs
@@ -79,8 +88,10 @@ def run_golden(network: Network, inputs: Mapping[str, npt.NDArray[Any]], steps: 
     blocks
         For each population whose counts shall be split, the first neuron of each block: 0, then increasing.
         Others are one block.
+    record
+        Whether spikes, membranes and other state words of every step are kept, which is much; or the populations of which they are.
     endless
-        The window stays open: the last step stores its membranes instead of ``v_init``.
+        The window stays open: the last step stores its state instead of the initial one.
     threads
         Chunks of the batch that run at once; as many as there are cores when not given.
     progress
@@ -92,7 +103,8 @@ def run_golden(network: Network, inputs: Mapping[str, npt.NDArray[Any]], steps: 
     schedule(network)
     values, batch = check_inputs(network, inputs, steps)
     plan = _Plan.of(network, steps, endless, _check_blocks(network, blocks or {}))
-    run = _allocate(plan, batch, record)
+    names = [population.name for population in network.populations]
+    run = _allocate(plan, batch, [name for name in names if record is True or record is not False and name in record])
     threads = threads or _cores()
     size = plan.chunk(batch, threads)
     chunks = [slice(first, min(first + size, batch)) for first in range(0, batch, size)]
@@ -177,9 +189,9 @@ def _check_blocks(network: Network, blocks: Mapping[str, Any]) -> dict[str, Ints
 def _real_dtype(network: Network) -> type[np.floating[Any]]:
     """Floating type in which the synaptic sums are exact.
 
-    Weights (times a power of two) and spikes are integers, so a product is a weight or 0, and every partial sum, in
-    whatever order and grouping the matrix product takes, is the sum of a subset of the contributions: an integer
-    within -N to P of `input_bounds`. float32 holds every integer up to 2**24, so where P and N are at most that, no
+    Weights (times a power of two) and counts of spikes are integers, so a product is what a synapse contributes, and every
+    partial sum, in whatever order and grouping the matrix product takes, is the sum of a subset of the contributions: an
+    integer within -N to P of `input_bounds`. float32 holds every integer up to 2**24, so where P and N are at most that, no
     operation rounds (a fused multiply-add rounds an exact value to itself). State words of up to 24 bits always are,
     since headroom keeps P and N within the word. Otherwise they are within 32 bits, and float64 holds 2**53.
     """
@@ -234,11 +246,11 @@ def _clamps_act(network: Network, population: Population, steps: int) -> bool:
 
 @dataclass(frozen=True)
 class _Synapses:
-    """A projection as a floating matrix (source neurons, destination neurons), exponent included."""
+    """A projection: ``product`` takes spikes (rows, source neurons) to sums (rows, destination neurons)."""
 
     source: str
     delay: int
-    matrix: Array
+    product: Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -247,6 +259,7 @@ class _Stage:
 
     population: Population
     neurons: Batch
+    words: tuple[str, ...]    #: names of the state words, the membrane first
     outside: list[_Synapses]  #: from populations whose spikes of the whole tile are known
     inside: list[_Synapses]   #: from populations that step together with this one
     history: int | None       #: earlier steps that outgoing projections look back; None without any
@@ -263,18 +276,18 @@ class _Stage:
     def of(cls, network: Network, population: Population, group: list[str], steps: int,
            real: type[np.floating[Any]]) -> _Stage:
         """The stage of a population that steps together with those in ``group``; ``real`` is for the products."""
-        def synapses(projection: Projection) -> _Synapses:
+        def ready(projection: Projection) -> _Synapses:
             return _Synapses(projection.source, projection.delay,
-                             (projection.matrix << projection.exponent).astype(real))
+                             synapses(projection, network.by_name[projection.source], population, real))
 
         incoming = network.incoming(population.name)
         delays = [p.delay for p in network.projections if p.source == population.name]
         neurons = population.family.batch(network.parameters(population), network.rule(population),
                                           bounded=_clamps_act(network, population, steps))
         return cls(
-            population, neurons,
-            outside=[synapses(p) for p in incoming if p.source not in group],
-            inside=[synapses(p) for p in incoming if p.source in group],
+            population, neurons, tuple(word.name for word in population.family.words(network.options_of(population))),
+            outside=[ready(p) for p in incoming if p.source not in group],
+            inside=[ready(p) for p in incoming if p.source in group],
             history=max(delays, default=None))
 
 
@@ -287,13 +300,19 @@ class _Plan:
     steps: int
     endless: bool
     blocks: dict[str, Ints]
+    spike_bits: int
+
+    @property
+    def count(self) -> type[np.bool_ | np.uint8]:
+        """Type of a count of spikes."""
+        return np.bool_ if self.spike_bits == 1 else np.uint8
 
     @classmethod
     def of(cls, network: Network, steps: int, endless: bool, blocks: dict[str, Ints]) -> _Plan:
         real = _real_dtype(network)
         groups = [[_Stage.of(network, network.by_name[name], group, steps, real) for name in group]
                   for group in _groups(network)]
-        return cls(groups, real, steps, endless, blocks)
+        return cls(groups, real, steps, endless, blocks, network.spike_bits)
 
     @property
     def stages(self) -> list[_Stage]:
@@ -313,22 +332,23 @@ class _Plan:
         return min(self.steps, max(1, self._rows // chunk))
 
 
-def _allocate(plan: _Plan, batch: int, record: bool) -> GoldenRun:
+def _allocate(plan: _Plan, batch: int, recorded: Collection[str]) -> GoldenRun:
     run = GoldenRun()
     for stage in plan.stages:
         name, shape = stage.name, (batch, plan.steps, stage.size)
         starts = plan.blocks[name]
-        count = np.min_scalar_type(int(np.diff(starts, append=stage.size).max()))
-        run.clamps[name] = np.zeros((*shape[:2], starts.size), count)
+        largest = int(np.diff(starts, append=stage.size).max())
+        run.clamps[name] = np.zeros((*shape[:2], starts.size), np.min_scalar_type(largest * len(stage.words)))
         if not stage.population.spiking:
             run.readouts[name] = np.empty((batch, stage.size), np.int32)
         else:
-            run.popcounts[name] = np.empty((*shape[:2], starts.size), count)
+            run.popcounts[name] = np.empty((*shape[:2], plan.spike_bits, starts.size), np.min_scalar_type(largest))
             if not stage.population.driven:
                 run.spike_counts[name] = np.zeros((batch, stage.size), np.int32)
-        if record:
-            run.spikes[name] = np.empty(shape, np.bool_)
+        if name in recorded:
+            run.spikes[name] = np.zeros(shape, plan.count)
             run.membranes[name] = np.empty(shape, np.int32)
+            run.states[name] = {word: np.empty(shape, np.int32) for word in stage.words[1:]}
     return run
 
 
@@ -346,12 +366,12 @@ class _Chunk:
         self.values = {name: array[rows] for name, array in values.items()}
         self.size: int = rows.stop - rows.start
         self.tile = plan.tile(self.size)
-        self.membranes: dict[str, Array] = {}
+        self.states: dict[str, tuple[Array, ...]] = {}
         # Spikes as real numbers, for the products: `history` steps before the tile, then the tile's. What lies before
         # the window is zero, so a projection contributes nothing at the steps before its delay.
         self.traces: dict[str, Array] = {}
         for stage in plan.stages:
-            self.membranes[stage.name] = np.broadcast_to(stage.neurons.initial, (self.size, stage.size))
+            self.states[stage.name] = self._initial(stage)
             if stage.history is not None:
                 self.traces[stage.name] = np.zeros((stage.history + self.tile, self.size, stage.size), plan.real)
 
@@ -366,11 +386,15 @@ class _Chunk:
                 self._run_group(group, window)
         return self.size
 
+    def _initial(self, stage: _Stage) -> tuple[Array, ...]:
+        """State words at the beginning of a window, each (inputs, neurons)."""
+        return tuple(np.broadcast_to(word, (self.size, stage.size)) for word in stage.neurons.initial)
+
     def _run_group(self, group: list[_Stage], window: slice) -> None:
         """All steps of a tile for populations that step together."""
         steps = window.stop - window.start
         drives = {stage.name: self._drive(stage, window) for stage in group}
-        spikes = {stage.name: np.empty((steps, self.size, stage.size), np.bool_)
+        spikes = {stage.name: np.empty((steps, self.size, stage.size), self.plan.count)
                   for stage in group if stage.population.spiking}
         for t in range(steps):
             for stage in group:
@@ -402,7 +426,8 @@ class _Chunk:
         for projection in synapses:
             trace = self.traces[projection.source]
             start = len(trace) - self.tile + first - projection.delay
-            part = trace[start:start + steps].reshape(steps * self.size, -1) @ projection.matrix
+            part = trace[start:start + steps]
+            part = projection.product(part.reshape(steps * self.size, -1))
             total = part if total is None else np.add(total, part, out=total)
         assert total is not None
         return total.astype(stage.neurons.dtype).reshape(steps, self.size, stage.size)
@@ -410,7 +435,7 @@ class _Chunk:
     def _step(self, stage: _Stage, drive: Array, spikes: Array | None, t: int, step: int) -> None:
         """One step of one population: ``t`` counts in the tile, ``step`` in the window."""
         name, run = stage.name, self.run_
-        v, clamped = stage.neurons.step(self.membranes[name], drive, None if spikes is None else spikes[t])
+        state, clamped = stage.neurons.step(self.states[name], drive, None if spikes is None else spikes[t])
         if spikes is not None and stage.history is not None:
             trace = self.traces[name]
             trace[len(trace) - self.tile + t] = spikes[t]
@@ -419,24 +444,28 @@ class _Chunk:
             clamps[self.rows, step] = _count_blocks(clamped, self.plan.blocks[name], clamps.dtype)
         if step == self.plan.steps - 1:
             if spikes is None:
-                run.readouts[name][self.rows] = v
+                run.readouts[name][self.rows] = state[0]
             if not self.plan.endless:
-                v = np.broadcast_to(stage.neurons.initial, v.shape)
-        self.membranes[name] = v
-        if run.membranes:
-            run.membranes[name][self.rows, step] = v
-            run.spikes[name][self.rows, step] = False if spikes is None else spikes[t]
+                state = self._initial(stage)
+        self.states[name] = state
+        if name in run.membranes:
+            for kept, word in zip((run.membranes[name], *run.states[name].values()), state, strict=True):
+                kept[self.rows, step] = word
+            if spikes is not None:
+                run.spikes[name][self.rows, step] = spikes[t]
 
     def _report_spikes(self, name: str, spikes: Array, window: slice) -> None:
-        """Count the spikes of a tile: bool (steps, inputs, neurons)."""
+        """Count the spikes of a tile: counts (steps, inputs, neurons)."""
         popcounts = self.run_.popcounts[name]
-        popcounts[self.rows, window] = _count_blocks(spikes, self.plan.blocks[name], popcounts.dtype).swapaxes(0, 1)
+        for plane in range(self.plan.spike_bits):
+            bits = spikes if spikes.dtype == np.bool_ else (spikes >> plane & 1).astype(np.bool_)
+            popcounts[self.rows, window, plane] = _count_blocks(bits, self.plan.blocks[name], popcounts.dtype).swapaxes(0, 1)
         if name in self.run_.spike_counts:
             self.run_.spike_counts[name][self.rows] += np.add.reduce(spikes, axis=0, dtype=np.int32)
 
 
-def _count_blocks(spikes: Array, starts: Ints, dtype: npt.DTypeLike) -> Array:
-    """True values in each block: (..., neurons) to (..., blocks). Blocks that begin at whole bytes are counted as bytes."""
-    if not np.any(starts % 8):
-        spikes, starts = np.bitwise_count(np.packbits(spikes, axis=-1)), starts // 8
-    return np.asarray(np.add.reduceat(spikes, starts, axis=-1, dtype=dtype))
+def _count_blocks(counts: Array, starts: Ints, dtype: npt.DTypeLike) -> Array:
+    """Sums in each block: (..., neurons) to (..., blocks). Bits in blocks that begin at whole bytes are counted as bytes."""
+    if counts.dtype == np.bool_ and not np.any(starts % 8):
+        counts, starts = np.bitwise_count(np.packbits(counts, axis=-1)), starts // 8
+    return np.asarray(np.add.reduceat(counts, starts, axis=-1, dtype=dtype))

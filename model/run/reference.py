@@ -6,14 +6,15 @@ short enough to be checked by eye; a neuron's own step is in `model/neurons/`. T
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..network.levels import step_order
 from ..network.network import Network
 from ..network.population import Population
-from ..neurons.kind import INITIAL, Family, Rule, Step
+from ..network.projection import Projection
+from ..neurons.kind import Family, Rule, State, Step
 
 __all__ = ["Neuron", "ReferenceRun", "gather", "run_reference"]
 
@@ -23,17 +24,20 @@ class ReferenceRun:
     """What one window of one input did; all values are Python integers.
 
     spikes
-        Population to [step][neuron], 0 or 1; also for readouts, whose entries are all 0.
+        Population to [step][neuron]: counts, 0 to 2**spike_bits - 1; also for readouts, whose entries are all 0.
     membranes
-        Population to [step][neuron]: the words stored after the step.
+        Population to [step][neuron]: the membranes stored after the step.
+    states
+        Population to name to [step][neuron]: the other state words stored after the step, of those that the network needs.
     clamps
-        Population to [step]: neurons whose membrane a bound changed.
+        Population to [step]: state words that a bound changed.
     readouts
         Readout population to [neuron]: the membrane after the last step, before it returns to ``v_init``.
     """
 
     spikes: dict[str, list[list[int]]] = field(default_factory=dict)
     membranes: dict[str, list[list[int]]] = field(default_factory=dict)
+    states: dict[str, dict[str, list[list[int]]]] = field(default_factory=dict)
     clamps: dict[str, list[int]] = field(default_factory=dict)
     readouts: dict[str, list[int]] = field(default_factory=dict)
 
@@ -54,31 +58,57 @@ class Neuron:
         return [cls(population.family, rule, {name: column[n] for name, column in columns.items()}) for n in range(population.size)]
 
     @property
-    def initial(self) -> int:
-        """Its state word at the beginning of a window."""
-        return self.parameters[INITIAL]
+    def initial(self) -> State:
+        """Its state words at the beginning of a window."""
+        return self.family.initial(self.parameters, self.rule)
 
-    def step(self, state: int, contributions: Sequence[int]) -> Step:
+    def step(self, state: State, contributions: Sequence[int]) -> Step:
         """One step from ``state``; asserts that no partial sum leaves the state word."""
         return self.family.step(self.parameters, self.rule, state, contributions)
 
 
 def gather(network: Network, population: Population, step: int, spikes: Mapping[str, Sequence[Sequence[int]]],
            ) -> list[list[int]]:
-    """Contributions to each neuron at ``step``: one entry for every synapse whose source spiked.
+    """Contributions to each neuron at ``step``: one entry for every synapse and every bit of its source's count that is 1.
 
-    ``spikes[source][s][j]`` is the spike of neuron j at step s of this window; there are none before it.
+    ``spikes[source][s][j]`` is the count of neuron j at step s of this window; there are none before it.
     """
     contributions: list[list[int]] = [[] for _ in range(population.size)]
     for projection in network.incoming(population.name):
         if projection.delay > step:
             continue
-        weights = projection.matrix.tolist()
-        for j, spike in enumerate(spikes[projection.source][step - projection.delay]):
-            if spike:
-                for n in range(population.size):
-                    contributions[n].append(weights[j][n] << projection.exponent)
+        source, counts = network.by_name[projection.source], spikes[projection.source][step - projection.delay]
+        shifts = [[projection.exponent + plane for plane in range(network.spike_bits) if count >> plane & 1] for count in counts]
+        for j, n, weight in _synapses(projection, source, population, [j for j, count in enumerate(counts) if count]):
+            contributions[n] += [weight << shift for shift in shifts[j]]
     return contributions
+
+
+def _synapses(projection: Projection, source: Population, destination: Population, spiking: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Every synapse from the neurons ``spiking``: its source neuron, its destination neuron, its weight."""
+    weights = projection.weights.tolist()
+    if projection.is_dense(source, destination):
+        for j in spiking:
+            for n in range(destination.size):
+                yield j, n, weights[0][0][j][n]
+        return
+    spikes = set(spiking)
+    kernel_height, kernel_width, of_group, _ = projection.weights.shape
+    (in_height, in_width, in_channels), (height, width, channels) = source.shape, destination.shape
+    for y in range(height):
+        for x in range(width):
+            for ky in range(kernel_height):
+                for kx in range(kernel_width):
+                    in_y = y * projection.stride[0] - projection.padding[0] + ky * projection.dilation[0]
+                    in_x = x * projection.stride[1] - projection.padding[2] + kx * projection.dilation[1]
+                    if not (0 <= in_y < in_height and 0 <= in_x < in_width):
+                        continue
+                    for channel in range(channels):
+                        first = channel // (channels // projection.groups) * of_group
+                        for c in range(of_group):
+                            j = (in_y * in_width + in_x) * in_channels + first + c
+                            if j in spikes:
+                                yield j, (y * width + x) * channels + channel, weights[ky][kx][c][channel]
 
 
 def run_reference(network: Network, inputs: Mapping[str, Any], steps: int, *, endless: bool = False) -> ReferenceRun:
@@ -92,8 +122,9 @@ def run_reference(network: Network, inputs: Mapping[str, Any], steps: int, *, en
     neurons = {p.name: Neuron.all_of(network, p) for p in order}
     stored = {p.name: [neuron.initial for neuron in neurons[p.name]] for p in order}
     values = {p.name: _per_step(network, p, inputs[p.name], steps) for p in network.inputs}
+    words = {p.name: [word.name for word in p.family.words(network.options_of(p))] for p in order}
     run = ReferenceRun(spikes={p.name: [] for p in order}, membranes={p.name: [] for p in order},
-                       clamps={p.name: [] for p in order})
+                       states={p.name: {word: [] for word in words[p.name][1:]} for p in order}, clamps={p.name: [] for p in order})
     for step in range(steps):
         last = step == steps - 1
         for population in order:
@@ -102,14 +133,16 @@ def run_reference(network: Network, inputs: Mapping[str, Any], steps: int, *, en
                 contributions = [[value] for value in values[name][step]]
             else:
                 contributions = gather(network, population, step, run.spikes)
-            results = [neuron.step(v, terms) for neuron, v, terms in zip(neurons[name], stored[name], contributions, strict=True)]
-            membranes = [result.state for result in results]
+            results = [neuron.step(state, terms) for neuron, state, terms in zip(neurons[name], stored[name], contributions, strict=True)]
+            states = [result.state for result in results]
             if last and not population.spiking:
-                run.readouts[name] = membranes
-            stored[name] = [neuron.initial for neuron in neurons[name]] if last and not endless else membranes
+                run.readouts[name] = [state[0] for state in states]
+            stored[name] = [neuron.initial for neuron in neurons[name]] if last and not endless else states
             run.spikes[name].append([result.count for result in results])
             run.clamps[name].append(sum(result.clamped for result in results))
-            run.membranes[name].append(list(stored[name]))
+            columns = [list(column) for column in zip(*stored[name], strict=True)]
+            for kept, column in zip((run.membranes[name], *run.states[name].values()), columns, strict=True):
+                kept.append(column)
     return run
 
 

@@ -89,7 +89,7 @@ class _Populations:
         neurons = self.neurons[row["drive_base"] + group * row["drive_step"]]
         old = [signed(self.state[address] >> lane * _STATE, _STATE) for lane in range(_LANES)]
         results = [neuron_step(n, v, i, BLOCKS, "input", row) for n, v, i in zip(neurons, old, values[address], strict=True)]
-        stored = [n[INITIAL] if step["last"] else r.state for n, r in zip(neurons, results, strict=True)]
+        stored = [n[INITIAL] if step["last"] else r.state[0] for n, r in zip(neurons, results, strict=True)]
         self.state[address] = group_bits(stored, _STATE)
         word, position = divmod(group, _PER_WORD)
         bits = group_bits([r.count for r in results], 1) << position * _LANES

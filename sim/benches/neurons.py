@@ -24,13 +24,13 @@ def step(neuron: Neuron, state: int, current: int, config: FabricConfig, unit: s
     """One step of a neuron of a ``core`` or of the ``input`` unit; ``row`` says whether it spikes, and how it compares and resets."""
     rule = Rule(bool(row["spiking"]), bool(row["strict"]), RESETS[row["reset"]] if row["spiking"] else "none", config.rounding,
                 config.state_bits + _ROOM)
-    return config.family(unit).step(neuron, rule, state, [current])
+    return config.family(unit).step(neuron, rule, (state,), [current])
 
 
 def before_spike(neuron: Neuron, state: int, config: FabricConfig, unit: str) -> int:
     """Where the state word goes without input, spike and bounds."""
     far = 1 << config.state_bits + _ROOM - 2
-    return step({**neuron, LOWER: -far, UPPER: far}, state, 0, config, unit, {"spiking": 0, "strict": 0}).state
+    return step({**neuron, LOWER: -far, UPPER: far}, state, 0, config, unit, {"spiking": 0, "strict": 0}).state[0]
 
 
 def random_neuron(rng: random.Random, config: FabricConfig, unit: str) -> dict[str, int]:
@@ -39,8 +39,10 @@ def random_neuron(rng: random.Random, config: FabricConfig, unit: str) -> dict[s
     high = (1 << config.state_bits - 1) - 1
     low = -high - 1
     bounds = sorted([rng.choice([low, 0, rng.randint(low, high)]), rng.choice([high, 0, rng.randint(low, high)])])
-    (constants,) = {tuple(kind.constants.items()) for kind in family.kinds if kind.unit == unit and unit == "input"} or {()}
-    found = {LOWER: bounds[0], UPPER: bounds[1], **dict(constants)}
+    found: dict[str, int] = {LOWER: bounds[0], UPPER: bounds[1]}
+    if unit == "input":
+        (constants,) = (kind.constants for kind in family.kinds if kind.unit == unit)
+        found |= {p.name: p.number(constants[p.name], config.state_bits) for p in family.parameters if p.name in constants}
     for parameter in family.on(unit, config.options(unit)):
         if parameter.bounded:
             found[parameter.name] = rng.choice([*bounds, rng.randint(*bounds)])

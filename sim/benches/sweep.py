@@ -82,7 +82,7 @@ class _Unit:
         currents = [_current(rng, neuron, v) for neuron, v in zip(neurons, old, strict=True)]
         results = [neuron_step(neuron, v, i, BLOCKS, "core", row) for neuron, v, i in zip(neurons, old, currents, strict=True)]
         self.currents[at + 1] = group_bits(currents, _STATE)
-        kept = group_bits([r.state for r in results], _STATE)
+        kept = group_bits([r.state[0] for r in results], _STATE)
         stored = group_bits([n[INITIAL] for n in neurons], _STATE) if step["last"] else kept
         self.state[address] = stored
         readout = int(row["readout"] and step["last"])

@@ -156,7 +156,7 @@ class _Draft:
     def add_populations(self, inputs: int, hidden: int, readouts: int) -> None:
         """Populations of every sort of kind that the family has; a family without readouts ends in spikes."""
         driven = [kind for kind in driven_family().kinds if kind.driven]
-        on_cores = [kind for kind in self.form.family.kinds if not kind.driven]
+        on_cores = [kind for kind in self.form.family.kinds if not kind.driven and not kind.currents]
         spiking, silent = ([kind for kind in on_cores if kind.spikes == spikes] for spikes in (True, False))
         kinds = [*driven * inputs, *(spiking[self.rng.choice(len(spiking))] for _ in range(hidden)),
                  *(silent or spiking)[:1] * readouts]

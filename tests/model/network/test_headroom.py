@@ -82,8 +82,8 @@ def test_error_names_neuron_bound_and_mend() -> None:
 
 
 def test_mends_that_would_not_help_are_not_offered() -> None:
-    whole = Network((Population("in", (1, 1, 1), "input", {"v_min": -5}),), ())
-    with pytest.raises(RanvierError, match="set its v_max to 32512, or use fewer input bits$"):
+    whole = Network((Population("in", (1, 1, 1), "input", {"v_min": -5, "v_max": 32767}),), ())
+    with pytest.raises(RanvierError, match="set its v_max to 32512, or use fewer input bits, or use 17 state bits$"):
         prove_headroom(whole)
     narrow = Network((Population("in", (1, 1, 1), "input", {"v_min": 0, "v_max": 9}),), (), 12, input_bits=12)
     with pytest.raises(RanvierError, match="12 state bits; use fewer input bits, or use 14 state bits$"):
@@ -128,8 +128,8 @@ def test_networks_with_headroom_never_overflow(seed: int) -> None:
                       [w for w in terms if rng.random() < 0.5], []]
             own = neurons[n].parameters
             for v, arriving in itertools.product((own["v_min"], own["v_max"], own["v_init"]), chosen):
-                result = neurons[n].step(v, arriving)
-                assert own["v_min"] <= result.state <= own["v_max"]
+                result = neurons[n].step((v,), arriving)
+                assert own["v_min"] <= result.state[0] <= own["v_max"]
                 assert result.count in (0, 1)
                 everything = [v, own["bias"], *arriving]
                 shuffled = rng.permutation(everything).tolist()
@@ -143,7 +143,7 @@ def test_the_reference_notices_an_overflow() -> None:
     neuron = Neuron.all_of(net, net.by_name["hid"])[1]
     v_max = neuron.parameters["v_max"]
     with pytest.raises(AssertionError, match="a partial sum leaves the state word"):
-        neuron.step(v_max, [7, 28])
-    neuron.step(v_max - 1, [7, 28])
+        neuron.step((v_max,), [7, 28])
+    neuron.step((v_max - 1,), [7, 28])
     with pytest.raises(AssertionError, match="a partial sum leaves the state word"):
-        neuron.step(v_max, [7, 28, -100])
+        neuron.step((v_max,), [7, 28, -100])

@@ -163,11 +163,11 @@ class Pipeline:
         self.stored[name] = [result.state for result in results]
         if step == self.steps - 1:
             if population.kind == "li":
-                self.readouts[name].append(self.stored[name])
+                self.readouts[name].append([state[0] for state in self.stored[name]])
             self.stored[name] = [neuron.initial for neuron in self.neurons[name]]
         self.slots[name][tick % (MAX_DELAY + 1)] = [result.count for result in results]
         self.spikes[name].append([result.count for result in results])
-        self.membranes[name].append(self.stored[name])
+        self.membranes[name].append([state[0] for state in self.stored[name]])
 
 
 def agree(seed: int, **limits: Any) -> None:

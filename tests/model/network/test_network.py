@@ -36,17 +36,24 @@ def test_parameters_repeat_per_channel_and_per_neuron() -> None:
 
 @pytest.mark.parametrize("bits", [12, 16, 32])
 def test_defaults_are_no_leak_and_the_whole_word(bits: int) -> None:
-    found = {p.name: hidden().parameter(p.name, bits)[0] for p in hidden().family.parameters}
-    assert found == {"theta": 1, "bias": 0, "k": NO_LEAK, "v_reset": 0, "v_init": 0,
-                     "v_min": -(2**(bits - 1)), "v_max": 2**(bits - 1) - 1}
+    ends = {"least": -(2**(bits - 1)), "most": 2**(bits - 1) - 1}
+    common = {"theta": 1, "bias": 0, "k": NO_LEAK, "v_reset": 0, "v_init": 0, "v_min": ends["least"], "v_max": ends["most"],
+              "i_min": ends["least"], "i_max": ends["most"], "i_init": 0}
+    for kind, k_i in (("if", 0), ("cubalif", NO_LEAK)):
+        population = Population("p", 3, kind)
+        assert {p.name: population.parameter(p.name, bits)[0] for p in population.family.parameters} == {**common, "k_i": k_i}
 
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"name": ""}, "a name is 1 to 64"), ({"name": "x" * 65}, "a name is 1 to 64"), ({"name": "a b"}, "a name is"),
-    ({"kind": "cubalif"}, "kind is 'cubalif'"),
+    ({"kind": "lof"}, "kind is 'lof'"),
     ({"shape": (1, 3)}, "three positive"), ({"shape": (1, 0, 3)}, "three positive"),
     ({"shape": (1024, 1024, 2)}, "at most 1048576"), ({"parameters": {"tau": 3}}, "unknown parameter 'tau'"),
-    ({"parameters": {"k": 5}}, "kind if has no leak")])
+    ({"parameters": {"k": 5}}, "kind if has no leak, so k must be 65536"),
+    ({"parameters": {"k_i": 5}}, "kind if has no synaptic current, so k_i must be 0"),
+    ({"kind": "lif", "parameters": {"i_min": -5}}, "kind lif has no synaptic current, so it has no i_min"),
+    ({"shape": True}, "three positive"), ({"shape": 0}, "three positive"), ({"parameters": {"theta": 3}, "theta": 4}, "theta is given twice"),
+    ({"kind": "input", "semantics": Semantics(reset_moment="next_tick")}, "an input population resets in the same tick only")])
 def test_population_refuses(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RanvierError, match=message):
         Population(**{"name": "p", "shape": (1, 1, 3), "kind": "if", **change})
@@ -81,11 +88,6 @@ def test_projection_refuses(arguments: tuple[Any, ...], message: str) -> None:
         Projection.dense("in", "hid", *arguments)
 
 
-def test_wide_kernels_are_refused() -> None:
-    with pytest.raises(RanvierError, match="a 3 x 1 kernel; this fabric has dense projections only"):
-        Projection("in", "hid", np.ones((3, 1, 2, 3), int))
-
-
 @pytest.mark.parametrize(("projection", "message"), [
     (("in", "no", np.ones((2, 3), int)), "there is no population 'no'"), (("no", "hid", np.ones((2, 3), int)), "'no'"),
     (("hid", "in", np.ones((3, 2), int)), "an input population has no synapses"),
@@ -103,7 +105,8 @@ def test_network_refuses_projections(projection: tuple[Any, ...], message: str) 
 @pytest.mark.parametrize(("change", "message"), [
     ({"state_bits": 11}, "state_bits is 11"), ({"state_bits": 33}, "state_bits is 33"),
     ({"weight_bits": 3}, "weight_bits is 3"), ({"input_bits": 0}, "input_bits is 0"),
-    ({"input_bits": 17}, "input_bits is 17"), ({"spike_bits": 2}, "single bits"),
+    ({"input_bits": 17}, "input_bits is 17"), ({"spike_bits": 0}, "spike_bits is 0; it must be 1 to 8"),
+    ({"spike_bits": 9}, "spike_bits is 9"), ({"spike_bits": True}, "spike_bits is True"),
     ({"rounding": "up"}, "rounding is 'up'"), ({"populations": ()}, "there are no populations"),
     ({"populations": (hidden(), hidden())}, "two populations have the same name")])
 def test_network_refuses_formats(change: dict[str, Any], message: str) -> None:
@@ -125,7 +128,9 @@ def test_lookups() -> None:
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"strict": 1}, "strict is 1"), ({"reset": "soft"}, "reset is 'soft'"),
-    ({"reset_moment": "next_tick"}, "same tick only"),
+    ({"reset_moment": "later"}, "reset_moment is 'later'; it must be one of same_tick, next_tick, old_v"),
+    ({"reset_moment": "next_tick", "reset": "none"}, "reset_moment is 'next_tick' where reset is 'none'"),
+    ({"reset_moment": "old_v"}, "reset_moment is 'old_v' where reset is 'subtract'"), ({"current": "now"}, "current is 'now'"),
     ({"integrator": "euler"}, "integrator is 'euler'"), ({"dt": 0}, "dt is 0"), ({"dt": float("nan")}, "dt is nan")])
 def test_semantics_refuse(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RanvierError, match=f"semantics: {message}|semantics: .*{message}"):

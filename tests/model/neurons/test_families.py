@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.timing import REREAD, word_latency, write_latency
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
-from ranvier.model.neurons.kind import INITIAL, LOWER, UPPER, Family, Options, Rule
+from ranvier.model.neurons.kind import INITIAL, LOWER, UPPER, Family, Options
 from ranvier.model.neurons.registry import FAMILIES, all_parameters, driven_family, family_of, find_kind, kind_names
 from ranvier.model.run.reference import Neuron
 from ranvier.rtl.neurons.registry import UNITS
@@ -47,7 +48,7 @@ def test_a_family_is_whole(family: Family) -> None:
     names = [p.name for p in family.parameters]
     assert len(set(names)) == len(names) and {INITIAL, LOWER, UPPER} <= set(names) <= set(all_parameters())
     timing = family.timing(Options())
-    assert set(timing.needs) == set(names)
+    assert set(timing.needs) == {p.name for p in family.on("core", Options())}
     assert all(set(kind.constants) <= set(names) for kind in family.kinds)
     assert family.words(Options())[0].name == "v" and timing.interval == 1
     assert timing.spikes <= timing.latency
@@ -75,8 +76,10 @@ def test_defaults_lie_within_their_ranges(family: Family, bits: int) -> None:
 
 def test_units_keep_what_their_kinds_choose() -> None:
     family = FAMILIES["integrate"]
-    assert [p.name for p in family.on("core", Options())] == [p.name for p in family.parameters]
-    assert {p.name for p in family.parameters} - {p.name for p in family.on("input", Options())} == {"k"}
+    assert [p.name for p in family.on("core", Options(currents=True))] == [p.name for p in family.parameters]
+    currents = {"k_i", "i_min", "i_max", "i_init"}
+    assert {p.name for p in family.parameters} - {p.name for p in family.on("core", Options())} == currents
+    assert {p.name for p in family.parameters} - {p.name for p in family.on("input", Options(currents=True))} == {"k", *currents}
 
 
 def test_what_rests_stays_silent_and_unmoved() -> None:
@@ -86,8 +89,9 @@ def test_what_rests_stays_silent_and_unmoved() -> None:
         rule = network.rule(population)
         for neuron in Neuron.all_of(network, population):
             calm = population.family.rest(neuron.parameters, rule)
-            step = population.family.step(calm, rule, calm[INITIAL], [])
-            assert (step.state, step.count, step.clamped) == (calm[INITIAL], 0, False), f"seed {seed}, {population.name}: {calm}"
+            first = population.family.initial(calm, rule)
+            step = population.family.step(calm, rule, first, [])
+            assert (step.state, step.count, step.clamped) == (first, 0, 0), f"seed {seed}, {population.name}: {calm}"
             for parameter in population.family.parameters:
                 least, most = parameter.range(network.state_bits)
                 assert least <= calm[parameter.name] <= most
@@ -102,7 +106,7 @@ def test_the_interval_holds_every_step() -> None:
     checked = 0
     for seed, network, population in populations(60):
         rule, parameters = network.rule(population), network.parameters(population)
-        free = Rule(rule.spikes, rule.strict, rule.reset, rule.rounding, 50)
+        free = replace(rule, state_bits=50)
         ends = np.sort(rng.integers(parameters[LOWER], parameters[UPPER] + 1, (2, population.size)), axis=0)
         positive, negative = (rng.integers(0, 60, population.size) for _ in range(2))
         found = population.family.interval(parameters, rule, ends[0], ends[1], positive, negative)
@@ -112,8 +116,8 @@ def test_the_interval_holds_every_step() -> None:
             unbound = {**neuron.parameters, LOWER: -far, UPPER: far}
             for state in (ends[0][n], ends[1][n], rng.integers(ends[0][n], ends[1][n] + 1)):
                 for contribution in (-negative[n], positive[n], rng.integers(-negative[n], positive[n] + 1)):
-                    step = population.family.step(unbound, free, int(state), [int(contribution)])
-                    assert found[0][n] <= step.state <= found[1][n], f"seed {seed}, {population.name}, neuron {n}"
+                    step = population.family.step(unbound, free, (int(state),), [int(contribution)])
+                    assert found[0][n] <= step.state[0] <= found[1][n], f"seed {seed}, {population.name}, neuron {n}"
                     checked += 1
     assert checked > 5000
 

@@ -34,13 +34,16 @@ def compare(net: Network, inputs: Inputs, steps: int, *, endless: bool = False, 
             np.testing.assert_array_equal(run.spikes[name][item], plain.spikes[name], f"spikes: {about}")
             np.testing.assert_array_equal(run.membranes[name][item], plain.membranes[name], f"membranes: {about}")
             np.testing.assert_array_equal(run.clamps[name][item].sum(axis=-1), plain.clamps[name], f"clamps: {about}")
+            assert run.states[name].keys() == plain.states[name].keys()
+            for word, values in plain.states[name].items():
+                np.testing.assert_array_equal(run.states[name][word][item], values, f"{word}: {about}")
             total = np.sum(plain.spikes[name], axis=0)
-            if population.kind == "li":
+            if not population.spiking:
                 np.testing.assert_array_equal(run.readouts[name][item], plain.readouts[name], f"readout: {about}")
             else:
-                spikes = np.sum(plain.spikes[name], axis=1)
-                np.testing.assert_array_equal(run.popcounts[name][item].sum(axis=-1), spikes, f"popcounts: {about}")
-            if population.kind in ("if", "lif"):
+                planes = [np.sum(np.array(plain.spikes[name]) >> plane & 1, axis=1) for plane in range(net.spike_bits)]
+                np.testing.assert_array_equal(run.popcounts[name][item].sum(axis=-1), np.stack(planes, axis=-1), f"popcounts: {about}")
+            if population.spiking and not population.driven:
                 np.testing.assert_array_equal(run.spike_counts[name][item], total, f"counts: {about}")
     return run
 
@@ -134,8 +137,11 @@ def test_silent_and_full_inputs(level: int, theta: int) -> None:
 
 
 def same(a: GoldenRun, b: GoldenRun) -> None:
-    for kind in ("readouts", "spike_counts", "popcounts", "clamps", "spikes", "membranes"):
+    for kind in ("readouts", "spike_counts", "popcounts", "clamps", "spikes", "membranes", "states"):
         first, second = getattr(a, kind), getattr(b, kind)
+        if kind == "states":
+            first, second = ({f"{name} {word}": values for name, words in found.items() for word, values in words.items()}
+                             for found in (first, second))
         assert first.keys() == second.keys()
         for name in first:
             np.testing.assert_array_equal(first[name], second[name], f"{kind} of {name}")
@@ -188,7 +194,7 @@ def test_popcounts_of_blocks(starts: list[int]) -> None:
     run = run_golden(net, {"in": values}, 5, blocks={"in": np.array(starts)}, record=True)
     spikes = values >= 100
     expected = [spikes[..., a:b].sum(axis=-1) for a, b in zip(starts, [*starts[1:], 200], strict=True)]
-    np.testing.assert_array_equal(run.popcounts["in"], np.stack(expected, axis=-1))
+    np.testing.assert_array_equal(run.popcounts["in"][:, :, 0], np.stack(expected, axis=-1))
     assert run.popcounts["in"].dtype.kind == "u"
     clamped = np.where(spikes, values - 100, values) != 0     # both bounds are 0
     expected = [clamped[..., a:b].sum(axis=-1) for a, b in zip(starts, [*starts[1:], 200], strict=True)]
@@ -199,7 +205,7 @@ def test_popcounts_above_255() -> None:
     for n in (255, 256, 700):
         net = Network((Population("in", (1, 1, n), "input", {"v_min": 0, "v_max": 0}),), ())
         run = run_golden(net, {"in": np.ones((1, n), np.uint8)}, 2)
-        assert run.popcounts["in"].tolist() == [[[n], [n]]]
+        assert run.popcounts["in"].tolist() == [[[[n]], [[n]]]]
 
 
 @pytest.mark.parametrize(("starts", "name"), [
