@@ -1,6 +1,6 @@
 """What the values of a sample mean to the conventional network, and how that goes into its first layer.
 
-An input neuron takes a whole number q of 0 to top, and spikes at the rate q / top. The conventional network takes
+An input neuron takes a whole number q of 0 to top, and spikes at a rate in proportion to q / top. The conventional network takes
 x = (low + (high - low) * q / top - mean) / std. Both differ by an affine map, which the weights and the bias of the first
 layer take up exactly; so negative inputs need nothing of the fabric.
 """
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..frontends.conventional import Conventional, Floats
+from ..frontends.conventional import Conventional, DenseLayer, Floats, Layer, channels_last
+from ..frontends.synapses import Shape
 from ..model.errors import RanvierError
 from ..model.network.network import Network
 
@@ -35,14 +36,19 @@ class InputMapping:
     mean, std
         What the network was trained with: x = (value - mean) / std, in the units of ``input_range``. One number for all
         values, one for each channel (channels first), or one for each value.
+    channels_first
+        (height, width, channels) of samples that come channel by channel, while the input neurons are in the order
+        (y, x, channel); None where both have the same order.
     """
 
     input_range: tuple[float, float] | None = None
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    channels_first: Shape | None = None
 
     @classmethod
-    def of(cls, size: int, input_range: Sequence[float] | None, mean: npt.ArrayLike | None, std: npt.ArrayLike | None) -> InputMapping:
+    def of(cls, size: int, input_range: Sequence[float] | None, mean: npt.ArrayLike | None, std: npt.ArrayLike | None,
+           channels_first: Shape | None = None) -> InputMapping:
         """The mapping of ``size`` values, checked. Raises `RanvierError`."""
         found = None
         if input_range is not None:
@@ -58,7 +64,7 @@ class InputMapping:
                                    "channel, or one for each value")
         if min(stds) <= 0:
             raise RanvierError(f"std: {min(stds):g}; it must be above 0")
-        return cls(found, means, stds)
+        return cls(found, means, stds, channels_first)
 
     @property
     def plain(self) -> bool:
@@ -66,26 +72,45 @@ class InputMapping:
         return self == InputMapping()
 
     def affine(self, size: int) -> tuple[Floats, Floats]:
-        """a and c, float64 (size,) each, so that the network's input is a * rate + c."""
+        """a and c, float64 (size,) each in the order of a sample, so that the network's input is a * rate + c."""
         low, high = self.input_range or (0.0, 1.0)
         mean, std = (np.repeat(np.asarray(values), size // len(values)) for values in (self.mean, self.std))
         return (high - low) / std, (low - mean) / std
 
+    def ordered(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """``values`` (..., size) of samples in the order of the input neurons."""
+        return values if self.channels_first is None else channels_last(values, self.channels_first)
+
     def fold(self, conventional: Conventional) -> Conventional:
-        """The same network for inputs of 0 to 1: the rates of the input neurons."""
+        """The same network for inputs of 0 to 1: the rates of the input neurons, in their order."""
         if self.plain:
             return conventional
-        slope, offset = self.affine(conventional.input_size)
-        first = conventional.layers[0]
-        kept = None
-        if first.quantised is not None and np.all(slope == slope[0]):
-            kept = first.quantised[0], first.quantised[1] * slope[0]
-        layer = replace(first, weight=first.weight * slope[:, None], bias=first.bias + offset @ first.weight, quantised=kept)
-        return replace(conventional, layers=(layer, *conventional.layers[1:]))
+        slope, offset = (self.ordered(values) for values in self.affine(conventional.input_size))
+        found = []
+        for layer, sources in zip(conventional.layers, conventional.sources(), strict=True):
+            found.append(_folded(layer, sources, slope, offset) if -1 in sources and (np.any(slope != 1) or np.any(offset)) else layer)
+        return replace(conventional, layers=tuple(found), channels_first=False)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return {"range": None if self.input_range is None else list(self.input_range), "mean": list(self.mean), "std": list(self.std)}
+        order = {} if self.channels_first is None else {"channels_first": list(self.channels_first)}
+        return {"range": None if self.input_range is None else list(self.input_range), "mean": list(self.mean), "std": list(self.std),
+                **order}
+
+
+def _folded(layer: Layer, sources: list[int], slope: Floats, offset: Floats) -> Layer:
+    """A layer whose synapses from the input take rates."""
+    if isinstance(layer, DenseLayer):
+        kept = None
+        if layer.quantised is not None and np.all(slope == slope[0]):
+            kept = layer.quantised[0], layer.quantised[1] * slope[0]
+        return replace(layer, weight=layer.weight * slope[:, None], bias=layer.bias + offset @ layer.weight, quantised=kept)
+    synapses, bias = [], layer.bias
+    for part, source in zip(layer.synapses, sources, strict=True):
+        synapses.append(part.scaled(slope) if source == -1 else part)
+        if source == -1:
+            bias = bias + part.apply(offset[None])[0]
+    return replace(layer, synapses=tuple(synapses), bias=bias, quantised=None)
 
 
 def input_mapping_of(network: Network) -> InputMapping:
@@ -93,11 +118,16 @@ def input_mapping_of(network: Network) -> InputMapping:
     found = network.info.get("input")
     if found is None:
         return InputMapping()
-    if not isinstance(found, Mapping) or found.keys() != {"range", "mean", "std"}:
+    if not isinstance(found, Mapping) or found.keys() - {"channels_first"} != {"range", "mean", "std"}:
         raise RanvierError("network: info: 'input' must have range, mean and std; convert it again")
     size = sum(population.size for population in network.inputs)
+    shape = None
+    if "channels_first" in found:
+        if len(network.inputs) != 1 or found["channels_first"] != list(network.inputs[0].shape):
+            raise RanvierError("network: info: input: 'channels_first' is not the shape of the input population; convert it again")
+        shape = network.inputs[0].shape
     try:
-        return InputMapping.of(size, found["range"], found["mean"], found["std"])
+        return InputMapping.of(size, found["range"], found["mean"], found["std"], shape)
     except RanvierError as error:
         raise RanvierError(f"network: info: input: {error}") from None
 
