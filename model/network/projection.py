@@ -180,14 +180,15 @@ class Projection:
             raise RanvierError(f"projection {self.name}: it gives {height} x {width} x {outputs}, {self.destination} is "
                                f"{' x '.join(map(str, destination.shape))}; use the shape ({height}, {width}, {outputs})")
 
-    def taps(self, source: Population, destination: Population, axis: int) -> Ints:
-        """Which row (axis 0) or column (axis 1) of the source meets each of the kernel, for each of the destination.
+    def spans(self, source: Population, destination: Population, axis: int) -> tuple[Ints, Ints]:
+        """Which rows (axis 0) or columns (axis 1) of the kernel meet the source, and not its padding.
 
-        int64 (destination pixels, kernel pixels); -1 where it is padding.
+        The first, and the one after the last: int64, for each row or column of ``destination``; equal where there are none.
         """
+        size, kernel, dilation = source.shape[axis], self.weights.shape[axis], self.dilation[axis]
         starts = np.arange(destination.shape[axis]) * self.stride[axis] - self.padding[2 * axis]
-        found: Ints = starts[:, None] + np.arange(self.weights.shape[axis]) * self.dilation[axis]
-        return np.where((found >= 0) & (found < source.shape[axis]), found, -1)
+        first: Ints = np.clip(-(starts // dilation), 0, kernel)
+        return first, np.maximum(np.clip((size - 1 - starts) // dilation + 1, 0, kernel), first)
 
     def contributions(self, source: Population, destination: Population) -> tuple[Ints, Ints]:
         """Sums of the positive and of the negative weights of each neuron of ``destination``, without the exponent.
@@ -197,8 +198,14 @@ class Projection:
         signed = (np.maximum(self.weights, 0), np.maximum(-self.weights, 0))
         if self.is_dense(source, destination):
             return signed[0].sum(axis=(0, 1, 2)), signed[1].sum(axis=(0, 1, 2))
-        inside = [(self.taps(source, destination, axis) >= 0).astype(np.int64) for axis in (0, 1)]
-        found = [np.einsum("yk,xl,klc->yxc", *inside, weights.sum(axis=2)).reshape(-1) for weights in signed]
+        (top, bottom), (left, right) = (self.spans(source, destination, axis) for axis in (0, 1))
+        found = []
+        for weights in signed:
+            # Sums over all that is above and left of a place in the kernel; four of them make the sum over a rectangle.
+            sums = np.zeros((weights.shape[0] + 1, weights.shape[1] + 1, weights.shape[3]), np.int64)
+            sums[1:, 1:] = weights.sum(axis=2).cumsum(axis=0).cumsum(axis=1)
+            corners = [sums[np.ix_(y, x)] for y in (top, bottom) for x in (left, right)]
+            found.append((corners[3] - corners[2] - corners[1] + corners[0]).reshape(-1))
         return found[0], found[1]
 
 

@@ -63,5 +63,5 @@ class Semantics:
             raise RanvierError(f"semantics: dt is {self.dt!r}; it must be a positive number of seconds or null")
 
     def to_json(self) -> dict[str, Any]:
-        """The record as plain JSON values."""
-        return asdict(self)
+        """The record as plain JSON values; ``current`` only where it is not ``after``, which most kinds have no use for."""
+        return {name: value for name, value in asdict(self).items() if name != "current" or value != "after"}

@@ -48,14 +48,16 @@ class Convolution:
         """Spikes (rows, source neurons) to sums (rows, destination neurons)."""
         rows, (height, width, channels) = len(spikes), self._destination
         found = np.empty((rows, height, width, channels), self._real)
-        # Whole images at a time, or where one is too large some of its lines.
+        # Whole images at a time, or where one is too large some of its lines, or some of a line.
         images = max(1, _UNFOLDED // (height * width * self._field))
         lines = min(height, max(1, _UNFOLDED // (width * self._field)))
+        columns = min(width, max(1, _UNFOLDED // self._field))
         for first in range(0, rows, images):
             some = slice(first, first + images)
             fields = self._fields(spikes[some])
             for y in range(0, height, lines):
-                found[some, y:y + lines] = self._products(fields[:, y:y + lines])
+                for x in range(0, width, columns):
+                    found[some, y:y + lines, x:x + columns] = self._products(fields[:, y:y + lines, x:x + columns])
         return found.reshape(rows, -1)
 
     def _fields(self, spikes: Array) -> Array:

@@ -27,11 +27,12 @@ from .model.network.population import Population
 from .model.network.projection import Projection
 from .model.network.semantics import Semantics
 from .runs import classify, run_golden_set, run_rtl_set
+from .simulation import Simulation, simulate
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CoreConfig", "Device", "FabricConfig", "InputConfig", "Network", "Population", "Projection", "RanvierError", "Result", "Samples",
-    "Semantics", "choose_fabric", "classify", "convert", "load_network", "load_onnx", "load_pictures", "load_samples", "map_network",
-    "run_golden_set", "run_rtl_set", "save_network", "tailor",
+    "Semantics", "Simulation", "choose_fabric", "classify", "convert", "load_network", "load_onnx", "load_pictures", "load_samples",
+    "map_network", "run_golden_set", "run_rtl_set", "save_network", "simulate", "tailor",
 ]

@@ -48,7 +48,8 @@ def described(network: Network) -> Any:
     return (
         [(p.name, p.shape, p.kind, p.semantics, sorted(p.parameters),
           [values.tolist() for values in network.parameters(p).values()]) for p in network.populations],
-        [(q.source, q.destination, q.delay, q.exponent, q.weights.tolist()) for q in network.projections],
+        [(q.source, q.destination, q.delay, q.exponent, q.stride, q.padding, q.dilation, q.groups, q.weights.tolist())
+         for q in network.projections],
         (network.state_bits, network.weight_bits, network.input_bits, network.spike_bits, network.rounding),
         dict(network.info))
 
@@ -72,6 +73,99 @@ def test_random_networks_round_trip(tmp_path: Path) -> None:
         assert described(load_network(tmp_path / "n.ranvier")) == described(network), seed
 
 
+def put(value: Any, *keys: Any) -> Callable[[Any], None]:
+    """A change of one field of the JSON."""
+    def change(found: Any) -> None:
+        for key in keys[:-1]:
+            found = found[key]
+        found[keys[-1]] = value
+    return change
+
+
+def small_image_network() -> Network:
+    """What only version 2 can say: a kernel with its geometry, counts, currents, and a reset in the next tick."""
+    kernel = np.arange(-8, 8).reshape(2, 2, 1, 4)
+    return Network(
+        (Population("in", (4, 5, 2), "input", theta=9), Population("conv", (2, 3, 4), "cubalif", {"theta": np.arange(1, 5), "k_i": 9}),
+         Population("out", 2, "if", semantics=Semantics(reset_moment="next_tick"))),
+        (Projection.conv("in", "conv", kernel, stride=(2, 1), padding=(1, 0, 0, 0), dilation=(1, 2), groups=2),
+         Projection.dense("conv", "out", np.ones((24, 2), int), 1)), 20, spike_bits=3)
+
+
+def test_version_2_round_trip(tmp_path: Path) -> None:
+    for seed in range(-1, 40):
+        network = small_image_network() if seed < 0 else random_network(np.random.default_rng(seed), rich=True)
+        save_network(network, tmp_path / "n.ranvier")
+        again = load_network(tmp_path / "n.ranvier")
+        assert described(again) == described(network), seed
+        save_network(again, tmp_path / "m.ranvier")
+        assert (tmp_path / "n.ranvier").read_bytes() == (tmp_path / "m.ranvier").read_bytes()
+
+
+def version(network: Network, path: Path) -> int:
+    save_network(network, path)
+    with zipfile.ZipFile(path) as archive:
+        return int(json.loads(archive.read("network.json"))["version"])
+
+
+@pytest.mark.parametrize(("change", "expected"), [
+    ({}, 1), ({"exponent": 3, "delay": 2}, 1), ({"spike_bits": 2}, 2), ({"kind": "cubalif"}, 2), ({"kind": "cubali"}, 2),
+    ({"semantics": Semantics(current="before")}, 2), ({"semantics": Semantics(reset_moment="next_tick")}, 2),
+    ({"semantics": Semantics(reset="value", reset_moment="old_v")}, 2), ({"shape": (1, 2, 3), "pointwise": True}, 2)])
+def test_a_file_has_the_first_version_that_can_say_it(tmp_path: Path, change: dict[str, Any], expected: int) -> None:
+    shape = change.get("shape", (1, 1, 3))
+    ends = (Population("in", shape, "input"), Population("p", shape, change.get("kind", "if"), semantics=change.get("semantics")))
+    size = 3 if change.get("pointwise") else ends[0].size
+    projection = Projection.conv("in", "p", np.ones((1, 1, size, size), int), delay=change.get("delay", 0),
+                                 exponent=change.get("exponent", 0))
+    network = Network(ends, (projection,), spike_bits=change.get("spike_bits", 1))
+    assert version(network, tmp_path / "n.ranvier") == expected
+
+
+def test_the_digits_stay_the_same_bytes(tmp_path: Path) -> None:
+    stored = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.ranvier"
+    if not stored.is_file():
+        stored = tmp_path / "first.ranvier"
+        save_network(small_network(3), stored)
+    save_network(load_network(stored), tmp_path / "again.ranvier")
+    assert (tmp_path / "again.ranvier").read_bytes() == stored.read_bytes()
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (put(1, "version"), "the fields must be exactly"), (put([1], "projections", 0, "stride"), "stride: it must be a list of 2 integers"),
+    (put(2, "projections", 0, "stride"), "stride: it must be a list"),
+    (put([1, True], "projections", 0, "dilation"), "a list of 2 integers"),
+    (put([0, 1], "projections", 0, "stride"), "stride is 0, 1; it must be 1 to"),
+    (put([1, 0], "projections", 0, "dilation"), "dilation is 1, 0"),
+    (put([10**30, 1], "projections", 0, "stride"), "it must be 1 to 1024"), (put([1, 1], "projections", 0, "padding"), "a list of 4"),
+    (put([2, 0, 0, 0], "projections", 0, "padding"), "padding at the top is 2; it must be 0 to 1"),
+    (put([10**30, 0, 0, 0], "projections", 0, "padding"), "padding at the top"), (put(3, "projections", 0, "groups"), "groups is 3"),
+    (put(0, "projections", 0, "groups"), "groups is 0"), (put(1, "projections", 0, "groups"), "the kernel takes 1 channels in 1 groups"),
+    (put(1.0, "projections", 0, "groups"), "groups: it must be an integer"),
+    (put([2, 2], "projections", 0, "stride"), "use the shape (2, 2, 4)"),
+    (put([4, 4, 2], "populations", 0, "shape"), "use the shape (2, 2, 4)"),
+    (put([1, 5, 2], "populations", 0, "shape"), "use the shape (1, 3, 4)"),
+    (put([4, 2, 2], "populations", 0, "shape"), "use a smaller kernel"), (put(9, "spike_bits"), "spike_bits is 9; it must be 1 to 8"),
+    (put(0, "spike_bits"), "spike_bits is 0"), (put("now", "populations", 1, "semantics", "current"), "current is 'now'"),
+    (put([], "populations", 1, "semantics", "current"), "current is []"),
+    (put("next_tick", "populations", 0, "semantics", "reset_moment"), "resets in the same tick only"),
+    (put("none", "populations", 2, "semantics", "reset"), "where reset is 'none'"),
+    (put("lif", "populations", 1, "kind"), "no synaptic current"),
+    (put(-1, "populations", 1, "parameters", "k_i"), "k_i of neuron 0 is -1")])
+def test_changed_fields_of_version_2_are_named(tmp_path: Path, change: Callable[[Any], None], words: str) -> None:
+    assert words in refused(rewritten(tmp_path, change, network=small_image_network()))
+
+
+def test_a_small_file_of_huge_geometry_takes_no_memory(tmp_path: Path) -> None:
+    """A tall image, and a kernel as wide, most of it on padding: a file of 300 kB that could ask for terabytes."""
+    n = 1 << 18
+    network = Network((Population("in", (n, 1, 1), "input"), Population("out", (n, 1, 1), "li")),
+                      (Projection.conv("in", "out", np.ones((1, n, 1, 1), int), padding=(0, 0, n - 1, 0)),))
+    save_network(network, tmp_path / "n.ranvier")
+    again = load_network(tmp_path / "n.ranvier")
+    assert again.arrivals(again.by_name["out"])[0].tolist() == [1] * n
+
+
 def test_bytes_are_fixed(tmp_path: Path) -> None:
     save_network(small_network(), tmp_path / "n.ranvier")
     with zipfile.ZipFile(tmp_path / "n.ranvier") as archive:
@@ -83,10 +177,10 @@ def test_bytes_are_fixed(tmp_path: Path) -> None:
 
 
 def rewritten(tmp_path: Path, change: Callable[[Any], Any] = lambda value: value, drop: str = "",
-              extra: dict[str, bytes] | None = None, text: str | None = None) -> Path:
-    """The small network with its JSON changed, an entry left out, or entries added or replaced."""
+              extra: dict[str, bytes] | None = None, text: str | None = None, network: Network | None = None) -> Path:
+    """The small network, or another, with its JSON changed, an entry left out, or entries added or replaced."""
     source, target = tmp_path / "good.ranvier", tmp_path / "n.ranvier"
-    save_network(small_network(), source)
+    save_network(network or small_network(), source)
     with zipfile.ZipFile(source) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     value = json.loads(entries["network.json"])
@@ -108,18 +202,10 @@ def refused(path: Path, load: Callable[[Path], Any] = load_network) -> str:
     return message
 
 
-def put(value: Any, *keys: Any) -> Callable[[Any], None]:
-    """A change of one field of the JSON."""
-    def change(found: Any) -> None:
-        for key in keys[:-1]:
-            found = found[key]
-        found[keys[-1]] = value
-    return change
-
-
 @pytest.mark.parametrize(("change", "words"), [
     (put("other", "format"), "format: this is not a network"),
-    (put(2, "version"), "version: this release reads version 1"),
+    (put(3, "version"), "version: this release reads versions 1 to 2"),
+    (put(2, "version"), "semantics: the fields must be exactly"),
     (put(True, "version"), "version"),
     (put(1, "unknown"), "the fields must be exactly"),
     (put(True, "state_bits"), "state_bits: it must be an integer"),

@@ -2,7 +2,7 @@
 
 Three readers, each with random bytes and with valid files that were damaged in a way that keeps them plausible: flipped
 bits, cuts, splices, zip entries replaced under a right checksum, JSON fields and ONNX fields changed. No other
-exception, no warning and no new file may come of it. 1,400 cases, and 300 of the command `run`.
+exception, no warning and no new file may come of it. 1,650 cases, and 300 of the command `run`.
 """
 
 from __future__ import annotations
@@ -74,6 +74,20 @@ def network_bytes() -> bytes:
         (Projection.dense("in", "mid", np.array([[1, -2], [3, -8], [7, 0]])),
          Projection.dense("mid", "mid", np.eye(2, dtype=int), delay=1),
          Projection.dense("mid", "out", np.eye(2, dtype=int), exponent=1)), info={"source": "m", "steps": 4})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "n.ranvier"
+        save_network(network, path)
+        return path.read_bytes()
+
+
+@cache
+def image_network_bytes() -> bytes:
+    """A network of version 2."""
+    network = Network(
+        (Population("in", (4, 5, 2), "input", theta=9), Population("mid", (2, 3, 4), "cubalif", {"theta": np.arange(1, 5), "k_i": 9}),
+         Population("out", 2, "li")),
+        (Projection.conv("in", "mid", np.arange(-8, 8).reshape(2, 2, 1, 4), stride=(2, 1), padding=(1, 0, 0, 0), dilation=(1, 2), groups=2),
+         Projection.dense("mid", "out", np.ones((24, 2), int), 1)), 20, spike_bits=3)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "n.ranvier"
         save_network(network, path)
@@ -191,7 +205,8 @@ def test_undamaged_files_are_read() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "f"
         readers: list[tuple[Callable[[Path], Any], bytes]] = [
-            (read_onnx, onnx_bytes()), (load_network, network_bytes()), (read_pictures, pictures_bytes())]
+            (read_onnx, onnx_bytes()), (load_network, network_bytes()), (load_network, image_network_bytes()),
+            (read_pictures, pictures_bytes())]
         for read, data in readers:
             path.write_bytes(with_entries(data, lambda _: None) if data[:2] == b"PK" else data)
             assert read(path)
@@ -211,10 +226,10 @@ def test_damaged_onnx(changes: list[Edit]) -> None:
     attempt(read_onnx, damaged(onnx_bytes(), changes))
 
 
-@cases(150)
-@given(edits())
-def test_damaged_network(changes: list[Edit]) -> None:
-    attempt(load_network, damaged(network_bytes(), changes))
+@cases(200)
+@given(edits(), st.sampled_from([network_bytes, image_network_bytes]))
+def test_damaged_network(changes: list[Edit], network: Callable[[], bytes]) -> None:
+    attempt(load_network, damaged(network(), changes))
 
 
 @cases(150)
@@ -223,14 +238,15 @@ def test_damaged_pictures(changes: list[Edit]) -> None:
     attempt(read_pictures, damaged(pictures_bytes(), changes))
 
 
-@cases(200)
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=5), JSON, st.booleans())
-@example([5, 0], float("nan"), False)
-def test_changed_network_fields(path: list[int], new: Any, remove: bool) -> None:
+@cases(400)
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=5), JSON, st.booleans(), st.sampled_from([network_bytes, image_network_bytes]))
+@example([5, 0], float("nan"), False, network_bytes)
+@example([4, 0, 7, 0], 1 << 70, False, image_network_bytes)
+def test_changed_network_fields(path: list[int], new: Any, remove: bool, network: Callable[[], bytes]) -> None:
     def change(entries: dict[str, bytes]) -> None:
         value = changed_json(json.loads(entries["network.json"]), path, new, remove)
         entries["network.json"] = json.dumps(value).encode()
-    attempt(load_network, with_entries(network_bytes(), change))
+    attempt(load_network, with_entries(network(), change))
 
 
 @cases(200)

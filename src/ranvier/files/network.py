@@ -6,6 +6,9 @@ A `.ranvier` file is a zip of uncompressed entries with fixed dates, so equal ne
 - ``projection-0000.npy``: the kernel of projection 0, int8 or int16, four dimensions;
 - ``population-0000.theta.npy``: a parameter of population 0 that differs from neuron to neuron, int32.
 
+Version 2 says more of projections (stride, padding, dilation, groups), and of semantics which synaptic current the membrane takes. A
+network that needs none of it, nor counts, currents or later resets, is written as version 1, which every release reads.
+
 Readers trust nothing: every size is bounded before anything is read (`files.archive`), and there is no pickle.
 """
 
@@ -16,7 +19,6 @@ import math
 import os
 import zipfile
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -33,10 +35,20 @@ from .safe import json_bytes, parse_json, shown, write_atomic
 
 __all__ = ["FORMAT", "VERSION", "load_network", "save_network"]
 
-FORMAT, VERSION = "ranvier-network", 1
+FORMAT, VERSION = "ranvier-network", 2
 
 
 _FORMAT_FIELDS = ("state_bits", "weight_bits", "input_bits", "spike_bits", "rounding")
+
+
+#: Fields of semantics in each version.
+_SEMANTICS: dict[int, tuple[str, ...]] = {1: ("strict", "reset", "reset_moment", "integrator", "dt")}
+_SEMANTICS[2] = (*_SEMANTICS[1], "current")
+
+
+#: Fields of a projection that are a number, and in version 2 those that are lists, with their lengths.
+_NUMBERS = {1: ("delay", "exponent"), 2: ("delay", "exponent", "groups")}
+_LISTS: dict[int, dict[str, int]] = {1: {}, 2: {"stride": 2, "padding": 4, "dilation": 2}}
 
 
 _JSON = "network.json"
@@ -51,7 +63,16 @@ def _npy(array: Array) -> bytes:
     return buffer.getvalue()
 
 
+def _version(network: Network) -> int:
+    """The first version that can say all of ``network``."""
+    older = network.spike_bits == 1 and not network.options.currents and all(
+        p.semantics.reset_moment == "same_tick" and p.semantics.current == "after" for p in network.populations) and all(
+        p.is_dense(network.by_name[p.source], network.by_name[p.destination]) and p.dilation == (1, 1) for p in network.projections)
+    return 1 if older else VERSION
+
+
 def _entries_of(network: Network) -> Iterator[tuple[str, bytes]]:
+    version = _version(network)
     populations = []
     arrays: list[tuple[str, bytes]] = []
     for index, population in enumerate(network.populations):
@@ -65,14 +86,15 @@ def _entries_of(network: Network) -> Iterator[tuple[str, bytes]]:
                 # `Population.parameter` has held every value within 32 bits.
                 arrays.append((f"population-{index:04}.{name}.npy", _npy(value.astype("<i4"))))
         populations.append({"name": population.name, "shape": list(population.shape), "kind": population.kind,
-                            "parameters": parameters, "semantics": population.semantics.to_json()})
+                            "parameters": parameters,
+                            "semantics": {name: getattr(population.semantics, name) for name in _SEMANTICS[version]}})
     projections = []
     kind = "<i1" if network.weight_bits <= 8 else "<i2"
     for index, projection in enumerate(network.projections):
         arrays.append((_weights_entry(index), _npy(projection.weights.astype(kind))))
-        projections.append({"source": projection.source, "destination": projection.destination,
-                            "delay": projection.delay, "exponent": projection.exponent})
-    described = {"format": FORMAT, "version": VERSION, **{name: getattr(network, name) for name in _FORMAT_FIELDS},
+        projections.append({name: getattr(projection, name) for name in (
+            "source", "destination", *_NUMBERS[version], *_LISTS[version])})
+    described = {"format": FORMAT, "version": version, **{name: getattr(network, name) for name in _FORMAT_FIELDS},
                  "populations": populations, "projections": projections, "info": network.info}
     yield _JSON, json_bytes(described, "network: info")
     yield from arrays
@@ -128,14 +150,15 @@ def _network(archive: Archive, value: Any) -> Network:
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise RanvierError(
             f"format: this is not a network of Ranvier (no format {FORMAT!r}); write it with ranvier convert")
-    if value.get("version") != VERSION or type(value["version"]) is not int:
+    version = value.get("version")
+    if type(version) is not int or version not in _SEMANTICS:
         raise RanvierError(
-            f"version: this release reads version {VERSION}; convert the network again or update Ranvier")
+            f"version: this release reads versions 1 to {VERSION}; convert the network again or update Ranvier")
     _object(value, {"format", "version", "populations", "projections", "info", *_FORMAT_FIELDS}, "network")
     used = {_JSON}
     populations, neurons = [], 0
     for index, item in enumerate(_typed(value["populations"], list, "populations", "a list")):
-        populations.append(_population(archive, index, item, used))
+        populations.append(_population(archive, version, index, item, used))
         neurons += populations[-1].size
         if neurons > MAX_NEURONS:
             raise RanvierError(f"populations: more than {MAX_NEURONS} neurons; use a smaller network")
@@ -144,7 +167,7 @@ def _network(archive: Archive, value: Any) -> Network:
     weights = sum(math.prod(archive.shape(_weights_entry(index))) for index in range(len(described)))
     if weights > MAX_WEIGHTS:
         raise RanvierError(f"projections: {weights} weights; a network has at most {MAX_WEIGHTS}: use a smaller one")
-    projections = [_projection(archive, index, item, used) for index, item in enumerate(described)]
+    projections = [_projection(archive, version, index, item, used) for index, item in enumerate(described)]
     unused = sorted(set(archive.names) - used)
     if unused:
         raise RanvierError(f"entry {unused[0]}: nothing in {_JSON} refers to it; write the file again")
@@ -154,13 +177,13 @@ def _network(archive: Archive, value: Any) -> Network:
     return Network(tuple(populations), tuple(projections), info=info, rounding=rounding, **bits)
 
 
-def _population(archive: Archive, index: int, value: Any, used: set[str]) -> Population:
+def _population(archive: Archive, version: int, index: int, value: Any, used: set[str]) -> Population:
     owner = f"population {index}"
     item = _object(value, {"name", "shape", "kind", "parameters", "semantics"}, owner)
     shape = _typed(item["shape"], list, f"{owner}: shape", "a list of three integers")
     if len(shape) != 3 or any(type(n) is not int for n in shape):
         raise RanvierError(f"{owner}: shape: it must be a list of three integers; write the file again")
-    semantics = _object(item["semantics"], {f.name for f in fields(Semantics)}, f"{owner}: semantics")
+    semantics = _object(item["semantics"], set(_SEMANTICS[version]), f"{owner}: semantics")
     if isinstance(semantics["dt"], bool):
         raise RanvierError(f"{owner}: semantics: dt must be a number of seconds or null; write the file again")
     parameters: dict[str, Any] = {}
@@ -185,9 +208,9 @@ def _weights_entry(index: int) -> str:
     return f"projection-{index:04}.npy"
 
 
-def _projection(archive: Archive, index: int, value: Any, used: set[str]) -> Projection:
+def _projection(archive: Archive, version: int, index: int, value: Any, used: set[str]) -> Projection:
     owner = f"projection {index}"
-    item = _object(value, {"source", "destination", "delay", "exponent"}, owner)
+    item = _object(value, {"source", "destination", *_NUMBERS[version], *_LISTS[version]}, owner)
     entry = _weights_entry(index)
     used.add(entry)
     weights = archive.array(entry)
@@ -195,6 +218,12 @@ def _projection(archive: Archive, index: int, value: Any, used: set[str]) -> Pro
         raise RanvierError(f"{owner}: its weights are {weights.dtype}, not int8 or int16; write the file again")
     for name in ("source", "destination"):
         _typed(item[name], str, f"{owner}: {name}", "text")
-    for name in ("delay", "exponent"):
+    for name in _NUMBERS[version]:
         _typed(item[name], int, f"{owner}: {name}", "an integer")
-    return Projection(item["source"], item["destination"], weights.astype(np.int64), item["delay"], item["exponent"])
+    for name, length in _LISTS[version].items():
+        numbers = _typed(item[name], list, f"{owner}: {name}", f"a list of {length} integers")
+        if len(numbers) != length or any(type(n) is not int for n in numbers):
+            raise RanvierError(f"{owner}: {name}: it must be a list of {length} integers; write the file again")
+    geometry = {name: tuple(item[name]) for name in _LISTS[version]}
+    return Projection(item["source"], item["destination"], weights.astype(np.int64), item["delay"], item["exponent"],
+                      groups=item.get("groups", 1), **geometry)

@@ -16,7 +16,6 @@ from ..model.fabric.cycles import Cycles, predict_cycles
 from ..model.fabric.layout import Counter
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
-from ..model.network.projection import Projection
 from ..model.run.golden import GoldenRun, run_golden
 from .fabrics import CampaignFabric
 
@@ -51,7 +50,7 @@ def acted(fabric: CampaignFabric, placement: Placement, inputs: Inputs, steps: i
         projection = network.projections[number]
         found |= {f"delay {projection.delay}", f"hop of {plan.delay(projection)} ticks", f"exponent {projection.exponent}",
                   f"period {plan.period}"}
-        if np.abs(projection.matrix).max() >= 1 << 7:
+        if np.abs(projection.weights).max() >= 1 << 7:
             found.add("weights of 16 bits")
     if _queue_matters(placement, golden, cycles, steps):
         found.add(f"queue of {config.queue_depth} full")
@@ -82,8 +81,7 @@ def _effective(network: Network, inputs: Inputs, steps: int, golden: GoldenRun, 
     for number, projection in enumerate(network.projections):
         if not golden.spikes[projection.source].any():
             continue
-        silent = Projection(projection.source, projection.destination, np.zeros_like(projection.weights), projection.delay,
-                            projection.exponent)
+        silent = replace(projection, weights=np.zeros_like(projection.weights))
         others = (*network.projections[:number], silent, *network.projections[number + 1:])
         without = run_golden(replace(network, projections=others), inputs, steps, record=True, endless=endless, threads=1)
         if any(not np.array_equal(golden.membranes[name], without.membranes[name]) for name in golden.membranes) or any(

@@ -19,7 +19,6 @@ from ..model.fabric.image import memory_image, split_address
 from ..model.fabric.layout import Counter, Memory
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
-from ..model.network.projection import Projection
 from ..processes import worker_processes
 from ..sim.compare import Mismatch
 from ..sim.simulator import Simulator
@@ -81,8 +80,7 @@ def draw_case(seed: int, config: FabricConfig, network: Network | None = None) -
 
 def _other_weights(rng: np.random.Generator, network: Network) -> Network:
     """The network with the source neurons of each projection in another order, so that no sum of weights changes."""
-    projections = tuple(Projection(p.source, p.destination, p.weights[:, :, rng.permutation(p.weights.shape[2])], p.delay, p.exponent)
-                        for p in network.projections)
+    projections = tuple(replace(p, weights=p.weights[:, :, rng.permutation(p.weights.shape[2])]) for p in network.projections)
     return replace(network, projections=projections)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
 from ranvier.model.network.semantics import Semantics
+from ranvier.model.neurons.kind import Options
 
 
 def inputs(name: str = "in", n: int = 2) -> Population:
@@ -52,7 +54,8 @@ def test_defaults_are_no_leak_and_the_whole_word(bits: int) -> None:
     ({"parameters": {"k": 5}}, "kind if has no leak, so k must be 65536"),
     ({"parameters": {"k_i": 5}}, "kind if has no synaptic current, so k_i must be 0"),
     ({"kind": "lif", "parameters": {"i_min": -5}}, "kind lif has no synaptic current, so it has no i_min"),
-    ({"shape": True}, "three positive"), ({"shape": 0}, "three positive"), ({"parameters": {"theta": 3}, "theta": 4}, "theta is given twice"),
+    ({"shape": True}, "three positive"), ({"shape": 0}, "three positive"),
+    ({"parameters": {"theta": 3}, "theta": 4}, "theta is given twice"),
     ({"kind": "input", "semantics": Semantics(reset_moment="next_tick")}, "an input population resets in the same tick only")])
 def test_population_refuses(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RanvierError, match=message):
@@ -112,6 +115,78 @@ def test_network_refuses_projections(projection: tuple[Any, ...], message: str) 
 def test_network_refuses_formats(change: dict[str, Any], message: str) -> None:
     with pytest.raises(RanvierError, match=message):
         Network(**{"populations": (inputs(), hidden()), "projections": (), **change})
+
+
+KERNEL = np.ones((3, 2, 2, 4), int)
+
+
+@pytest.mark.parametrize(("geometry", "message"), [
+    ({"stride": 0}, "stride is 0, 0; it must be 1 to 1024"), ({"stride": (1, 0)}, "stride is 1, 0"), ({"stride": -1}, "stride is -1"),
+    ({"stride": 1025}, "stride is 1025"), ({"stride": 1.5}, "stride is 1.5; it must be an integer or 2 of them"),
+    ({"stride": True}, "stride is True"), ({"stride": (1, 2, 3)}, "an integer or 2 of them"), ({"dilation": 0}, "dilation is 0, 0"),
+    ({"dilation": (2, 2000)}, "dilation is 2, 2000"), ({"padding": -1}, "padding at the top is -1; it must be 0 to 2"),
+    ({"padding": (0, 3, 0, 0)}, "padding at the bottom is 3; it must be 0 to 2, less than the kernel's extent"),
+    ({"padding": (0, 0, 2, 0)}, "padding at the left is 2; it must be 0 to 1"), ({"padding": (0, 2)}, "padding at the left is 2"),
+    ({"padding": (0, 0, 0)}, "an integer or 2 or 4 of them"), ({"groups": 0}, "groups is 0"), ({"groups": 2.0}, "groups is 2.0"),
+    ({"groups": True}, "groups is True"), ({"groups": 3}, "groups is 3; it must divide the 4 channels of hid")])
+def test_kernels_refuse(geometry: dict[str, Any], message: str) -> None:
+    with pytest.raises(RanvierError, match=f"projection in -> hid: .*{message}"):
+        Projection.conv("in", "hid", KERNEL, **geometry)
+
+
+@pytest.mark.parametrize(("source", "destination", "kernel", "geometry", "message"), [
+    ((5, 5, 2), (3, 3, 4), KERNEL, {}, r"it gives 3 x 4 x 4, hid is 3 x 3 x 4; use the shape \(3, 4, 4\)"),
+    ((5, 5, 2), (3, 4, 3), KERNEL, {}, r"it gives 3 x 4 x 4, hid is 3 x 4 x 3"),
+    ((5, 5, 2), (2, 2, 4), KERNEL, {"stride": 2, "padding": 1}, r"use the shape \(3, 3, 4\)"),
+    ((2, 5, 2), (1, 4, 4), KERNEL, {}, "the kernel spans 3 x 2 pixels, in has 2 x 5 with padding 0, 0, 0, 0; use a smaller kernel"),
+    ((5, 5, 2), (1, 1, 4), KERNEL, {"dilation": 5}, "the kernel spans 11 x 6 pixels"),
+    ((5, 5, 3), (3, 4, 4), KERNEL, {}, "the kernel takes 2 channels in 1 groups, in has 3; it must take 3"),
+    ((5, 5, 2), (3, 4, 4), KERNEL, {"groups": 2}, "the kernel takes 2 channels in 2 groups, in has 2; it must take 1"),
+    ((5, 5, 3), (3, 4, 4), KERNEL, {"groups": 2}, "groups is 2; it must divide the 3 channels of in"),
+    ((2, 2, 2), (2, 2, 4), np.ones((1, 1, 2, 3), int), {}, "weights are 2 x 3, the populations have 8 and 16"),
+    ((5, 5, 2), (3, 4, 4), KERNEL * 8, {}, "a weight does not fit 4 bits")])
+def test_networks_refuse_kernels_that_do_not_fit(source: tuple[int, int, int], destination: tuple[int, int, int], kernel: Any,
+                                                 geometry: dict[str, Any], message: str) -> None:
+    with pytest.raises(RanvierError, match=f"projection in -> hid: .*{message}"):
+        Network((Population("in", source, "input"), Population("hid", destination, "if")), (
+            Projection.conv("in", "hid", kernel, **geometry),))
+
+
+def test_geometry_takes_numbers_and_pairs() -> None:
+    found = Projection.conv("in", "hid", KERNEL, stride=2, padding=1, dilation=(1, 3), delay=2, exponent=3)
+    assert (found.stride, found.padding, found.dilation, found.groups) == ((2, 2), (1, 1, 1, 1), (1, 3), 1)
+    assert (found.extent, found.delay, found.exponent) == ((3, 4), 2, 3)
+    assert Projection("in", "hid", KERNEL, padding=(2, 1)).padding == (2, 2, 1, 1)  # type: ignore[arg-type]
+    assert Projection("in", "hid", KERNEL, stride=[2, np.int64(1)]).stride == (2, 1)  # type: ignore[arg-type]
+    assert repr(found) == "Projection('in -> hid', kernel 3 x 2 x 2 x 4, stride 2, 2, padding 1, 1, 1, 1, dilation 1, 3, delay 2)"
+
+
+def test_a_pointwise_kernel_is_not_all_to_all() -> None:
+    image, other, line = Population("in", (2, 3, 4), "input"), Population("hid", (2, 3, 5), "if"), Population("flat", 5, "if")
+    pointwise = Projection.conv("in", "hid", np.ones((1, 1, 4, 5), int))
+    assert not pointwise.is_dense(image, other)
+    assert Projection.dense("in", "flat", np.ones((24, 5), int)).is_dense(image, line)
+    assert not Projection.conv("in", "flat", np.ones((2, 3, 4, 5), int)).is_dense(image, line)
+    assert Projection.conv("a", "b", np.ones((1, 1, 4, 5), int)).is_dense(Population("a", 4, "input"), Population("b", 5, "if"))
+    Network((image, other), (pointwise,))
+
+
+def test_populations_take_what_a_person_would_write() -> None:
+    population = Population("hidden", 32, "lif", theta=40, bias=[1] * 32)
+    assert population.shape == (1, 1, 32) and population.parameter("theta", 16).tolist() == [40] * 32
+    assert Population("p", [2, 3, np.int64(4)], "if", {"theta": 2}, bias=1).shape == (2, 3, 4)  # type: ignore[arg-type]
+    assert replace(population, name="other").parameters == population.parameters
+
+
+@pytest.mark.parametrize(("kind", "semantics", "expected"), [
+    ("if", Semantics(), Options(3)), ("if", Semantics(reset_moment="next_tick"), Options(3, next_tick=True)),
+    ("if", Semantics(reset="value", reset_moment="old_v"), Options(3)), ("li", Semantics(reset_moment="next_tick"), Options(3)),
+    ("cubalif", Semantics(), Options(3, currents=True)), ("cubali", Semantics(current="before"), Options(3, currents=True))])
+def test_options_are_what_the_populations_need(kind: str, semantics: Semantics, expected: Options) -> None:
+    network = Network((inputs(), Population("p", 2, kind, semantics=semantics)), (), spike_bits=3)
+    assert network.options == expected and network.options_of(network.by_name["in"]) == Options(3)
+    rule = network.rule(network.by_name["p"])
+    assert rule.next_tick == expected.next_tick and rule.currents == expected.currents and rule.before == (kind == "cubali")
 
 
 def test_lookups() -> None:
