@@ -18,8 +18,9 @@ from ..progress import share
 __all__ = ["ConvertOptions", "as_options", "convert_file", "conversion_json", "numbers"]
 
 #: Arguments of `convert`, and the options that give them.
-_OPTIONS = {"steps": "ticks", "weight_bits": "weight-bits", "state_bits": "state-bits", "spike_bits": "spike-bits", "percentile": "percentile", "answer": "answer",
-            "input_range": "input-range", "mean": "mean", "std": "std", "calibration": "calibrate"}
+_OPTIONS = {"steps": "ticks", "weight_bits": "weight-bits", "state_bits": "state-bits", "spike_bits": "spike-bits",
+            "percentile": "percentile", "answer": "answer", "input_range": "input-range", "mean": "mean", "std": "std",
+            "calibration": "calibrate"}
 _ARGUMENT = re.compile(rf"\b({'|'.join(_OPTIONS)})=(\([^)]*\)|[^\s,;:)]*)")
 
 
