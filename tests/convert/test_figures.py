@@ -11,8 +11,8 @@ import pytest
 import ranvier
 from ranvier.convert.convert import Conversion, convert
 from ranvier.convert.measure import reported_ticks
-from ranvier.convert.report import AccuracyReport
 from ranvier.convert.network import Units
+from ranvier.convert.report import AccuracyReport
 from ranvier.convert.simulate import integer_layers, simulate
 from ranvier.files.samples import load_pictures, load_samples
 from ranvier.frontends.conventional import Clip, Conventional, DenseLayer, Relu

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from click.testing import CliRunner
 
+from ranvier.cli import cli
+from ranvier.commands.run import run_pictures
 from ranvier.convert.convert import Conversion, convert
 from ranvier.convert.network import Units
 from ranvier.convert.samples import as_inputs
@@ -17,8 +20,12 @@ from ranvier.files.network import load_network, save_network
 from ranvier.frontends.conventional import Clip, Conventional, GraphLayer, Relu
 from ranvier.frontends.onnx import load_onnx
 from ranvier.frontends.synapses import Shape, Synapses
+from ranvier.model.errors import RanvierError
 from ranvier.model.network.network import Network
+from ranvier.model.network.population import Population
+from ranvier.model.network.projection import Projection
 from ranvier.model.run.golden import run_golden
+from ranvier.reports.tables import run_rows
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "onnx"
 RNG = np.random.default_rng(3)
@@ -169,3 +176,38 @@ def test_residual_and_lenet_convert_as_they_are() -> None:
         model, made = load_onnx(CASES / f"{name}.onnx"), case(name, steps=64, spike_bits=2)
         answers = golden(made.network, SAMPLES, 64).readouts[model.layers[-1].name].argmax(axis=1)
         assert np.mean(answers == model.forward(SAMPLES / 255).argmax(axis=1)) > 0.95
+
+
+def test_the_command_line_takes_spike_bits(tmp_path: Path) -> None:
+    np.savez(tmp_path / "samples.npz", pictures=SAMPLES)
+    runner, made = CliRunner(), tmp_path / "n.ranvier"
+    arguments = ["convert", str(CASES / "25_lenet.onnx"), "--calibrate", str(tmp_path / "samples.npz"), "--ticks", "1",
+                 "--spike-bits", "4", "--weight-bits", "8", "--state-bits", "24", "-o", str(made)]
+    done = runner.invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    network = load_network(made)
+    assert network.spike_bits == 4 and network.populations[1].shape == (8, 8, 6)
+    assert_graded(network, SAMPLES)
+    assert runner.invoke(cli, ["9" if word == "4" else word for word in arguments]).exit_code == 2
+
+
+def test_a_network_that_no_fabric_holds_still_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    sizes = (1024, 4096, 4096, 2)
+    kinds = ("input", "if", "if", "li")
+    names = ["input", "first", "second", "output"]
+    network = Network(
+        tuple(Population(name, size, kind, **({} if kind == "li" else {"theta": 255 if kind == "input" else 900}))
+              for name, size, kind in zip(names, sizes, kinds, strict=True)),
+        tuple(Projection.dense(a, b, rng.integers(-7, 8, (m, n)))
+              for a, b, m, n in zip(names, names[1:], sizes, sizes[1:], strict=False)), state_bits=20)
+    samples = rng.integers(0, 256, (3, 1024), dtype=np.uint8)
+    save_network(network, tmp_path / "n.ranvier")
+    np.savez(tmp_path / "samples.npz", pictures=samples)
+    report = run_pictures(tmp_path / "n.ranvier", "golden:", tmp_path / "samples.npz", 4, None, output=tmp_path / "out")
+    assert report["fabric"] is None and any("ran without a fabric" in note and "weight memories" in note for note in report["notes"])
+    assert ("fabric", "none") in run_rows(report)
+    with np.load(tmp_path / "out" / "readouts.npz") as saved:
+        np.testing.assert_array_equal(saved["readouts"], run_golden(network, {"input": samples}, 4).readouts["output"])
+    with pytest.raises(RanvierError, match="weight memories"):
+        run_pictures(tmp_path / "n.ranvier", "fabric:", tmp_path / "samples.npz", 4, None)

@@ -246,8 +246,9 @@ class _Run:
         assert few is not None and yardstick is not None
         told = self.bar.part(1)
         ticks = reported_ticks(steps)
-        integers = simulate(few.samples, self.settings.units, integer_layers(network), ticks, steps, lambda n: told(0.6 * n / len(few.samples)))
-        floats = simulate(few.samples, self.settings.units, float_layers(self.conventional, bounds, self.settings.units), [steps], steps,
+        units = self.settings.units
+        integers = simulate(few.samples, units, integer_layers(network), ticks, steps, lambda n: told(0.6 * n / len(few.samples)))
+        floats = simulate(few.samples, units, float_layers(self.conventional, bounds, units), [steps], steps,
                           lambda n: told(0.6 + 0.4 * n / len(few.samples)))
         scale = float(network.info["readout_scale"])
         accuracy = AccuracyReport(yardstick.measure, len(few.samples), yardstick.conventional, {

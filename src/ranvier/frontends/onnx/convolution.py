@@ -34,7 +34,8 @@ def _image(call: Call) -> tuple[Data, Shape]:
     """The data, and (height, width, channels)."""
     data = call.data(0)
     if len(data.shape) not in (3, 4) or data.batch not in (0, None) or data.shape[0] != 1 or not data.size:
-        raise call.fail(f"its data has shape {data.shown()}; images of shape (batch, channels, y, x) are supported, and (batch, channels, x)")
+        raise call.fail(f"its data has shape {data.shown()}; images of shape (batch, channels, y, x) are supported, and "
+                        "(batch, channels, x)")
     return data, in_image_order(data.shape)[1]
 
 
