@@ -130,7 +130,20 @@ class Synapses:
         """The same map as a matrix (size, outputs)."""
         if self.is_dense:
             return np.asarray(self.weight[0, 0])
-        return self.apply(np.eye(self.size, dtype=self.weight.dtype))
+        whole, shape = self.ungrouped().weight, self.output_shape
+        found = np.zeros((*self.shape, *shape), self.weight.dtype)
+        for y, (down, below) in enumerate(self._met(0)):
+            for x, (across, right) in enumerate(self._met(1)):
+                found[down[:, None], across, :, below[:, None], right, :] = whole[y, x]
+        return found.reshape(self.size, -1)
+
+    def _met(self, axis: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """For each row (axis 0) or column (axis 1) of the kernel those of the source that it meets, and where in the result."""
+        places = np.arange(self.output_shape[axis])
+        for tap in range(self.weight.shape[axis]):
+            met = places * self.stride[axis] - self.padding[2 * axis] + tap * self.dilation[axis]
+            inside = (met >= 0) & (met < self.shape[axis])
+            yield met[inside], places[inside]
 
     def scaled(self, gain: npt.NDArray[Any]) -> Synapses:
         """The same for inputs that are multiplied with ``gain`` (size,) first; a matrix where it differs within a channel."""

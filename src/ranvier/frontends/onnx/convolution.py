@@ -74,8 +74,9 @@ def _behind(call: Call, data: Data, kernel: Synapses) -> Data:
     if height < 1 or width < 1:
         raise call.fail(f"its kernel spans {kernel.extent[0]} x {kernel.extent[1]} pixels, more than its data {data.shown()} with its "
                         "padding; export the model again")
-    order, _ = in_image_order(data.shape)
-    bounded(2 * height * width * channels, call.label)
+    order, shape = in_image_order(data.shape)
+    padded = (shape[0] + sum(kernel.padding[:2])) * (shape[1] + sum(kernel.padding[2:])) * shape[2]
+    bounded(2 * height * width * channels + padded, call.label)
     shift = kernel.apply(data.shift.ravel()[order][None])[0] if np.any(data.shift) else np.zeros(height * width * channels)
     made = _convolved(call, data, kernel)
     target = (1, channels, width) if len(data.shape) == 3 else (1, channels, height, width)
