@@ -110,7 +110,7 @@ def _folded(layer: Layer, sources: list[int], slope: Floats, offset: Floats) -> 
         synapses.append(part.scaled(slope) if source == -1 else part)
         if source == -1:
             bias = bias + part.apply(offset[None])[0]
-    return replace(layer, synapses=tuple(synapses), bias=bias, quantised=None)
+    return replace(layer, synapses=tuple(synapses), bias=bias)
 
 
 def input_mapping_of(network: Network) -> InputMapping:

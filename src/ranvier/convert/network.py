@@ -207,7 +207,7 @@ def _whole(values: Floats) -> Ints:
 
 def _kept(layer: Layer, weight_bits: int) -> tuple[Ints, Floats] | None:
     """The integers that the file holds, if they fit."""
-    if layer.quantised is None or not isinstance(layer, DenseLayer):
+    if not isinstance(layer, DenseLayer) or layer.quantised is None:
         return None
     most = 1 << weight_bits - 1
     integers = layer.quantised[0]

@@ -104,8 +104,8 @@ class GraphLayer:
         At least one; each names the layer that it reads.
     bias
         float64 (height * width * channels,), finite.
-    activation, name, quantised
-        As in `DenseLayer`; ``quantised`` has the integers of all synapses, their `Synapses.rows` one below the other.
+    activation, name
+        As in `DenseLayer`.
     """
 
     name: str
@@ -113,7 +113,6 @@ class GraphLayer:
     synapses: tuple[Synapses, ...]
     bias: Floats
     activation: Activation
-    quantised: tuple[Integers, Floats] | None = None
 
     def activate(self, x: Floats) -> Floats:
         """The activation of pre-activations ``x`` of any shape."""
