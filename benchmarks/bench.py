@@ -232,7 +232,7 @@ def rtl_figures(placement: Placement, pictures: Pictures, folder: Path) -> list[
         only("  best batch", max(rates), show),
         only("  by processor time, median (other load left out)", statistics.median(by_processor), show),
         only("  with recording and comparison", result.clocks / took, show),
-        at_most(f"  {result.pictures:,} pictures compared with the model in", 60, took, lambda s: f"{s:.1f} s"),
+        at_most(f"  {result.samples:,} pictures compared with the model in", 60, took, lambda s: f"{s:.1f} s"),
         Figure(DIFFERENCES, "0", f"{result.mismatches:,}", not result.mismatches,
                result.mismatches)]
     if result.mismatch is not None:

@@ -424,8 +424,8 @@ used: one that is damaged is made again, once, which standard error says. Proces
 
 ## Samples
 
-Picture files are `npz`: an array `pictures` of shape (n, size), integers that fit the network's input bits or floats from 0 to 1,
-and optionally `labels` of shape (n,).
+Files of samples are `npz`: an array `samples` or `pictures` of shape (n, size), integers that fit the network's input bits or floats from
+0 to 1, and optionally `labels` of shape (n,).
 """
 
 
@@ -441,13 +441,15 @@ def command_page() -> str:
 
 
 def _command(name: str, command: click.Command) -> str:
-    prose, _, rest = inspect.cleandoc(command.help or "").partition("\b\n")
-    examples = [line.strip() for line in rest.splitlines() if line.strip().startswith("ranvier ")]
+    prose, *blocks = inspect.cleandoc(command.help or "").split("\b\n")
+    examples = [line.strip() for block in blocks for line in block.splitlines() if line.strip().startswith("ranvier ")]
+    # What is laid out by hand, but for the examples.
+    tables = [f"```text\n{block.strip()}\n```\n" for block in blocks if not block.startswith("Example") and "\n  ranvier " not in block]
     arguments = " ".join(f"{p.human_readable_name}" for p in command.params if isinstance(p, click.Argument))
     usage = " ".join(part for part in ("ranvier", name, arguments, "[OPTIONS]") if part)
     rows = [(f"`{', '.join(p.opts)}`", "" if p.is_flag else f"`{_values(p)}`", _default(p), p.help or "")
             for p in command.params if isinstance(p, click.Option)]
-    return "\n".join([f"## ranvier {name}", "", f"`{usage}`", "", prose.strip(), "", *(f"    {line}" for line in examples), "",
+    return "\n".join([f"## ranvier {name}", "", f"`{usage}`", "", prose.strip(), "", *tables, *(f"    {line}" for line in examples), "",
                       _table(("option", "value", "default", "meaning"), rows), ""])
 
 

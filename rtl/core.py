@@ -106,6 +106,9 @@ class Core(Unit):
             lanes.enable.eq(enable), lanes.clear.eq(clear), lanes.take.eq(sweep.take), sweep.current.eq(lanes.group),
             counters.weight_words.eq(token.weight), counters.synops.eq(Mux(token.weight, token.neurons, 0)),
         ]
+        if self._config.windows:    # with the row's end
+            m.d.comb += sweep.restart.eq(pipe(m, True, pipe(m, True, token.restart, name="restarts", reset_less=True), name="restart",
+                                              reset_less=True))
         accumulates: Value = token.row_end | read[2] | sweep.load
         return accumulates
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, Mux, ResetSignal, Signal, ValueLike
 from amaranth.lib import stream
 from amaranth.lib.cdc import FFSynchronizer
@@ -23,6 +22,7 @@ from .link.recorder import Recorder
 from .link.registers import LinkRegisters
 from .link.stage import Stage
 from .link.uart import UartReceiver, UartTransmitter
+from .verilog import verilog_of
 
 __all__ = ["Device", "StreamDevice", "device_verilog", "stream_device_verilog"]
 
@@ -195,7 +195,7 @@ class Device(Component):
 
 
 def _verilog(top: Component, name: str, config: DeviceConfig, shared_core: bool) -> str:
-    text = str(verilog.convert(top, name=name, strip_internal_attrs=True))
+    text = verilog_of(top, name)
     return text + shared_core_module(config.fabric) if shared_core else text
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from amaranth.back import verilog
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out, connect
 
-from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig, bits_for
+from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, OFFSET_BITS, UNIT_BITS
 
 from .core import Core
@@ -22,6 +21,7 @@ from .ring import RingNode
 from .signatures import Trace
 from .ticker import Ticker
 from .unit import Unit
+from .verilog import verilog_of
 
 __all__ = ["Fabric", "fabric_verilog", "shared_core_module"]
 
@@ -57,12 +57,11 @@ class Fabric(Component):
     def __init__(self, config: FabricConfig, *, shared_core: bool = False) -> None:
         self._config = config
         self._core = CoreInstance if shared_core else Core
-        parts: list[CoreConfig | InputConfig] = [*[config.core] * config.cores, config.input]
         super().__init__({
             "address": In(OFFSET_BITS + MEMORY_BITS + UNIT_BITS), "data": In(CHUNK_BITS), "write": In(1), "read": In(1), "hold": In(1),
             "value": Out(CHUNK_BITS), "running": Out(1), "waiting": Out(1), "room": Out(1), "tick": Out(1),
             "spike_valid": Out(1), "spike_address": Out(bits_for(config.spike_depth - 1)), "spike_bits": Out(config.word_bits),
-            **{f"trace_{n}": Out(Trace(part.sweep_lanes, config.state_bits, part.state_depth)) for n, part in enumerate(parts)},
+            **{f"trace_{n}": Out(Trace(config, config.unit(n))) for n in range(config.nodes)},
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -122,12 +121,12 @@ def fabric_verilog(config: FabricConfig, *, shared_core: bool = False, technolog
     such a device gets, which may have cells in it.
     """
     fabric = Fabric(config, shared_core=shared_core)
-    text = str(verilog.convert(fabric, name="fabric", platform=technology, strip_internal_attrs=True))
+    text = verilog_of(fabric, "fabric", technology)
     return text + shared_core_module(config, technology) if shared_core else text
 
 
 def shared_core_module(config: FabricConfig, technology: Technology = GENERIC) -> str:
     """The module that the cores of a fabric with ``shared_core`` are references to, as Verilog."""
-    core = str(verilog.convert(Core(config), name=CORE_MODULE, platform=technology, strip_internal_attrs=True))
+    core = verilog_of(Core(config), CORE_MODULE, technology)
     header = re.compile(rf"^module {CORE_MODULE}\(.*?\);\n", re.MULTILINE | re.DOTALL)
     return header.sub(lambda found: f"{found[0]}  /*verilator no_inline_module*/\n", core, count=1)

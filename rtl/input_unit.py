@@ -75,5 +75,5 @@ class InputUnit(Unit):
             *(bus.offset.eq(Cat(parts.offsets[Memory.INPUTS, part][:chunk_bits + len(sweep.state_address)], ~bank))
               for part, bus in enumerate(inputs.bus)),
             sweep.current.eq(Cat(Cat(inputs.data[n * bits:(n + 1) * bits], Const(0, config.state_bits - bits))
-                                 for n in range(self._sweep_lanes))),
+                                 for n in range(config.input.sweep_lanes))),
         ]

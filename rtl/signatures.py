@@ -7,10 +7,10 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
 from ranvier.model.fabric.config import FabricConfig, bits_for
-from ranvier.model.fabric.layout import CHUNK_BITS, OFFSET_BITS
+from ranvier.model.fabric.layout import CHUNK_BITS, OFFSET_BITS, state_bits
 from ranvier.model.words import Word
 
-__all__ = ["ConfigBus", "NextTick", "TickBus", "Trace", "ring_layout", "step_layout", "struct"]
+__all__ = ["ConfigBus", "NextTick", "TickBus", "Trace", "ring_layout", "step_layout", "struct", "word_layout"]
 
 
 def struct(word: Word) -> data.StructLayout:
@@ -65,8 +65,16 @@ class NextTick(Signature):
         super().__init__({"begin": Out(1), "clear": Out(1), "going": Out(1), "first": Out(step_layout(config))})
 
 
+def word_layout(config: FabricConfig) -> data.StructLayout:
+    """A spike word with all of its planes: the first plane's address in the spike buffers, what is added to it from plane to plane,
+    and the bits, the first plane's lowest.
+    """
+    step = {"plane_step": bits_for(config.spike_depth - 1)} if config.spike_bits > 1 else {}
+    return data.StructLayout({"address": bits_for(config.spike_depth - 1), "bits": config.spike_bits * config.word_bits, **step})
+
+
 def ring_layout(config: FabricConfig) -> data.StructLayout:
-    """A spike word on the ring: where it goes in every spike buffer, and its bits."""
+    """A spike word on the ring, one plane of it: where it goes in every spike buffer, and its bits."""
     return data.StructLayout({
         "address": bits_for(config.spike_depth - 1),
         "bits": config.word_bits,
@@ -74,13 +82,17 @@ def ring_layout(config: FabricConfig) -> data.StructLayout:
 
 
 class Trace(Signature):
-    """Every membrane group as it is stored, for comparison with the model; unused it costs nothing."""
+    """Every group's state as a ``core`` or the ``input`` unit stores it, for comparison with the model; unused it costs nothing.
 
-    def __init__(self, lanes: int, state_bits: int, depth: int) -> None:
+    ``data`` are the groups' words of the state memory, ``readout`` membranes alone.
+    """
+
+    def __init__(self, config: FabricConfig, unit: str) -> None:
+        part = config.part(unit)
         super().__init__({
             "valid": Out(1),
-            "address": Out(bits_for(depth - 1)),
-            "data": Out(lanes * state_bits),
+            "address": Out(bits_for(part.state_depth - 1)),
+            "data": Out(part.sweep_lanes * state_bits(config, unit)),
             "readout_valid": Out(1),
-            "readout": Out(lanes * state_bits),
+            "readout": Out(part.sweep_lanes * config.state_bits),
         })

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from cocotb_tools.runner import get_runner
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, Counter, Memory, MemoryLayout
+from ranvier.processes import run
 from ranvier.rtl.fabric import Fabric
 from ranvier.rtl.forms.form import Form, form_of
 from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K, Technology, platform_form
@@ -36,6 +36,7 @@ from ranvier.rtl.memory.chain import join_chain
 from ranvier.rtl.memory.config_memory import ConfigMemory
 from ranvier.rtl.memory.counters import Counters
 from ranvier.rtl.memory.readback import answer
+from ranvier.rtl.prng import Draw, Key, Prng
 from ranvier.rtl.ring import RingNode
 from ranvier.rtl.scan.sequencer import Sequencer
 from ranvier.rtl.scan.sliced_scanner import SlicedScanner
@@ -44,10 +45,12 @@ from ranvier.rtl.signatures import ConfigBus
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.ticker import Ticker
 from ranvier.rtl.unit import MEMORY_KINDS
+from ranvier.rtl.verilog import verilog_of
 
 from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
 from .link_blocks import link_blocks
+from .neuron_blocks import COUNTED, PAIR, SWEEPS, neuron_blocks
 from .verilate import tool_environment, verilator_binary
 
 __all__ = ["BLOCKS", "CHAIN", "CHAIN_STAGES", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench",
@@ -116,6 +119,31 @@ class Ring(Component):
             before = self._nodes[n - 1]
             m.submodules[f"node_{n}"] = node
             m.d.comb += [node.start.eq(self.start), node.i_valid.eq(before.o_valid), node.i.eq(before.o)]
+            for name in node.signature.members:
+                if name not in ("start", "i", "i_valid"):
+                    mine, its = getattr(self, f"{name}_{n}"), getattr(node, name)
+                    m.d.comb += its.eq(mine) if node.signature.members[name].flow is Flow.In else mine.eq(its)
+        return m
+
+
+class TwoNodes(Component):
+    """A ring of two nodes with one register: the ports of `Ring`, the second node's words straight from its outbox."""
+
+    start: Signal
+
+    def __init__(self, config: FabricConfig) -> None:
+        self._nodes = [RingNode(config), RingNode(config, only_sends=True)]
+        members = self._nodes[0].signature.members
+        super().__init__({"start": In(1), **{f"{name}_{n}": members[name] for name in members if name not in ("start", "i", "i_valid")
+                                             for n in range(2)}})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        first, second = self._nodes
+        m.d.comb += [first.i_valid.eq(second.o_valid), first.i.eq(second.o)]
+        for n, node in enumerate(self._nodes):
+            m.submodules[f"node_{n}"] = node
+            m.d.comb += node.start.eq(self.start)
             for name in node.signature.members:
                 if name not in ("start", "i", "i_valid"):
                     mine, its = getattr(self, f"{name}_{n}"), getattr(node, name)
@@ -214,6 +242,11 @@ def _blocks(form: Form) -> BenchTop:
     })
 
 
+def _options(_: Form) -> BenchTop:
+    return BenchTop({**{name: Sweep(config, "core") for name, config in SWEEPS.items()}, "ring_planes": Ring(COUNTED),
+                     "input_planes": InputUnit(COUNTED), "pair_planes": TwoNodes(PAIR)})
+
+
 @dataclass(frozen=True)
 class Top:
     """A design that is built, for a technology that stands for the platform."""
@@ -231,8 +264,12 @@ class Top:
 TOPS = {
     "blocks": Top(_blocks, replace(CHECKED, spram_blocks=4)),
     "blocks_up5k": Top(_blocks, CHECKED_UP5K),
+    "neurons": Top(lambda _: BenchTop(neuron_blocks()), CHECKED),
+    "options": Top(_options, CHECKED),
+    "options_up5k": Top(_options, CHECKED_UP5K),
     "fabric": Top(lambda _: BenchTop({"fabric": Fabric(FABRIC)}), CHECKED),
     "link": Top(lambda _: BenchTop(link_blocks()), CHECKED),
+    "prng": Top(lambda _: BenchTop({"prng": Prng(), "prngkey": Key(), "prngdraw": Draw()}), CHECKED),
 }
 
 
@@ -240,18 +277,17 @@ def iverilog_version() -> str | None:
     """What Icarus Verilog calls itself, or None where it is not installed."""
     if shutil.which("iverilog") is None:
         return None
-    done = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=False)
+    done = run(["iverilog", "-V"])
     return done.stdout.splitlines()[0] if done.stdout else "unknown"
 
 
 def bench_verilog(top: str) -> str:
     """One of `TOPS` as Verilog, with the models of the cells in it."""
     def make() -> str:
-        from amaranth.back import verilog
         made = TOPS[top]
-        return str(verilog.convert(made.make(made.form), name=_TOPLEVEL, platform=made.technology, strip_internal_attrs=True))
+        return verilog_of(made.make(made.form), _TOPLEVEL, made.technology)
 
-    sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"))
+    sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"), Path(__file__).with_name("neuron_blocks.py"))
     text = cached_verilog("\0".join([top, *(source.read_text() for source in sources)]), make)
     return text + cell_models(text)
 

@@ -78,7 +78,7 @@ bool append(Record& record, const uint32_t* row, unsigned words) {
 struct Records {
     Record ticks;                  // clock of each tick's start, waits left out: 2 words
     Record words;                  // spike words: address, bits
-    Record states[UNITS];          // stored membranes: address, data
+    Record states[UNITS];          // stored state words: address, data
     Record readouts[UNITS];        // last membranes of windows: address, data
 };
 
@@ -93,7 +93,7 @@ bool observe_unit(const Trace& trace, Record& states, Record& readouts) {
     if (trace.readout_valid && readouts.rows) {
         row[0] = trace.address;
         copy(row + 1, trace.readout);
-        if (!append(readouts, row, 1 + Trace::words)) return false;
+        if (!append(readouts, row, 1 + Trace::readout_words)) return false;
     }
     return true;
 }

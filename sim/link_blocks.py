@@ -1,6 +1,8 @@
-"""The link's blocks for their benches: plain ones, and ``lean_`` ones in the form of a technology whose registers are dear."""
+"""The link's blocks for their benches; ``up5k_`` ones in the form of that technology, whose registers are dear."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from amaranth.hdl import Fragment, Module
 from amaranth.lib.wiring import Component, Flow
@@ -18,7 +20,7 @@ from ranvier.rtl.link.registers import LinkRegisters
 from ranvier.rtl.link.stage import Stage
 from ranvier.rtl.link.uart import UartReceiver, UartTransmitter
 
-__all__ = ["BUFFER_BYTES", "LINK", "link_blocks"]
+__all__ = ["BUFFER_BYTES", "LINK", "NARROW", "link_blocks"]
 
 #: Depths that are no powers of two, two input values to an address, records of four words.
 LINK = DeviceConfig(
@@ -27,6 +29,8 @@ LINK = DeviceConfig(
                                  dynamics_depth=5, readout_depth=4),
                  input=InputConfig(sweep_lanes=2, row_depth=5, state_depth=19, drive_depth=6, dynamics_depth=3)),
     LinkConfig(buffer_bytes=1024, record_depth=16, patience_log2=8), clock_hz=8_000_000, baud=1_000_000, board="bench")
+#: The same with one input value to an address.
+NARROW = replace(LINK, fabric=replace(LINK.fabric, input=replace(LINK.fabric.input, sweep_lanes=1)))
 #: Few, so that it is full often.
 BUFFER_BYTES = 16
 
@@ -53,4 +57,5 @@ def link_blocks() -> dict[str, Component]:
                 "recorder": Recorder(LINK.fabric, LINK.link, identity_words(LINK)), "registers": LinkRegisters(LINK)}
 
     return {"crc": SerialCrc(), "deframer": Deframer(), "framer": Framer(), "stage": Stage(8), "interpreter": Interpreter(LINK),
-            **formed(), **{f"lean_{name}": _Formed(block, CHECKED_UP5K) for name, block in formed().items()}}
+            "narrow_interpreter": Interpreter(NARROW),
+            **formed(), **{f"up5k_{name}": _Formed(block, CHECKED_UP5K) for name, block in formed().items()}}

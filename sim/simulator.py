@@ -17,7 +17,7 @@ from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.counters import Counts, empty
 from ranvier.model.fabric.image import address, control_address, memory_image, pack_inputs, run_registers, unpack_lanes
-from ranvier.model.fabric.layout import CHUNK_BITS, Control, Counter, Memory, memory_map
+from ranvier.model.fabric.layout import CHUNK_BITS, Control, Counter, Memory, memory_map, state_bits
 from ranvier.model.fabric.placement import Placement
 
 from .verilate import build_library, chunk_words
@@ -44,7 +44,7 @@ class Recording:
     words
         Spike words as they passed the ring's last node: uint32 (words, 1 + word chunks), address and bits.
     states, readouts
-        For each unit, stored membranes and last membranes of windows: uint32 (groups, 1 + chunks), address and data.
+        For each unit, stored state words and last membranes of windows: uint32 (groups, 1 + chunks), address and data.
     counters
         int64 (units, counters), as read at the end.
     clocks, waits
@@ -70,7 +70,7 @@ class Recording:
                     continue
                 groups = [self.readouts[unit][self.readouts[unit][:, 0] == row.state_base + g, 1:] for g in range(row.groups)]
                 values = np.concatenate([unpack_lanes(group, lanes, bits) for group in groups], axis=1)
-                pieces[row.part.population, row.start] = values[:, :row.neurons]
+                pieces[row.part.population, row.start] = values[:, row.places]
         for name, start in sorted(pieces):
             found[name].append(pieces[name, start])
         return {name: np.concatenate(parts, axis=1) for name, parts in found.items()}
@@ -158,10 +158,10 @@ class Simulator:
         ticks = placement.schedule.ticks(steps, windows)
         expected = _expected_rows(placement, steps, windows)
         rows = [np.empty((ticks, 2), np.uint32), np.empty((expected.words if record else 0, 1 + chunk_words(config.word_bits)), np.uint32)]
-        for counts in (expected.states, expected.readouts):
+        for counts, width in ((expected.states, state_bits), (expected.readouts, lambda config, _: config.state_bits)):
             for unit, count in enumerate(counts):
                 kind = config.unit(unit)
-                chunks = memory_map(config, kind)[Memory.STATE].chunks
+                chunks = chunk_words(config.part(kind).sweep_lanes * width(config, kind))
                 rows.append(np.empty((count if record else 0, 1 + chunks), np.uint32))
         records = (_Record * len(rows))()
         for n, array in enumerate(rows):
@@ -202,7 +202,7 @@ class _Rows:
 def _expected_rows(placement: Placement, steps: int, windows: int) -> _Rows:
     """Rows that a run records, and a few more, so that a fabric that does too much is noticed."""
     taken = steps * windows
-    words = sum(len(row.emits) for rows in placement.units for row in rows) * taken
+    words = sum(len(row.emits) for rows in placement.units for row in rows) * placement.config.spike_bits * taken
     states = tuple(sum(row.groups for row in rows) * taken + 4 for rows in placement.units)
     readouts = tuple(sum(row.groups for row in rows if not row.spiking) * windows + 4 for rows in placement.units)
     return _Rows(words + 4, states, readouts)
@@ -212,7 +212,7 @@ def _most_clocks_per_tick(placement: Placement) -> int:
     """No tick is longer, whatever spikes arrive: a bound for the simulator's patience."""
     most = 200
     for rows in placement.units:
-        scans = sum(s.source.stop - s.source.start + 4 * s.source.words for row in rows for s in row.segments if s.source)
+        scans = sum(s.end - s.begin + 4 * len(s.words) for row in rows for s in row.segments)
         most = max(most, 200 + scans + sum(4 * len(row.segments) + 4 * row.hold + row.groups for row in rows))
     return most + 64 * placement.config.nodes
 

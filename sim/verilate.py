@@ -187,9 +187,10 @@ def _units_header(config: FabricConfig, technology: Technology | None) -> str:
               "    to[0] = uint32_t(from);", "    if (sizeof(T) > 4) to[1] = uint32_t(uint64_t(from) >> 32);", "}",
               "template <std::size_t N> inline void copy(uint32_t* to, const VlWide<N>& from) {",
               "    for (std::size_t n = 0; n < N; ++n) to[n] = from[n];", "}"]
-    for n, words in enumerate(widths):
+    readouts = [chunk_words(config.part(config.unit(n)).sweep_lanes * config.state_bits) for n in range(config.nodes)]
+    for n, (words, readout_words) in enumerate(zip(widths, readouts, strict=True)):
         port = f"trace_{n}___05F"     # how Verilator spells the double underscore of `trace_0__valid`
-        lines += [f"struct Trace{n} {{", f"    static constexpr unsigned words = {words};",
+        lines += [f"struct Trace{n} {{", f"    static constexpr unsigned words = {words}, readout_words = {readout_words};",
                   f"    explicit Trace{n}(const Vfabric& m) : valid(m.{port}valid), address(m.{port}address), data(m.{port}data),",
                   f"        readout_valid(m.{port}readout_valid), readout(m.{port}readout) {{}}",
                   f"    decltype(Vfabric::{port}valid) valid;", f"    decltype(Vfabric::{port}address) address;",

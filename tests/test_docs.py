@@ -109,9 +109,9 @@ def test_readme_shows_every_command() -> None:
 def test_readme_shows_the_demo_table_as_it_is_printed() -> None:
     rows = demo_rows({
         "ann_accuracy": 0.0, "snn_accuracy": {str(n): 0.0 for n in (1, 2, 4, 8, 16)}, "weight_bits": 4, "ticks": 4,
-        "rtl_pictures": 0, "rtl_mismatches": 0, "fabric": {"cores": 2, "core": {"lanes": 64}}, "clocks_per_picture": 0.0,
-        "clocks_per_picture_stream": 0.0, "clocks_per_tick": 0.0, "weight_words_on_busiest_core": 0.0, "weight_limit_share": 0.0,
-        "spikes_per_picture": {"input": 0.0, "hidden": 0.0}, "synaptic_operations_per_picture": 0.0, "clamps": 0})
+        "rtl_samples": 0, "rtl_mismatches": 0, "fabric": {"cores": 2, "core": {"lanes": 64}}, "clocks_per_sample": 0.0,
+        "clocks_per_sample_stream": 0.0, "clocks_per_tick": 0.0, "weight_words_on_busiest_core": 0.0, "weight_limit_share": 0.0,
+        "spikes_per_sample": {"input": 0.0, "hidden": 0.0}, "synaptic_operations_per_sample": 0.0, "clamps": 0})
     (table,) = _blocks(ROOT / "README.md", "text")
     assert [name for name, _ in rows] == [line.split("│")[1].strip() for line in table.splitlines() if line.startswith("│")]
 

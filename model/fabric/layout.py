@@ -15,8 +15,9 @@ from ..words import Field, Word
 from .config import FabricConfig, bits_for
 
 __all__ = [
-    "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "RUN_BITS", "UNIT_BITS", "Control", "Counter", "Memory", "MemoryLayout", "Op",
-    "bank_words", "drive_fields", "dynamics_fields", "memory_map", "parameter_field", "row_word", "segment_word",
+    "CHUNK_BITS", "MEMORY_BITS", "OFFSET_BITS", "PASS_BITS", "RUN_BITS", "STEP_REGISTERS", "UNIT_BITS", "Control", "Counter", "Memory",
+    "MemoryLayout", "Op", "bank_words", "drive_fields", "dynamics_fields", "memory_map", "parameter_field", "row_word", "segment_word",
+    "state_bits", "state_fields",
 ]
 
 #: Width of the configuration port's data.
@@ -26,6 +27,10 @@ OFFSET_BITS = 20
 #: Bits of the memory's number, and above them of the unit's.
 MEMORY_BITS = 4
 UNIT_BITS = 8
+#: Bits of the number of a loop's pass.
+PASS_BITS = 8
+#: Offsets that segments can choose from, the first of which is always 0.
+STEP_REGISTERS = 4
 #: Bits of the numbers of ticks and of steps in a run.
 RUN_BITS = 24
 
@@ -36,6 +41,8 @@ class Op(IntEnum):
     END = 0     #: the program is over
     SCAN = 1    #: read spike words, accumulate a weight word for each set bit
     DOUBLE = 2  #: double the accumulators (Horner's scheme for exponents)
+    STEP = 4    #: with windows: add to an offset of the segments' first spike words (3 is free)
+    LOOP = 5    #: with windows: go back to the loop's first word until its last pass is done
 
 
 class Memory(IntEnum):
@@ -83,8 +90,17 @@ class Counter(IntEnum):
 def segment_word(config: FabricConfig) -> Word:
     """A program word: one run of spike words to scan for one row."""
     core = config.core
+    inside = bits_for(config.word_bits - 1)
+    window = (Field("first", inside, "bits of the first spike word that are not looked at"),
+              Field("last", inside, "last bit of the last spike word that is looked at"),
+              Field("y_least", PASS_BITS, "scan only from this pass of a loop on"),
+              Field("y_most", PASS_BITS, "scan only up to this pass; of a loop's end: the last pass"),
+              Field("step_register", bits_for(STEP_REGISTERS - 1), "offset to add to base, 0 for none; of a step: the one to step"),
+              Field("to", bits_for(core.program_depth - 1), "of a loop's end: the word that begins the next pass"),
+              ) if config.windows else ()
+    loops = ", 4 step an offset by base, 5 the end of a loop" if config.windows else ""
     return Word("segment", (
-        Field("op", 2, "0 end, 1 scan, 2 double the accumulators"),
+        Field("op", 3 if config.windows else 2, f"0 end, 1 scan, 2 double the accumulators{loops}"),
         Field("row_last", 1, "the row is complete after this word"),
         Field("level", bits_for(config.levels - 1), "level of the destination population"),
         Field("source_delay", bits_for(config.delays), "scan only from this step of the window on"),
@@ -92,10 +108,11 @@ def segment_word(config: FabricConfig) -> Word:
         Field("slots_log2", bits_for(config.slots_log2), "log2 of the delay slots of the source"),
         Field("base", bits_for(config.spike_depth - 1), "first spike word of the source"),
         Field("words", bits_for(config.spike_depth // 2), "spike words of the source in one slot"),
-        Field("weight_base", bits_for(core.weight_depth - 1), "weight word of the source's neuron 0"),
+        Field("weight_base", bits_for(core.weight_depth - 1), "weight word of bit 0 of the first spike word; it wraps"),
         Field("row", bits_for(core.row_depth - 1), "row descriptor to sweep with"),
         Field("hold", bits_for(config.most_hold), "clocks that the row keeps the holding register"),
         Field("neurons", bits_for(core.lanes), "lanes that hold a neuron, for the counter"),
+        *window,
     ))
 
 
@@ -105,8 +122,18 @@ def row_word(config: FabricConfig, unit: str) -> Word:
     groups = config.core.lanes // config.core.sweep_lanes if unit == "core" else part.state_depth
     hold = () if unit == "core" else (
         Field("last", 1, "the list ends here"),
-        Field("hold", bits_for(max(groups, config.nodes * (groups * part.sweep_lanes // config.word_bits + 1))),
+        Field("hold", bits_for(max(groups, config.nodes * config.spike_bits * (groups * part.sweep_lanes // config.word_bits + 1))),
               "clocks before the next row may begin"),)
+    loops = (Field("advance", 1, "the last row of a loop's pass"),
+             Field("state_step", bits_for(part.state_depth - 1), "from the membranes of a pass to those of the next"),
+             Field("word_step", bits_for(config.spike_depth - 1), "from the spike words of a pass to those of the next"),
+             ) if config.windows and unit == "core" else ()
+    options = config.options(unit)
+    planes = () if options.spike_bits == 1 else (
+        Field("plane_step", bits_for(config.spike_depth - 1), "spike buffer addresses from a plane's word to that of the next plane"),)
+    moment = (Field("moment", 1, "1: the reset acts in the next tick"),) if options.next_tick else ()
+    current = (Field("current", 1, "the population has synaptic currents"),
+               Field("before", 1, "1: the membrane takes the current of before this step")) if options.currents else ()
     return Word("row", (
         Field("groups", bits_for(groups), "groups to sweep; 0 ends the input unit's list"),
         Field("level", bits_for(config.levels - 1), "level of the population"),
@@ -123,7 +150,7 @@ def row_word(config: FabricConfig, unit: str) -> Word:
         Field("strict", 1, "spike at u > theta, else at u >= theta"),
         Field("reset", 2, "0 none, 1 subtract theta, 2 to v_reset"),
         Field("readout", 1, "keep the last membranes of a window in the readout memory"),
-        *hold,
+        *planes, *moment, *current, *loops, *hold,
     ))
 
 
@@ -137,6 +164,17 @@ def dynamics_fields(config: FabricConfig, unit: str) -> tuple[Field, ...]:
     return _fields(config, unit, "dynamics")
 
 
+def state_fields(config: FabricConfig, unit: str) -> tuple[Field, ...]:
+    """A neuron's entry in the state memory of a ``core`` or of the ``input`` unit."""
+    return tuple(Field(w.name, w.width(config.state_bits), "", signed=w.width(config.state_bits) > 1)
+                 for w in config.family(unit).words(config.options(unit)))
+
+
+def state_bits(config: FabricConfig, unit: str) -> int:
+    """Width of that entry."""
+    return sum(f.bits for f in state_fields(config, unit))
+
+
 def parameter_field(parameter: Parameter, state_bits: int) -> Field:
     """A parameter of a neuron as a field of a word."""
     return Field(parameter.name, parameter.width(state_bits), parameter.meaning, parameter.signed)
@@ -144,6 +182,11 @@ def parameter_field(parameter: Parameter, state_bits: int) -> Field:
 
 def _fields(config: FabricConfig, unit: str, memory: str) -> tuple[Field, ...]:
     return tuple(parameter_field(p, config.state_bits) for p in config.family(unit).on(unit, config.options(unit)) if p.memory == memory)
+
+
+def _state_meaning(config: FabricConfig, unit: str) -> str:
+    more = [f.name for f in state_fields(config, unit)[1:]]
+    return "membranes" + (f", a neuron's with {' and '.join(more)}" if more else "")
 
 
 def _names(fields: tuple[Field, ...]) -> str:
@@ -190,7 +233,7 @@ def memory_map(config: FabricConfig, unit: str) -> Mapping[Memory, MemoryLayout]
     drive, dynamics = (tuple((f.name, f.bits * lanes) for f in fields) for fields in entries)
     shared = [
         MemoryLayout(Memory.ROWS, row_word(config, unit).bits, part.row_depth, "row descriptors"),
-        MemoryLayout(Memory.STATE, s * lanes, part.state_depth, "membranes"),
+        MemoryLayout(Memory.STATE, state_bits(config, unit) * lanes, part.state_depth, _state_meaning(config, unit)),
         MemoryLayout(Memory.DRIVE, sum(bits for _, bits in drive), part.drive_depth, _names(entries[0]), drive),
         MemoryLayout(Memory.DYNAMICS, sum(bits for _, bits in dynamics), part.dynamics_depth, _names(entries[1]), dynamics),
     ]

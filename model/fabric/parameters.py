@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..neurons.kind import INITIAL
+import numpy as np
+
 from ..words import Field, pack
-from .layout import drive_fields, dynamics_fields, parameter_field
+from .layout import drive_fields, dynamics_fields, state_fields
 from .placement import Placement, Row
 
 __all__ = ["Parameters", "dynamics_words", "drive_words", "initial_words"]
@@ -34,18 +35,23 @@ def dynamics_words(placement: Placement, unit: int) -> Parameters:
 
 
 def initial_words(placement: Placement, unit: int) -> list[int]:
-    """Words of the state memory: every membrane at its beginning, as after a window's end."""
-    config = placement.config
-    fields = tuple(parameter_field(p, config.state_bits) for p in config.family(config.unit(unit)).parameters if p.name == INITIAL)
-    rows = sorted(placement.units[unit], key=lambda row: row.state_base)
-    return [word for row in rows for word in _row_words(placement, unit, row, fields)]
+    """Words of the state memory: every neuron's state at its beginning, as after a window's end, a neuron's words side by side."""
+    config, kind = placement.config, placement.config.unit(unit)
+    lanes, fields = config.part(kind).sweep_lanes, state_fields(config, kind)
+    found = []
+    for row in sorted(placement.units[unit], key=lambda row: row.state_base):
+        columns = [_column(placement, unit, row, word.initial) if word.initial else [0] * (row.groups * lanes)
+                   for word in config.family(kind).words(config.options(kind))]
+        found += [pack([(f.name, column[n], f.bits, f.signed) for n in range(g * lanes, (g + 1) * lanes)
+                        for f, column in zip(fields, columns, strict=True)]) for g in range(row.groups)]
+    return found
 
 
 def _shared(placement: Placement, unit: int, fields: tuple[Field, ...]) -> Parameters:
     memory: list[int] = []
     known: dict[tuple[int, ...], int] = {}
     places = []
-    for row in placement.units[unit]:
+    for row, _ in placement.stored_rows(unit):
         words = _row_words(placement, unit, row, fields)
         step = int(len(set(words)) > 1)
         words = words if step else words[:1]
@@ -60,13 +66,20 @@ def _row_words(placement: Placement, unit: int, row: Row, fields: tuple[Field, .
     """One word for each group of a row."""
     config = placement.config
     lanes = config.part(config.unit(unit)).sweep_lanes
-    padding = _padding(placement, row)
-    columns = []
-    for f in fields:
-        values = placement.network.parameter(placement.population(row), f.name)[row.start:row.stop].tolist()
-        columns.append(values + [padding[f.name]] * (row.groups * lanes - len(values)))
+    columns = [_column(placement, unit, row, f.name) for f in fields]
     return tuple(pack([(f.name, value, f.bits, f.signed) for f, values in zip(fields, columns, strict=True)
                        for value in values[g * lanes:(g + 1) * lanes]]) for g in range(row.groups))
+
+
+def _column(placement: Placement, unit: int, row: Row, name: str) -> list[int]:
+    """A parameter of each lane of a row's groups."""
+    lanes = placement.config.part(placement.config.unit(unit)).sweep_lanes
+    neurons = placement.network.parameter(placement.population(row), name)[row.start:row.stop]
+    if len(neurons) == row.groups * lanes:
+        return list(neurons.tolist())
+    values = np.full(row.groups * lanes, _padding(placement, row)[name])
+    values[row.places] = neurons
+    return list(values.tolist())
 
 
 def _padding(placement: Placement, row: Row) -> dict[str, int]:

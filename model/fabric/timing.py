@@ -4,13 +4,16 @@ from ..neurons.kind import PipelineTiming
 from .config import FabricConfig
 from .layout import Counter
 
-__all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "OUTBOX_LATENCY", "QUEUE_LATENCY", "REREAD", "ROW_LATENCY",
-           "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "pipeline", "trip", "word_latency", "write_latency"]
+__all__ = ["ASSEMBLY_LATENCY", "COUNTER_LATENCY", "DECODE", "FIRST_SCAN", "JUMP", "OUTBOX_LATENCY", "QUEUE_LATENCY", "REREAD",
+           "ROW_LATENCY", "TICK_OVERHEAD", "WALK_LATENCY", "drain", "outbox_depth", "pipeline", "settling", "trip", "word_latency",
+           "write_latency"]
 
 #: A tick's start pulse is clock 0; every unit looks at its first descriptor in this clock.
 DECODE = 1
 #: From the clock that decodes a segment to the read of its first spike word.
 FIRST_SCAN = 1
+#: From the clock that decodes a LOOP to the one that decodes the first segment of the next pass.
+JUMP = 4
 #: From the read of a spike word to the first clock in which its entry can be in hand.
 QUEUE_LATENCY = 5
 #: From the token that ends a row to the first group of its sweep.
@@ -41,8 +44,13 @@ def write_latency(config: FabricConfig, unit: str) -> int:
 
 
 def word_latency(config: FabricConfig, unit: str) -> int:
-    """From a group's address to the first clock in which its spike word can enter the ring; of several planes, the first word."""
+    """From a group's address to the first clock in which its spike word can enter the ring: of several planes the first one."""
     return WALK_LATENCY + pipeline(config, unit).spikes + ASSEMBLY_LATENCY + OUTBOX_LATENCY
+
+
+def settling(config: FabricConfig) -> int:
+    """Clocks for which a core whose last group sends no spikes is busy beyond that group's address, so that `REREAD` holds."""
+    return max(0, write_latency(config, "core") + 1 - REREAD)
 
 
 def trip(nodes: int) -> int:
@@ -60,10 +68,10 @@ def drain(config: FabricConfig) -> int:
 
 
 def outbox_depth(lanes: int, word_bits: int) -> int:
-    """Spike words that a unit may have waiting for its ring slot.
+    """Spike words, each with all its planes, that a unit may have waiting for its ring slot.
 
     A row holds its unit for at least as long as its words take, and full words come no faster than slots, so at most two wait
-    when a row begins, and three within it. Where a core's row has one word only, the one before has left by then, and the input unit's
-    last word may come right behind a full one: two.
+    when a row begins, and three within it. Planes stretch both alike. Where a core's row has one word only, the one before has left by
+    then, and the input unit's last word may come right behind a full one: two.
     """
     return 2 if lanes <= word_bits else 4

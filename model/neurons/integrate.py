@@ -150,8 +150,15 @@ class Integrate(Family):
     )
 
     def timing(self, options: Options) -> PipelineTiming:
-        return PipelineTiming(latency=4, spikes=3,
-                              needs={"k": 0, "bias": 0, "theta": 2, "v_min": 3, "v_max": 3, "v_reset": 3, "v_init": 4})
+        """A current takes three clocks before the sum, each plane of the count one after it; a reset in the next tick takes one or two."""
+        arrives = 3 if options.currents else 0
+        summed = arrives + 2
+        counted = summed + options.spike_bits
+        bounded = max(summed + 2, counted) + 1 if options.next_tick else counted
+        currents = {"k_i": 0, "i_min": 2, "i_max": 2, "i_init": bounded + 1} if options.currents else {}
+        return PipelineTiming(latency=bounded + 1, spikes=counted, needs={
+            "k": arrives, "bias": arrives, "theta": summed, "v_min": bounded, "v_max": bounded,
+            "v_reset": arrives if options.next_tick else bounded, "v_init": bounded + 1, **currents})
 
     def words(self, options: Options) -> tuple[StateWord, ...]:
         return (StateWord("v", initial=INITIAL), *[StateWord("i", initial="i_init")] * options.currents,

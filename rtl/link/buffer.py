@@ -12,9 +12,13 @@ __all__ = ["FrameBuffer"]
 
 
 class FrameBuffer(Component):
-    """Bytes are ``push``ed; ``commit`` shows them to the reader, ``drop`` forgets them.
+    """A ring of ``depth`` bytes, a power of two, whose newest may still be taken back.
 
-    ``byte`` is the oldest committed byte while ``valid``; ``take`` removes it.
+    in
+        ``data`` (8), with ``push``: a byte enters, unless the ring is ``full``. ``commit``: the bytes that entered are a frame, and the
+        reader may see them. ``drop``: they are forgotten. ``take``: the reader has the byte, while ``valid``. Each for one clock.
+    out
+        ``full``: there is no room. ``byte`` (8), with ``valid``: the oldest byte of a frame; not in the clock after a ``take``.
     """
 
     data: Signal

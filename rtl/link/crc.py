@@ -14,7 +14,13 @@ CRC: Algorithm = CRC32_ISO_HDLC
 
 
 class SerialCrc(Component):
-    """Takes ``byte`` with ``valid`` while not ``busy``; ``start`` begins a new sum. ``match`` after a CRC of its own sum."""
+    """A sum over bytes that come at least nine clocks apart.
+
+    in
+        ``start``: a new sum begins. ``byte`` (8), with ``valid`` for one clock: the next byte, while not ``busy``.
+    out
+        ``busy``: the last byte is not yet in the sum. ``crc`` (32): the sum. ``match``: the last four bytes were the sum of those before.
+    """
 
     start: Signal
     byte: Signal

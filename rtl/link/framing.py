@@ -18,11 +18,14 @@ _FRAME_BYTES = HEADER_BYTES + CRC_BYTES     # besides the payload
 
 
 class Deframer(Component):
-    """Takes bytes from the line; gives the bytes of frames, escapes undone, with ``push``.
+    """Takes bytes from the line, and gives the bytes of frames, header and CRC among them, escapes undone.
 
-    After the flag that ends a frame either ``commit`` or ``drop`` is high for one clock. ``broken`` says that a byte was lost:
-    the frame it was in is dropped. ``full`` refuses the byte that is pushed, and drops the frame too; ``overrun`` tells those
-    apart from the bad ones.
+    in
+        ``byte`` (8), with ``byte_valid`` for one clock: from the line. ``broken``, for one clock: a byte was lost, and with it its frame.
+        ``full``: there is no room for the byte that is pushed, and with it its frame is lost.
+    out
+        ``data`` (8), with ``push`` for one clock: a byte of a frame. After a frame's last one ``commit``, if it is good, or ``drop``, for
+        one clock. ``overrun``: with ``drop``, there was no room.
     """
 
     byte: Signal
@@ -92,7 +95,13 @@ def reply_layout() -> data.StructLayout:
 
 
 class Framer(Component):
-    """Flag, the bytes of ``i`` up to the last, their CRC, flag; escaped, on stream ``o``. ``idle`` between replies."""
+    """Puts replies between flags: flag, the bytes up to the last, their CRC, flag; escaped.
+
+    in
+        ``i`` (a stream of bytes, each of which may be the ``last``): replies.
+    out
+        ``o`` (a stream of bytes): what goes over the line. ``idle``: between replies.
+    """
 
     i: Any
     o: Any

@@ -33,12 +33,17 @@ def address_bits(config: FabricConfig) -> int:
 
 
 class Recorder(Component):
-    """Records words with ``first`` <= address < ``stop`` and a bit set, with the number of the tick that runs.
+    """Records spike words in a ring, with the number of the tick that runs. The identity lies in the same memory: words in a block RAM cost
+    no logic, and that one has room.
 
-    ``head`` counts them since the run began; the host moves ``tail`` after them. While more than half of the ring is
-    taken up ``hold`` asks the ticker to wait before the next tick; a word that still finds no place is counted in
-    ``lost``. ``value`` is word ``offset`` of the ring up to two clocks after the offset changes, or where ``identifies`` of ``identity``,
-    which lies in the same memory: words in a block RAM cost no logic, and that one has room.
+    in
+        ``running``: the fabric runs. ``tick``: one begins, for one clock. ``spike_valid``: a spike word passes, with ``spike_address`` and
+        ``spike_bits``; it is recorded if ``first`` <= address < ``stop`` and a bit is set. ``tail``: words that the host has taken, counted
+        like ``head``. ``offset``: the word that the host reads, of the ring or, with ``identifies``, of the identity.
+    out
+        ``head``: words recorded since the run began, modulo twice the depth. ``lost``: words that found no place, at most 255. ``began``: a
+        run begins, for one clock. ``hold``: more than half of the ring is taken up, and the next tick must wait. ``value`` (32): the word
+        at ``offset``, up to two clocks after that changes.
     """
 
     running: Signal

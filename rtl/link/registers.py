@@ -19,14 +19,19 @@ _RESET_CLOCKS = 32
 
 
 class LinkRegisters(Component):
-    """``value`` follows ``address`` (memory and offset) at most three clocks later, where ``record`` does two clocks later; ``write`` is
-    for one clock.
+    """Keeps the link's registers (`Register`), counts dropped frames, and shows the record and the identity on the same port.
 
-    ``identifies`` says that the record's memory is asked for the identity.
-
-    ``refuses`` says, a clock after address and data, that the register they mean does not take that value; nobody writes it then.
-    ``divisor`` takes its new value when ``quiet`` says that no reply is on its way. ``reset_fabric`` is high for some
-    clocks after a write to `Register.RESET`.
+    in
+        ``address`` (offset and memory, from the lowest bits), ``data`` (32): of an access. ``write``: it is a write, for one clock.
+        ``bad_frame``, ``overrun``: a frame is dropped, for one clock each. ``quiet``: no reply is on its way. ``line_break``: the line's
+        first rate is asked for. ``state`` (3), ``head``, ``lost``: what `Register.STATE`, `Register.RECORD_HEAD` and
+        `Register.RECORD_LOST` read as. ``began``: a run begins, for one clock; the tail goes back to 0. ``record`` (32): the recorder's
+        word, at most two clocks after ``address``.
+    out
+        ``value`` (32): what the address reads as, at most three clocks after it. ``refuses``: the register does not take the data, a clock
+        after both; nobody writes it then. ``identifies``: the address is one of the identity. ``divisor``: clocks of a bit, which change
+        only while ``quiet``. ``reset_fabric``: high for some clocks after a write to `Register.RESET`. ``tail``, ``first``, ``stop``: the
+        registers of these names, for the recorder.
     """
 
     address: Signal

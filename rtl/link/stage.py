@@ -12,7 +12,13 @@ __all__ = ["Stage"]
 
 
 class Stage(Component):
-    """Stream ``i`` to stream ``o``, at most every other clock; neither ``valid`` nor ``ready`` goes through in the same clock."""
+    """One item of a stream at a time, at most every other clock; neither ``valid`` nor ``ready`` goes through in the same clock.
+
+    in
+        ``i`` (a stream).
+    out
+        ``o`` (a stream): the same, a clock later at the earliest.
+    """
 
     i: Any
     o: Any

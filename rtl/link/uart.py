@@ -21,11 +21,13 @@ _BITS_AFTER_BYTE = BREAK_BITS - 10
 
 
 class UartReceiver(Component):
-    """``byte_valid`` is high for one clock with each ``byte``.
+    """Samples bits in their middle, half a bit after a falling edge that is still low then.
 
-    Bits are sampled in their middle, half a bit after a falling edge that is still low then. ``broken`` is high for one
-    clock where the stop bit is not high; the receiver then waits for a high line, and ``line_break`` is high for one clock if
-    that takes long enough to be a break.
+    in
+        ``rx``: the line, of any clock. ``divisor``: clocks of a bit.
+    out
+        ``byte`` (8), with ``byte_valid`` for one clock: what came. ``broken``, for one clock: the stop bit was not high; the receiver waits
+        for a high line. ``line_break``, for one clock: that takes `BREAK_BITS` bits by now.
     """
 
     rx: Signal
@@ -90,7 +92,13 @@ class UartReceiver(Component):
 
 
 class UartTransmitter(Component):
-    """Sends the bytes of stream ``i`` one behind the other; ``idle`` once the last stop bit is over."""
+    """Sends bytes one behind the other, without a gap where the next is there in time.
+
+    in
+        ``i`` (a stream of bytes): what to send. ``divisor``: clocks of a bit; a bit that has begun keeps its own.
+    out
+        ``tx``: the line. ``idle``: the last stop bit is over.
+    """
 
     i: Any
     divisor: Signal

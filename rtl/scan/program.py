@@ -25,6 +25,9 @@ class ProgramReader(Component):
     out
         ``address``, ``enable``: of the program memory. ``segment``: the one in hand. ``scans``: it has spike words to read in this
         tick. ``passes_on``: without a scan there is still a doubling or a row's end. ``ends``: the program is over.
+
+    With windows ``jump`` (in) asks for the segment that the one in hand names: it is in hand in the clock after a ``next`` that comes three
+    clocks later or more. Until then ``waits`` (in) is high, and what is in hand means nothing.
     """
 
     ticker: Any
@@ -37,13 +40,17 @@ class ProgramReader(Component):
     scans: Signal
     passes_on: Signal
     ends: Signal
+    jump: Signal
+    waits: Signal
 
     def __init__(self, config: FabricConfig) -> None:
         segment = struct(segment_word(config))
+        self._windows = config.windows
         super().__init__({
             "ticker": In(TickBus(config)), "idle": In(1), "next": In(1),
             "address": Out(bits_for(config.core.program_depth - 1)), "enable": Out(1), "data": In(segment),
             "segment": Out(segment), "scans": Out(1), "passes_on": Out(1), "ends": Out(1),
+            **({"jump": In(1), "waits": In(1)} if config.windows else {}),
         })
 
     def _decode(self) -> list[tuple[Any, Value]]:
@@ -68,6 +75,9 @@ class DirectProgram(ProgramReader):
                      *(port.eq(value) for port, value in self._decode())]
         with m.If(self.next):
             m.d.sync += number.eq(number + 1)
+        if self._windows:
+            with m.If(self.jump):
+                m.d.sync += number.eq(self.segment.to)
         with m.If(self.idle):
             m.d.comb += self.address.eq(0)
             m.d.sync += number.eq(1)
@@ -87,16 +97,23 @@ class ProgramAhead(ProgramReader):
         refill = Signal(2 if platform_form(platform).late_memories else 1)    # clocks in which they are read, one-hot
         number = Signal(len(self.address), init=1)    # of the segment to be read next
         rewind, advance = Signal(), Signal()
+        over: Value = ~self.idle & self.ends
+        restarts: Value = rewind
+        if self._windows:
+            over, restarts = over & ~self.waits, rewind | self.jump
         m.d.comb += [
-            rewind.eq((self.idle & self.ticker.begin) | (~self.idle & self.ends)),
+            rewind.eq((self.idle & self.ticker.begin) | over),
             advance.eq(self.next | (self.idle & self.ticker.start) | refill.any()),
             self.enable.eq(advance), self.address.eq(number),
         ]
-        m.d.sync += refill.eq(Cat(rewind, refill))
+        m.d.sync += refill.eq(Cat(restarts, refill))
         with m.If(advance):
             m.d.sync += number.eq(number + 1)
         with m.If(rewind):
             m.d.sync += number.eq(0)
+        if self._windows:
+            with m.If(self.jump):
+                m.d.sync += number.eq(self.segment.to)
         for port, value in self._decode():
             register = Signal.like(port, reset_less=True)
             m.d.comb += port.eq(register)

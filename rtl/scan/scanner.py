@@ -13,7 +13,7 @@ from ranvier.model.fabric.config import FabricConfig, bits_for
 from ..forms.form import Form
 from ..forms.stepper import Stepper
 from .bits import encode
-from .entry import ROW_FIELDS, entry_layout, token_layout
+from .entry import entry_layout, row_fields, token_layout
 from .moving_queue import MovingQueue
 from .queue import Queue
 from .ring_queue import RingQueue
@@ -25,7 +25,7 @@ def hand_layout(config: FabricConfig, bits: int) -> data.StructLayout:
     """The part of an entry that is in hand: ``bits`` of its word that have no token yet, the number of that slice, the row's fields."""
     entry = entry_layout(config)
     return data.StructLayout({"bits": bits, "slice": bits_for(config.word_bits // bits - 1),
-                              **{name: entry[name].shape for name in ROW_FIELDS}})
+                              **{name: entry[name].shape for name in row_fields(config)}})
 
 
 class Scanner(Component):
@@ -116,5 +116,7 @@ class Scanner(Component):
             self.token.weight.eq(issue & ~empty & ~hand.double), self.token.double.eq(issue & hand.double),
             self.token.row_end.eq(row_end), self.token.row.eq(hand.row), self.token.neurons.eq(hand.neurons),
         ]
+        if self._config.windows:
+            m.d.sync += self.token.restart.eq(hand.restart)
         number = Cat(encode(hand.bits & ~following), hand.slice)
         return number[:bits_for(self._config.word_bits - 1)], done

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import Op, segment_word
+from ranvier.model.fabric.timing import JUMP
 
 from ..forms.form import Form
 from ..forms.stepper import Stepper
 from ..forms.technology import platform_form
 from ..signatures import TickBus, struct
-from .entry import PIECE_BITS, ROW_FIELDS, SLICE_BITS, entry_layout
+from .bits import slices
+from .entry import PIECE_BITS, SLICE_BITS, entry_layout, row_fields
+from .loops import Loops
 from .program import DirectProgram, ProgramAhead, ProgramReader
 
 __all__ = ["Sequencer"]
@@ -33,7 +36,8 @@ class Sequencer(Component):
         memories are not late; ``entry_arrives`` is then high for an empty word too. ``busy``: the program runs.
 
     Empty words are dropped unless they end a row. Segments of a closed level, and segments whose delay reaches before the window, are
-    skipped in one clock.
+    skipped in one clock. With windows a word is empty if it is so where the segment looks; segments outside of their passes of a loop are
+    skipped too; a STEP and the last LOOP take one clock, every other LOOP `JUMP`.
     """
 
     ticker: Any
@@ -75,7 +79,10 @@ class Sequencer(Component):
         m.d.comb += [
             self.program_address.eq(program.address), self.program_enable.eq(program.enable), program.data.eq(self.program_data)]
         pushes, reads, last_word = Signal(), Signal(), Signal()    # an entry without a word; a word; the segment's last one
-        base = self._walk(m, program, pushes, reads, last_word)
+        loops = None
+        if self._config.windows:
+            m.submodules.loops = loops = Loops(self._config)
+        base = self._walk(m, program, loops, pushes, reads, last_word)
         segment = program.segment
         flight: Any = Signal(entry_layout(self._config), reset_less=True)      # the entry whose word is being read
         scanned = Signal()
@@ -84,15 +91,24 @@ class Sequencer(Component):
             flight.base.eq(base), flight.double.eq(segment.op == Op.DOUBLE), flight.row_last.eq(segment.row_last & (pushes | last_word)),
             flight.row.eq(segment.row), flight.hold.eq(segment.hold), flight.neurons.eq(segment.neurons),
         ]
-        (self._offer_late if form.late_memories else self._offer)(m, flight, scanned, form)
+        looks_at: Value = scanned.replicate(len(self.spike_data))    # the bits of the word that is being read
+        if loops is not None:
+            m.d.sync += flight.restart.eq(loops.first_pass)
+            looks_at = looks_at & self._mask(m, segment, reads, last_word)
+        (self._offer_late if form.late_memories else self._offer)(m, flight, scanned, looks_at, form)
         return m
 
-    def _walk(self, m: Module, program: ProgramReader, pushes: Signal, reads: Signal, last_word: Signal) -> Signal:
+    def _walk(self, m: Module, program: ProgramReader, loops: Loops | None, pushes: Signal, reads: Signal, last_word: Signal) -> Signal:
         """The row loop's states and counters; the weight word of the word that is read."""
         segment = program.segment
         address, remaining, base = Signal(len(self.spike_address)), Signal(len(segment.words)), Signal(len(segment.weight_base))
         slot = (self.ticker.tick - segment.delay)[:4] & ((1 << segment.slots_log2) - 1)[:4]
         scanning = Signal()
+        scans: Value = program.scans
+        start: Value = segment.base + slot
+        if loops is not None:
+            scans, start = scans & loops.inside, start + loops.offset
+            m.d.comb += loops.segment.eq(segment)
         m.submodules.next_remaining = next_remaining = Stepper(len(remaining), down=True)
         m.d.comb += [
             self.spike_address.eq(address), last_word.eq(remaining == 1),
@@ -105,13 +121,15 @@ class Sequencer(Component):
                     m.next = "DECODE"
             with m.State("DECODE"):
                 m.d.comb += self.busy.eq(1)
-                m.d.sync += [address.eq(segment.base + slot), remaining.eq(next_remaining.next), base.eq(segment.weight_base)]
+                m.d.sync += [address.eq(start), remaining.eq(next_remaining.next), base.eq(segment.weight_base)]
                 with m.If(program.ends):
                     m.next = "IDLE"
-                with m.Elif(program.scans):
+                with m.Elif(scans):
                     m.next = "SCAN"
                 with m.Else():
                     m.d.comb += [pushes.eq(program.passes_on & self.credit), program.next.eq(~program.passes_on | self.credit)]
+                if loops is not None:
+                    self._loop(m, program, loops)
             with m.State("SCAN"):
                 m.d.comb += [self.busy.eq(1), scanning.eq(1)]
                 with m.If(self.credit):
@@ -122,26 +140,65 @@ class Sequencer(Component):
                     ]
                     with m.If(last_word):
                         m.next = "DECODE"
+            if loops is not None:
+                self._jump(m, program)
         return base
 
-    def _offer(self, m: Module, flight: Any, scanned: Signal, _: Form) -> None:
+    def _loop(self, m: Module, program: ProgramReader, loops: Loops) -> None:
+        """In DECODE: the segment in hand may belong to a loop's end."""
+        m.d.comb += loops.enable.eq(1)
+        with m.If(loops.again):
+            m.d.comb += [program.next.eq(0), program.jump.eq(1)]
+            m.next = "JUMP"
+
+    def _jump(self, m: Module, program: ProgramReader) -> None:
+        """JUMP waits until every form has the segment at hand that begins the next pass: `JUMP` clocks after the LOOP that asked for it."""
+        waits = Signal(JUMP - 1)
+        m.d.sync += waits.eq(Cat(program.jump, waits))
+        with m.State("JUMP"):
+            m.d.comb += [self.busy.eq(1), program.waits.eq(1)]
+            with m.If(waits[-1]):
+                m.d.comb += program.next.eq(1)
+                m.next = "DECODE"
+
+    def _mask(self, m: Module, segment: Any, reads: Signal, last_word: Signal) -> Signal:
+        """The bits that the segment looks at, of the word that was read in the clock before."""
+        ones = Const((1 << len(self.spike_data)) - 1, len(self.spike_data))
+        first, mask = Signal(init=1), Signal(len(ones), reset_less=True)
+        low, high = (ones << segment.first)[:len(ones)], ones >> ~segment.last
+        m.d.sync += mask.eq(Mux(first, low, ones) & Mux(last_word, high, ones))
+        with m.If(reads):
+            m.d.sync += first.eq(last_word)
+        return mask
+
+    def _offer(self, m: Module, flight: Any, scanned: Signal, looks_at: Value, _: Form) -> None:
         """The entry with its word, in the clock of ``issued``."""
-        bits = self.spike_data & scanned.replicate(len(self.spike_data))
+        bits = self.spike_data & looks_at
         m.d.comb += [
-            self.entry.bits.eq(bits), *(self.entry[name].eq(flight[name]) for name in ROW_FIELDS),
+            self.entry.bits.eq(bits), *(self.entry[name].eq(flight[name]) for name in row_fields(self._config)),
             self.entry_arrives.eq(self.issued),
             self.entry_valid.eq(self.issued & (bits.any() | flight.row_last | flight.double)),
         ]
 
-    def _offer_late(self, m: Module, flight: Any, scanned: Signal, form: Form) -> None:
-        """The entry with its late word, a clock later. A sliced scan looks at filled slices only, so bits without a scan may be any."""
+    def _offer_late(self, m: Module, flight: Any, scanned: Signal, looks_at: Value, form: Form) -> None:
+        """The entry with its late word, a clock later. A sliced scan looks at filled slices only, so bits without a scan may be any.
+
+        Where only a part of the word counts, what the memory says of its slices is not enough.
+        """
         arrives, has_word, needed = Signal(), Signal(), Signal(reset_less=True)
         m.d.sync += [
             arrives.eq(self.issued), has_word.eq(scanned), needed.eq(flight.row_last | flight.double),
-            *(self.entry[name].eq(flight[name]) for name in ROW_FIELDS),
+            *(self.entry[name].eq(flight[name]) for name in row_fields(self._config)),
         ]
+        bits: Value = self.spike_data if form.sliced_scan else self.spike_data & has_word.replicate(len(self.spike_data))
+        filled: Value = self.spike_filled & has_word.replicate(len(self.spike_filled))
+        some: Value = has_word & self.spike_used.any()
+        if self._config.windows:
+            mask = Signal(len(self.spike_data), reset_less=True)
+            m.d.sync += mask.eq(looks_at)
+            bits = self.spike_data & mask
+            filled, some = Cat(part.any() for part in slices(bits)), bits.any()
         m.d.comb += [
-            self.entry.bits.eq(self.spike_data if form.sliced_scan else self.spike_data & has_word.replicate(len(self.spike_data))),
-            self.entry.filled.eq(self.spike_filled & has_word.replicate(len(self.spike_filled))),
-            self.entry_arrives.eq(arrives), self.entry_valid.eq(arrives & (has_word & self.spike_used.any() | needed)),
+            self.entry.bits.eq(bits), self.entry.filled.eq(filled), self.entry_arrives.eq(arrives),
+            self.entry_valid.eq(arrives & (some | needed)),
         ]

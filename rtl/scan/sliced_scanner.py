@@ -9,7 +9,7 @@ from amaranth.lib import data
 
 from ..forms.technology import platform_form
 from .bits import encode, lowest, select_slice, several, slices, without_lowest
-from .entry import ROW_FIELDS, SLICE_BITS, entry_layout
+from .entry import SLICE_BITS, entry_layout, row_fields
 from .scanner import Scanner, hand_layout
 
 __all__ = ["SlicedScanner"]
@@ -60,7 +60,7 @@ class SlicedScanner(Scanner):
             m.d.sync += [
                 hand.bits.eq(select_slice(head.bits, following)), hand.slice.eq(encode(following)), last_slice.eq(last),
                 empty.eq(head.filled == 0), at_most_one.eq((head.filled == 0) | (single & following).any()),
-                *(hand[name].eq(head[name]) for name in ROW_FIELDS),
+                *(hand[name].eq(head[name]) for name in row_fields(self._config)),
             ]
         with m.If(done):
             m.d.sync += valid.eq(head_valid)

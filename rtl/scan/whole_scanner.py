@@ -9,7 +9,7 @@ from amaranth.lib import data
 
 from ..forms.technology import platform_form
 from .bits import several
-from .entry import ROW_FIELDS, entry_layout
+from .entry import entry_layout, row_fields
 from .scanner import Scanner, hand_layout
 
 __all__ = ["WholeScanner"]
@@ -52,7 +52,7 @@ class WholeScanner(Scanner):
         with m.If(moves):
             m.d.sync += [
                 empty.eq(~head.bits.any() & ~head.double), at_most_one.eq(~several(head.bits, form)), hand.bits.eq(head.bits),
-                *(hand[name].eq(head[name]) for name in ROW_FIELDS),
+                *(hand[name].eq(head[name]) for name in row_fields(self._config)),
             ]
         with m.If(done):
             m.d.sync += valid.eq(ready[0])

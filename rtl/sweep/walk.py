@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.fabric.config import FabricConfig
@@ -38,6 +38,7 @@ class Walk(Component):
     ticker           in  `TickBus`      the step of each level in this tick
     load             in  1              ``row`` is the next row; the one before has no groups left then
     row              in  row word       descriptor of a row
+    restart          in  1              with windows, in a core: the row is of a loop's first pass, or of none
     take             out 1              a group begins in this clock: its sums are selected
     last_group       out 1              it is the row's last
     state_address    out address        of the group's membranes
@@ -51,6 +52,7 @@ class Walk(Component):
     ticker: Any
     load: Signal
     row: Any
+    restart: Signal
     take: Signal
     last_group: Signal
     state_address: Signal
@@ -58,6 +60,7 @@ class Walk(Component):
     def __init__(self, config: FabricConfig, unit: str, *, stages: int, late_memories: bool, carry_position: bool) -> None:
         """``carry_position``: whether each group carries its place in the spike word."""
         self._config, self._lanes = config, config.part(unit).sweep_lanes
+        self._loops = bool(config.windows) and unit == "core"
         self._needs = pipeline(config, unit).needs
         self._late, self._carry_position, self._count = late_memories, carry_position, stages
         self._row, self._group = row_word(config, unit), group_layout(config, unit, position=carry_position)
@@ -66,6 +69,7 @@ class Walk(Component):
         addresses = {name: self._group[memory].shape for name, memory in self._memories.items()}
         super().__init__({
             "ticker": In(TickBus(config)), "load": In(1), "row": In(struct(self._row)),
+            **({"restart": In(1)} if self._loops else {}),
             "take": Out(1), "last_group": Out(1), "state_address": Out(self._group["state_address"].shape),
             **{f"{name}_address": Out(shape) for name, shape in addresses.items()},
             **{f"stage_{n}": Out(self._group) for n in range(stages)},
@@ -102,6 +106,7 @@ class Walk(Component):
     def _describe(self, m: Module, row: Any, full: Any, group: Any) -> None:
         """What stage 0 holds, of the row in hand and the step of its level."""
         step = self.ticker.steps[row.level]
+        names = {f.name for f in self._row.fields}
         slot = self.ticker.tick & ((1 << row.slots_log2) - 1)[:4]
         m.d.comb += [
             group.rule.valid.eq(self.take), group.rule.spiking.eq(row.spiking), group.rule.strict.eq(row.strict),
@@ -109,6 +114,8 @@ class Walk(Component):
             group.state_address.eq(row.state_base), group.drive_address.eq(row.drive_base),
             group.dynamics_address.eq(row.dynamics_base),
             group.readout.eq(row.readout & step.last), group.parity.eq(step.parity),
+            *(group.rule[name].eq(row[name]) for name in ("moment", "current", "before") if name in names),
+            *(group[name].eq(row[name]) for name in ("plane_step",) if name in names),
             group.emit.eq(row.spiking & (full | (row.flush & self.last_group))), group.address.eq(row.word_address + slot),
         ]
         if self._carry_position:
@@ -117,12 +124,15 @@ class Walk(Component):
     def _step(self, m: Module, row: Any, full: Any) -> None:
         """The row in hand in the next clock: a new one, or what is left of it."""
         following = {}
-        for name in ("groups", "state_base"):
+        state_offset, word_offset = self._offsets(m) if self._loops else (0, 0)
+        for name, offset in (("groups", 0), ("state_base", state_offset)):
             m.submodules[f"next_{name}"] = stepper = Stepper(len(row[name]), down=name == "groups")
-            m.d.comb += [stepper.count.eq(row[name]), stepper.value.eq(self.row[name]), stepper.load.eq(self.load)]
+            m.d.comb += [stepper.count.eq(row[name]), stepper.value.eq(_moved(self.row[name], offset)), stepper.load.eq(self.load)]
             following[name] = stepper.next
         with m.If(self.load):
             m.d.sync += row.eq(self.row)
+            if self._loops:
+                m.d.sync += row.word_address.eq(_moved(self.row.word_address, word_offset))
         with m.Elif(self.take):
             m.d.sync += [
                 row.drive_base.eq(row.drive_base + row.drive_step),
@@ -133,3 +143,18 @@ class Walk(Component):
                 m.d.sync += row.word_address.eq(row.word_address + (1 << row.slots_log2))
         with m.If(self.load | self.take):
             m.d.sync += [row[name].eq(value) for name, value in following.items()]
+
+    def _offsets(self, m: Module) -> tuple[Value, Value]:
+        """How far the membranes and the spike words of the row that is loaded are from those of a loop's first pass."""
+        found = []
+        for base, step in (("state_base", self.row.state_step), ("word_address", self.row.word_step)):
+            kept, offset = Signal(len(self.row[base]), name=f"kept_{base}"), Signal(len(self.row[base]), name=f"offset_{base}")
+            m.d.comb += offset.eq(Mux(self.restart, 0, kept))
+            with m.If(self.load):
+                m.d.sync += kept.eq(Mux(self.row.advance, offset + step, offset))
+            found.append(offset)
+        return found[0], found[1]
+
+
+def _moved(base: Value, offset: Value | int) -> Value:
+    return base if isinstance(offset, int) else (base + offset)[:len(base)]

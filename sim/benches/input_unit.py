@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -11,18 +12,21 @@ from ranvier.model.fabric.chain import chain_stages
 from ranvier.model.fabric.layout import CHUNK_BITS, Memory, memory_map, row_word
 from ranvier.model.fabric.timing import DECODE, word_latency
 from ranvier.model.neurons.kind import INITIAL, LOWER, UPPER
-from ranvier.rtl.signatures import ring_layout
+from ranvier.rtl.signatures import word_layout
 
 from ..bench import BLOCKS
+from ..neuron_blocks import COUNTED
 from .common import Bench, bits_of, random_steps, seeded, signed, steps_word
 from .neurons import Neuron, drive_word, dynamics_word, group_bits, random_neuron
 from .neurons import step as neuron_step
 
-_PART, _STATE, _BITS = BLOCKS.input, BLOCKS.state_bits, BLOCKS.input_bits
+_PLANES = os.environ.get("RANVIER_BENCH_TOP", "").startswith("options")
+_CONFIG = COUNTED if _PLANES else BLOCKS
+_PART, _STATE, _BITS = _CONFIG.input, _CONFIG.state_bits, _CONFIG.input_bits
 _LANES, _DEPTH = _PART.sweep_lanes, _PART.state_depth
-_LAYOUTS, _ROW = memory_map(BLOCKS, "input"), row_word(BLOCKS, "input")
-_PER_WORD = BLOCKS.word_bits // _LANES
-_WRITE = word_latency(BLOCKS, "input") - 1
+_LAYOUTS, _ROW = memory_map(_CONFIG, "input"), row_word(_CONFIG, "input")
+_PER_WORD = _CONFIG.word_bits // _LANES
+_WRITE = word_latency(_CONFIG, "input") - 1
 
 
 class _Populations:
@@ -36,11 +40,13 @@ class _Populations:
             groups = rng.randint(1, 4)
             shared = rng.randrange(2)
             self.rows.append({
-                "groups": groups, "level": rng.randrange(BLOCKS.levels), "state_base": state,
+                "groups": groups, "level": rng.randrange(_CONFIG.levels), "state_base": state,
                 "drive_base": state, "drive_step": 1 - shared,
-                "dynamics_base": state, "dynamics_step": 1 - shared, "word_address": rng.randrange(BLOCKS.spike_depth - 4),
+                "dynamics_base": state, "dynamics_step": 1 - shared, "word_address": rng.randrange(_CONFIG.spike_depth - 4),
                 "slots_log2": rng.randrange(3), "position": 0, "flush": 1, "spiking": 1, "strict": rng.randrange(2),
-                "reset": rng.randrange(3), "readout": 0, "last": 0, "hold": max(groups, BLOCKS.nodes * -(-groups // _PER_WORD))})
+                "reset": rng.randrange(3), "readout": 0, "last": 0,
+                "hold": max(groups, _CONFIG.nodes * -(-groups // _PER_WORD) * _CONFIG.spike_bits),
+                **({"plane_step": rng.randrange(_CONFIG.spike_depth)} if _PLANES else {})})
             state += groups
         # The list ends after its last row, or before one of 0 groups.
         self.rows[-1]["last"] = int(rng.random() < 0.7)
@@ -49,16 +55,17 @@ class _Populations:
         # Headroom: the largest value still fits above the membrane's upper bound.
         high = (1 << _STATE - 1) - 1
         self.neurons = [[self._neuron(high) for _ in range(_LANES)] for _ in range(state)]
-        self.gathered = 0
+        self.hold = 0    # clock in which the last row's is over, which may be in the next tick
+        self.gathered = [0] * _CONFIG.spike_bits
         self.state = [group_bits([0] * _LANES, _STATE)] * state
         self.banks: list[list[list[int]]] = [[[0] * _LANES for _ in range(state)] for _ in range(2)]
 
     def _neuron(self, high: int) -> Neuron:
-        neuron, rng = random_neuron(self.rng, BLOCKS, "input"), self.rng
+        neuron, rng = random_neuron(self.rng, _CONFIG, "input"), self.rng
         top = high - (1 << _BITS) + 1
         v_max, bias = rng.randint(0, top // 2), rng.randint(-50, 50)
         v_min = rng.choice([0, -rng.randint(0, top // 2), -v_max])
-        bounded = {p.name: rng.randint(v_min, v_max) for p in BLOCKS.family("input").parameters if p.bounded}
+        bounded = {p.name: rng.randint(v_min, v_max) for p in _CONFIG.family("input").parameters if p.bounded}
         theta = rng.choice([1, rng.randint(1, 90), neuron["theta"]])
         return {**neuron, "theta": theta, "bias": bias, LOWER: v_min, UPPER: v_max, **bounded}
 
@@ -70,35 +77,37 @@ class _Populations:
     def tick(self, start: int, steps: list[dict[str, int]], tick: int, bank: int) -> tuple[dict[int, dict[str, int]], int]:
         """What shows in which clock of a tick, and the last clock in which the unit is busy."""
         shown: dict[int, dict[str, int]] = {}
-        decode, hold, last = start + DECODE, 0, 0
+        decode, last = start + DECODE, 0
         for row in self.rows:
             step = steps[row["level"]]
             if not step["open"]:
                 decode += 1
                 continue
-            decode = max(decode, hold)
+            decode = max(decode, self.hold)
             for group in range(row["groups"]):
                 shown[decode + 1 + group + _WRITE] = self._group(row, group, step, tick, self.banks[bank])
             last = decode + row["groups"] + _WRITE
-            hold = decode + 1 + row["hold"]
+            self.hold = decode + 1 + row["hold"]
             decode += 1 + row["groups"]
         return shown, max(last, decode)
 
     def _group(self, row: dict[str, int], group: int, step: dict[str, int], tick: int, values: list[list[int]]) -> dict[str, int]:
         address = row["state_base"] + group
         neurons = self.neurons[row["drive_base"] + group * row["drive_step"]]
-        old = [signed(self.state[address] >> lane * _STATE, _STATE) for lane in range(_LANES)]
-        results = [neuron_step(n, v, i, BLOCKS, "input", row) for n, v, i in zip(neurons, old, values[address], strict=True)]
+        old = [(signed(self.state[address] >> lane * _STATE, _STATE),) for lane in range(_LANES)]
+        results = [neuron_step(n, v, i, _CONFIG, "input", row) for n, v, i in zip(neurons, old, values[address], strict=True)]
         stored = [n[INITIAL] if step["last"] else r.state[0] for n, r in zip(neurons, results, strict=True)]
         self.state[address] = group_bits(stored, _STATE)
         word, position = divmod(group, _PER_WORD)
-        bits = group_bits([r.count for r in results], 1) << position * _LANES
-        self.gathered = bits if position == 0 else self.gathered | bits
+        for plane, before in enumerate(self.gathered):
+            bits = group_bits([r.count >> plane & 1 for r in results], 1) << position * _LANES
+            self.gathered[plane] = bits if position == 0 else before | bits
         found = {"trace_address": address, "trace_data": self.state[address], "word_valid": 0}
         if position == _PER_WORD - 1 or group == row["groups"] - 1:
             slot = tick % (1 << row["slots_log2"])
-            found |= {"word_valid": 1, "word": bits_of(ring_layout(BLOCKS), {
-                "address": row["word_address"] + (word << row["slots_log2"]) + slot, "bits": self.gathered})}
+            found |= {"word_valid": 1, "word": bits_of(word_layout(_CONFIG), {
+                "address": row["word_address"] + (word << row["slots_log2"]) + slot, "bits": group_bits(self.gathered, _CONFIG.word_bits),
+                **({"plane_step": row["plane_step"]} if _PLANES else {})})}
         return found
 
 
@@ -111,7 +120,7 @@ async def _write(bench: Bench, memory: Memory, words: list[int]) -> None:
             await bench.settle()
             await bench.next()
     bench.set(bus_write=0)
-    for _ in chain_stages(BLOCKS, "input"):    # on the way to the memory
+    for _ in chain_stages(_CONFIG, "input"):    # on the way to the memory
         await bench.settle()
         await bench.next()
 
@@ -125,13 +134,13 @@ def _writes(values: list[list[int]]) -> list[tuple[int, int]]:
 
 async def _tick(bench: Bench, rng: random.Random, populations: _Populations, number: int, bank: int) -> int:
     """One tick; the host writes the other bank meanwhile, now and then. The bank that the tick read."""
-    steps, tick, swap = random_steps(rng, BLOCKS), rng.randrange(16), rng.randrange(2)
+    steps, tick, swap = random_steps(rng, _CONFIG), rng.randrange(16), rng.randrange(2)
     bank ^= swap
     shown, last = populations.tick(bench.clock, steps, tick, bank)
     populations.banks[1 - bank] = values = populations.draw()
     writes, start = _writes(values), bench.clock
-    bench.set(ticker_start=1, swap=swap, ticker_steps=steps_word(BLOCKS, steps), ticker_tick=tick)
-    while bench.clock <= max(last, start + len(writes) + len(chain_stages(BLOCKS, "input"))):
+    bench.set(ticker_start=1, swap=swap, ticker_steps=steps_word(_CONFIG, steps), ticker_tick=tick)
+    while bench.clock <= max(last, start + len(writes) + len(chain_stages(_CONFIG, "input"))):
         since = bench.clock - start - 1
         if 0 <= since < len(writes):
             bench.set(memory=int(Memory.INPUTS), bus_write=1, bus_offset=writes[since][0], bus_data=writes[since][1])
@@ -150,14 +159,14 @@ async def _tick(bench: Bench, rng: random.Random, populations: _Populations, num
 async def ticks(dut: Any) -> None:
     """Random populations over random ticks."""
     rng = seeded("input unit")
-    bench = Bench(dut, "input")
+    bench = Bench(dut, "input_planes" if _PLANES else "input")
     await bench.reset()
     bank = 0
     for _ in range(8):
         populations = _Populations(rng)
         await _write(bench, Memory.ROWS, [*(_ROW.pack(**row) for row in populations.rows), populations.after])
-        await _write(bench, Memory.DRIVE, [drive_word(group, BLOCKS, "input") for group in populations.neurons])
-        await _write(bench, Memory.DYNAMICS, [dynamics_word(group, BLOCKS, "input") for group in populations.neurons])
+        await _write(bench, Memory.DRIVE, [drive_word(group, _CONFIG, "input") for group in populations.neurons])
+        await _write(bench, Memory.DYNAMICS, [dynamics_word(group, _CONFIG, "input") for group in populations.neurons])
         await _write(bench, Memory.STATE, populations.state)
         for _ in range(2):    # both banks; then the one is read again that was
             populations.banks[1 - bank] = values = populations.draw()

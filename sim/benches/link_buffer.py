@@ -58,9 +58,9 @@ async def buffer(dut: Any) -> None:
 
 
 @cocotb.test()
-async def lean_buffer(dut: Any) -> None:
+async def up5k_buffer(dut: Any) -> None:
     """The same without that register."""
-    await _buffer(dut, "lean_buffer", 0)
+    await _buffer(dut, "up5k_buffer", 0)
 
 
 @cocotb.test()

@@ -10,6 +10,7 @@ from typing import Any
 import cocotb
 
 from ranvier.model.fabric.chain import read_latency
+from ranvier.model.fabric.device_config import DeviceConfig
 from ranvier.model.fabric.image import address, control_address
 from ranvier.model.fabric.layout import Control, Memory
 from ranvier.model.fabric.timing import drain
@@ -29,11 +30,11 @@ from ranvier.model.link.protocol import (
 )
 from ranvier.model.link.reference import LinkModel
 
-from ..link_blocks import LINK
+from ..link_blocks import LINK, NARROW
 from .common import Bench, seeded
 
 _FABRIC = LINK.fabric
-_DIVISOR = link_address(_FABRIC, LinkMemory.REGISTERS, Register.DIVISOR)
+_DIVISOR = link_address(_FABRIC, LinkMemory.REGISTERS, Register.DIVISOR)     # of both
 #: Clocks after a run for which the fabric is not at rest.
 _DRAIN = drain(_FABRIC)
 #: Clocks in which the ticker may wait without its waiting for the host.
@@ -43,8 +44,9 @@ _STUCK = 7
 class _Harness:
     """The buffer before the interpreter, the configuration port and the framer behind it."""
 
-    def __init__(self, dut: Any, rng: random.Random) -> None:
-        self.bench = Bench(dut, "interpreter")
+    def __init__(self, dut: Any, block: str, config: DeviceConfig, rng: random.Random) -> None:
+        self.bench = Bench(dut, block)
+        self.read_latency = read_latency(config.fabric)
         self.rng = rng
         self.waiting = bytearray()
         self.reply = bytearray()
@@ -77,7 +79,7 @@ class _Harness:
         if bench.get("access_read"):
             self.accesses.append(("read", where, 0))
             self.when.append(bench.clock)
-            self.due[bench.clock + read_latency(_FABRIC)] = self.memory.get(where, 0)
+            self.due[bench.clock + self.read_latency] = self.memory.get(where, 0)
         self.shown = True
         if bench.get("take"):
             assert valid, "interpreter: takes a byte that is not there"
@@ -114,19 +116,19 @@ class _Harness:
         return reply[1], reply[4 + SESSION_BYTES:]
 
 
-async def _made(dut: Any, name: str) -> _Harness:
-    made = _Harness(dut, seeded(name))
+async def _made(dut: Any, name: str, block: str = "interpreter", config: DeviceConfig = LINK) -> _Harness:
+    made = _Harness(dut, block, config, seeded(name))
     await made.bench.reset()
     for _ in range(3 * _DRAIN):
         await made.clock()
     return made
 
 
-def _address(rng: random.Random) -> int:
+def _address(rng: random.Random, config: DeviceConfig) -> int:
     """Mostly within a memory, often at its end, now and then anywhere."""
-    kinds = unit_kinds(_FABRIC)
+    kinds = unit_kinds(config.fabric)
     unit = rng.randrange(len(kinds))
-    memory, reach = rng.choice(list(addresses_of(_FABRIC, LINK.link.record_depth)[kinds[unit]].items()))
+    memory, reach = rng.choice(list(addresses_of(config.fabric, config.link.record_depth)[kinds[unit]].items()))
     kind = rng.random()
     if kind < 0.1:
         return rng.getrandbits(32)
@@ -137,7 +139,7 @@ def _address(rng: random.Random) -> int:
     return address(unit, memory, max(0, reach - rng.randrange(1, 6)) if kind < 0.6 else rng.randrange(reach))
 
 
-def _command(rng: random.Random, due: int, session: int) -> Frame:
+def _command(rng: random.Random, due: int, session: int, config: DeviceConfig) -> Frame:
     """A command: well formed or not, in its turn or not, of this session or of another."""
     sequence = due if rng.random() < 0.7 else (due - 1) & 0xFF if rng.random() < 0.7 else rng.randrange(256)
     its = session if rng.random() < 0.9 else session ^ 1 << rng.randrange(8 * SESSION_BYTES)
@@ -148,7 +150,7 @@ def _command(rng: random.Random, due: int, session: int) -> Frame:
         return Frame(sequence, rng.choice((0, 7, 9, 8 | code, 0x80 | code, 255)), its, rng.randbytes(rng.choice((0, 4, 6, 8))))
     if rng.random() < 0.08:
         return Frame(sequence, code, its, rng.randbytes(rng.choice((0, 1, 3, 4, 5, 7, 9, 10, 11))))
-    where = struct.pack("<I", _address(rng))
+    where = struct.pack("<I", _address(rng, config))
     if code == Command.READ:
         return Frame(sequence, code, its, where + struct.pack("<H", rng.choice((1, 1, 2, 3, 5, 0, MOST_READ, MOST_READ + 1, 1 << 15))))
     if code == Command.WRITE:
@@ -160,14 +162,23 @@ def _command(rng: random.Random, due: int, session: int) -> Frame:
 @cocotb.test()
 async def commands(dut: Any) -> None:
     """Every reply, every access and their order, in 700 random commands; and the longest ones."""
-    made = await _made(dut, "interpreter")
+    await _commands(await _made(dut, "interpreter"), "interpreter", LINK, 700)
+
+
+@cocotb.test()
+async def narrow_commands(dut: Any) -> None:
+    """The same in 300 where an address takes one value: a byte of bits is eight accesses, each as soon as the checks can follow."""
+    await _commands(await _made(dut, "interpreter, narrow", "narrow_interpreter", NARROW), "narrow_interpreter", NARROW, 300)
+
+
+async def _commands(made: _Harness, block: str, config: DeviceConfig, count: int) -> None:
     rng = made.rng
-    model = LinkModel(LINK)
+    model = LinkModel(config)
     made.memory.update(model.memory)
     seen: dict[int, int] = {}
-    for number in range(700):
+    for number in range(count):
         made.eager = rng.choice((1.0, 1.0, 0.3))
-        command = _command(rng, model.due, model.session)
+        command = _command(rng, model.due, model.session, config)
         if number < 3:          # before any hello
             command = Frame(rng.randrange(256), Command.READ, 0, struct.pack("<IH", 0, 1))
         elif number == 3:
@@ -178,12 +189,12 @@ async def commands(dut: Any) -> None:
         expected = model.execute(command)
         made.send(command)
         reply = await made.answer()
-        about = f"interpreter: command {number}, {command}"
+        about = f"{block}: command {number}, {command}"
         assert reply + struct.pack("<I", zlib.crc32(reply)) == expected, (
             f"{about}: reply {reply[:40].hex()} ..., expected {expected[:40].hex()} ...")
         assert made.accesses == model.accesses, f"{about}: {made.accesses[:4]} ..., expected {model.accesses[:4]} ..."
         seen[expected[1]] = seen.get(expected[1], 0) + 1
-    assert set(seen) == set(Status) - {Status.BUSY}, f"interpreter: statuses {seen}"
+    assert set(seen) == set(Status) - {Status.BUSY}, f"{block}: statuses {seen}"
 
 
 @cocotb.test()

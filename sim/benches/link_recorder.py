@@ -186,9 +186,9 @@ async def recorder(dut: Any) -> None:
 
 
 @cocotb.test()
-async def lean_recorder(dut: Any) -> None:
+async def up5k_recorder(dut: Any) -> None:
     """The same in the form without registers before the ring."""
-    await _record(dut, "lean_recorder", 0)
+    await _record(dut, "up5k_recorder", 0)
 
 
 @cocotb.test()
@@ -198,6 +198,6 @@ async def registers(dut: Any) -> None:
 
 
 @cocotb.test()
-async def lean_registers(dut: Any) -> None:
+async def up5k_registers(dut: Any) -> None:
     """The same in the form without registers, at once."""
-    await _registers(dut, "lean_registers", 0)
+    await _registers(dut, "up5k_registers", 0)

@@ -127,9 +127,9 @@ async def receiver(dut: Any) -> None:
 
 
 @cocotb.test()
-async def lean_receiver(dut: Any) -> None:
+async def up5k_receiver(dut: Any) -> None:
     """The same with the timer in cells of an iCE40."""
-    await _receive(dut, "lean_receiver")
+    await _receive(dut, "up5k_receiver")
 
 
 @cocotb.test()
@@ -145,6 +145,6 @@ async def transmitter(dut: Any) -> None:
 
 
 @cocotb.test()
-async def lean_transmitter(dut: Any) -> None:
+async def up5k_transmitter(dut: Any) -> None:
     """The same with the timer in cells of an iCE40."""
-    await _send(dut, "lean_transmitter")
+    await _send(dut, "up5k_transmitter")

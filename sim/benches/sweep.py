@@ -1,46 +1,79 @@
-"""`Sweep` of a core against the functions of the number format, with every latency that it states."""
+"""`Sweep` of a core against the functions of the number format, with every latency that it states, and with each of the options."""
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, field
 from typing import Any
 
 import cocotb
 
-from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
-from ranvier.model.fabric.timing import pipeline, word_latency, write_latency
-from ranvier.model.neurons.kind import INITIAL
-from ranvier.rtl.signatures import ring_layout
+from ranvier.model.fabric.config import FabricConfig
+from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word, state_fields
+from ranvier.model.fabric.timing import pipeline, settling, word_latency, write_latency
+from ranvier.rtl.signatures import word_layout
 
 from ..bench import BLOCKS
+from ..neuron_blocks import SWEEPS
 from .common import FORM, Bench, bits_of, random_steps, seeded, signed, steps_word
-from .neurons import Neuron, before_spike, column_bits, group_bits, random_neuron
+from .neurons import Neuron, arriving, column_bits, group_bits, random_neuron, random_rule, without_currents
 from .neurons import step as neuron_step
 
-_LANES, _STATE = BLOCKS.core.sweep_lanes, BLOCKS.state_bits
-_ROW = row_word(BLOCKS, "core")
-_PER_WORD = BLOCKS.word_bits // _LANES
-_GROUPS = BLOCKS.core.lanes // _LANES
-_DRIVE = {f.name for f in drive_fields(BLOCKS, "core")}
-_COLUMNS = {f.name: f.bits for f in (*drive_fields(BLOCKS, "core"), *dynamics_fields(BLOCKS, "core"))}
-#: A group's membranes are written so many clocks after its address, and its spikes counted a clock before its word leaves.
-_WRITE, _WORD = write_latency(BLOCKS, "core"), word_latency(BLOCKS, "core") - 1
+#: The sweeps of the top that runs, by the prefix of their ports.
+_BLOCKS = SWEEPS if os.environ.get("RANVIER_BENCH_TOP", "").startswith("options") else {"sweep": BLOCKS}
+
+
+class _Sweep:
+    """What a configuration makes of the sweep of its cores."""
+
+    def __init__(self, config: FabricConfig) -> None:
+        self.config = config
+        self.lanes, self.words = config.core.sweep_lanes, state_fields(config, "core")
+        self.width = sum(word.bits for word in self.words)
+        self.row = row_word(config, "core")
+        self.per_word, self.groups = config.word_bits // self.lanes, config.core.lanes // self.lanes
+        self.drive = {f.name for f in drive_fields(config, "core")}
+        self.columns = {f.name: f.bits for f in (*drive_fields(config, "core"), *dynamics_fields(config, "core"))}
+        self.needs = pipeline(config, "core").needs
+        # A group's state is written so many clocks after its address, and its spikes counted a clock before its word leaves.
+        self.write, self.word = write_latency(config, "core"), word_latency(config, "core") - 1
+        self.settling = settling(config)
+
+    def unpack(self, word: int) -> list[tuple[int, ...]]:
+        """State words of a group's neurons."""
+        found = []
+        for _ in range(self.lanes):
+            values = []
+            for one in self.words:
+                values.append(signed(word, one.bits) if one.signed else word & (1 << one.bits) - 1)
+                word >>= one.bits
+            found.append(tuple(values))
+        return found
+
+    def pack(self, states: list[tuple[int, ...]]) -> int:
+        """A group's word of the state memory."""
+        word = 0
+        for state in reversed(states):
+            for value, one in zip(reversed(state), reversed(self.words), strict=True):
+                word = word << one.bits | value & (1 << one.bits) - 1
+        return word
 
 
 @dataclass
 class _Unit:
     """The memories around the sweep, and what it must do in which clock."""
 
+    sweep: _Sweep
     state: list[int]
     drive: list[list[Neuron]]
     dynamics: list[list[Neuron]]
-    gathered: int = 0
+    gathered: list[int]
     takes: dict[int, dict[str, int]] = field(default_factory=dict)       # address clock: outputs
     columns: dict[int, dict[str, int]] = field(default_factory=dict)     # address clock of each parameter: addresses
     spikes: dict[int, int] = field(default_factory=dict)                 # a clock before the word
-    words: dict[int, dict[str, int]] = field(default_factory=dict)       # `_WORD` later
-    writes: dict[int, dict[str, int]] = field(default_factory=dict)      # `_WRITE` later
+    words: dict[int, dict[str, int]] = field(default_factory=dict)       # `_Sweep.word` later
+    writes: dict[int, dict[str, int]] = field(default_factory=dict)      # `_Sweep.write` later
     currents: dict[int, int] = field(default_factory=dict)               # one clock later
     spiking: set[int] = field(default_factory=set)
 
@@ -48,86 +81,91 @@ class _Unit:
         """Some parameters from one memory, the rest from the other."""
         drive = self.drive[row["drive_base"] + group * row["drive_step"]][lane]
         rule = self.dynamics[row["dynamics_base"] + group * row["dynamics_step"]][lane]
-        return {name: (drive if name in _DRIVE else rule)[name] for name in _COLUMNS}
+        return {name: (drive if name in self.sweep.drive else rule)[name] for name in self.sweep.columns}
 
     def load(self, rng: random.Random, clock: int, row: dict[str, int], step: dict[str, int], tick: int) -> None:
         """A row loaded in ``clock``."""
-        position, word = row["position"], row["word_address"]
+        sweep, position, word = self.sweep, row["position"], row["word_address"]
         for group in range(row["groups"]):
             at = clock + 1 + group
             address = row["state_base"] + group
             self.takes[at] = {"take": 1, "active": 1, "last_group": int(group == row["groups"] - 1), "state_address": address}
-            for name, delay in pipeline(BLOCKS, "core").needs.items():
-                memory = "drive" if name in _DRIVE else "dynamics"
+            for name, delay in sweep.needs.items():
+                if name not in sweep.columns:
+                    continue
+                memory = "drive" if name in sweep.drive else "dynamics"
                 where = row[f"{memory}_base"] + group * row[f"{memory}_step"]
                 self.columns.setdefault(at + delay, {})[f"{name}_address"] = where
-            write = self._update(rng, at, address, row, group, step)
-            full = position == _PER_WORD - 1
-            spikes = write.pop("bits")
-            self.gathered = (self.gathered if position else 0) & (1 << position * _LANES) - 1 | spikes << position * _LANES
+            write, counts = self._update(rng, at, address, row, group, step)
+            full = position == sweep.per_word - 1
+            self._gather(counts, position)
             if row["spiking"] and (full or row["flush"] and group == row["groups"] - 1):
-                slot = tick % (1 << row["slots_log2"])
-                sent = {"address": word + slot, "bits": self.gathered}
-                self.words[at + _WORD] = {"word_valid": 1, "word": bits_of(ring_layout(BLOCKS), sent)}
-            if row["spiking"]:
-                self.spiking.update(range(at + 1, at + _WORD + 1))
-            self.spikes[at + _WORD - 1] = write.pop("spikes")
-            self.writes[at + _WRITE] = write
+                sent = {"address": word + tick % (1 << row["slots_log2"]), "bits": group_bits(self.gathered, sweep.config.word_bits)}
+                if sweep.config.spike_bits > 1:
+                    sent["plane_step"] = row["plane_step"]
+                self.words[at + sweep.word] = {"word_valid": 1, "word": bits_of(word_layout(sweep.config), sent)}
+            self.spiking.update(range(at + 1, at + (sweep.word if row["spiking"] else sweep.settling) + 1))
+            self.spikes[at + sweep.word - 1] = sum(count.bit_count() for count in counts)
+            self.writes[at + sweep.write] = write
             position, word = (0, word + (1 << row["slots_log2"])) if full else (position + 1, word)
 
+    def _gather(self, counts: list[int], position: int) -> None:
+        """Each plane of a group's counts into that of the word."""
+        lanes = self.sweep.lanes
+        for plane, before in enumerate(self.gathered):
+            bits = group_bits([count >> plane & 1 for count in counts], 1)
+            self.gathered[plane] = (before if position else 0) & (1 << position * lanes) - 1 | bits << position * lanes
+
     def _update(self, rng: random.Random, at: int, address: int, row: dict[str, int], group: int,
-                step: dict[str, int]) -> dict[str, int]:
-        neurons = [self.neuron(row, group, lane) for lane in range(_LANES)]
-        old = [signed(self.state[address] >> lane * _STATE, _STATE) for lane in range(_LANES)]
-        currents = [_current(rng, neuron, v) for neuron, v in zip(neurons, old, strict=True)]
-        results = [neuron_step(neuron, v, i, BLOCKS, "core", row) for neuron, v, i in zip(neurons, old, currents, strict=True)]
-        self.currents[at + 1] = group_bits(currents, _STATE)
-        kept = group_bits([r.state[0] for r in results], _STATE)
-        stored = group_bits([n[INITIAL] for n in neurons], _STATE) if step["last"] else kept
-        self.state[address] = stored
-        readout = int(row["readout"] and step["last"])
-        return {"trace_address": address, "trace_data": stored, "trace_readout_valid": readout, "parity": step["parity"],
-                "spikes": sum(r.count for r in results), "clamps": sum(r.clamped for r in results),
-                "bits": group_bits([r.count for r in results], 1),
-                **({"trace_readout": kept} if readout else {})}
+                step: dict[str, int]) -> tuple[dict[str, int], list[int]]:
+        """What is written of a group, and its neurons' counts."""
+        sweep, config = self.sweep, self.sweep.config
+        neurons = [self.neuron(row, group, lane) for lane in range(sweep.lanes)]
+        old = sweep.unpack(self.state[address])
+        currents = [arriving(rng, neuron, state, config, "core", row) for neuron, state in zip(neurons, old, strict=True)]
+        results = [neuron_step(neuron, state, i, config, "core", row) for neuron, state, i in zip(neurons, old, currents, strict=True)]
+        self.currents[at + 1] = group_bits(currents, config.state_bits)
+        initial = [tuple(neuron.get(f"{word.name}_init", 0) for word in sweep.words) for neuron in neurons]
+        self.state[address] = sweep.pack(initial if step["last"] else [result.state for result in results])
+        readout = {"trace_readout": group_bits([result.state[0] for result in results], config.state_bits)}
+        reads = int(row["readout"] and step["last"])
+        return {"trace_address": address, "trace_data": self.state[address], "trace_readout_valid": reads, "parity": step["parity"],
+                "clamps": sum(result.clamped for result in results),
+                **(readout if reads else {})}, [result.count for result in results]
 
 
-def _random_unit(rng: random.Random) -> _Unit:
+def _random_unit(rng: random.Random, sweep: _Sweep) -> _Unit:
+    """The first half of the dynamics are those of populations with currents, where there can be some."""
     def groups() -> list[list[Neuron]]:
-        return [[random_neuron(rng, BLOCKS, "core") for _ in range(_LANES)] for _ in range(16)]
+        return [[random_neuron(rng, sweep.config, "core") for _ in range(sweep.lanes)] for _ in range(16)]
 
-    return _Unit([0] * 16, groups(), groups())
-
-
-def _current(rng: random.Random, neuron: Neuron, v: int) -> int:
-    """An input that keeps the membrane in its word, as the mapper proves it does; often one that matters."""
-    high = (1 << _STATE - 1) - 1
-    rest = before_spike(neuron, v, BLOCKS, "core")
-    least, most = max(-high - 1, -high - 1 - rest), min(high, high - rest)
-    reach = neuron.get("theta", 0) - rest
-    wanted = rng.choice([least, most, 0, reach, reach - 1, reach + 1, rng.randint(least, most)])
-    return min(max(wanted, least), most)
+    drive, dynamics = groups(), groups()
+    dynamics = [*dynamics[:8], *([without_currents(neuron, sweep.config) for neuron in group] for group in dynamics[8:])]
+    return _Unit(sweep, [0] * 16, drive, dynamics, [0] * sweep.config.spike_bits)
 
 
-def _rows(rng: random.Random) -> list[dict[str, int]]:
+def _rows(rng: random.Random, sweep: _Sweep) -> list[dict[str, int]]:
     """The rows of a few parts: each begins in the word where the one before ended; the last one flushes."""
     found: list[dict[str, int]] = []
+    config, currents = sweep.config, bool(sweep.config.currents)
     state = 0
     while state < 16 and rng.random() < 0.9:
         left, position, slots_log2 = rng.randint(1, min(16 - state, 10)), 0, rng.randrange(5)
-        base = rng.randrange(BLOCKS.spike_depth - (2 << slots_log2) + 1)
-        spiking, level, strict, kind = int(rng.random() < 0.8), rng.randrange(BLOCKS.levels), rng.randrange(2), rng.randrange(3)
-        word = 0
+        base = rng.randrange(config.spike_depth - (-(-left // sweep.per_word) << slots_log2) + 1)
+        spiking, level, word = int(rng.random() < 0.8), rng.randrange(config.levels), 0
+        rule = random_rule(rng, config, "core", spiking)
+        planes = {"plane_step": rng.randrange(config.spike_depth)} if config.spike_bits > 1 else {}
+        # Groups of dynamics that may be the rows'.
+        least, most = (0, 8) if rule.get("current") else (8, 16) if currents else (0, 16)
         while left:
-            groups = min(left, rng.randint(1, _GROUPS))
+            groups = min(left, rng.randint(1, sweep.groups))
             left -= groups
             steps = {f"{name}_step": rng.randrange(2) for name in ("drive", "dynamics")}
-            bases = {f"{name}_base": rng.randrange(16 - groups + 1) for name in ("drive", "dynamics")}
+            bases = {"drive_base": rng.randrange(16 - groups + 1), "dynamics_base": rng.randint(least, most - groups)}
             found.append({"groups": groups, "level": level, "state_base": state, **steps, **bases,
                           "word_address": base + (word << slots_log2), "slots_log2": slots_log2, "position": position,
-                          "flush": int(not left), "spiking": spiking, "strict": strict, "reset": kind if spiking else 0,
-                          "readout": 1 - spiking})
-            word, position = word + (position + groups) // _PER_WORD, (position + groups) % _PER_WORD
+                          "flush": int(not left), **rule, **planes, "readout": 1 - spiking})
+            word, position = word + (position + groups) // sweep.per_word, (position + groups) % sweep.per_word
             state += groups
     return found
 
@@ -152,30 +190,31 @@ async def _clock(bench: Bench, unit: _Unit, stored: list[int], about: str) -> No
     await bench.next()
     if take:
         bench.set(state=stored[take["state_address"]])
-    bench.set(**{name: column_bits((unit.drive if name in _DRIVE else unit.dynamics)[columns[f"{name}_address"]], name, bits)
-                 for name, bits in _COLUMNS.items() if f"{name}_address" in columns})
+    bench.set(**{name: column_bits((unit.drive if name in unit.sweep.drive else unit.dynamics)[columns[f"{name}_address"]], name, bits)
+                 for name, bits in unit.sweep.columns.items() if f"{name}_address" in columns})
 
 
 @cocotb.test()
-async def ticks(dut: Any) -> None:
-    """Rows of random neurons, back to back and apart: membranes, spike words, readouts, counts, clock by clock."""
-    rng = seeded("sweep")
-    bench = Bench(dut, "sweep")
+@cocotb.parametrize(block=list(_BLOCKS))
+async def ticks(dut: Any, block: str) -> None:
+    """Rows of random neurons, back to back and apart: state words, spike words, readouts, counts, clock by clock."""
+    rng = seeded(block)
+    bench, sweep = Bench(dut, block), _Sweep(_BLOCKS[block])
     await bench.reset()
     for _ in range(12):
-        unit = _random_unit(rng)
+        unit = _random_unit(rng, sweep)
         stored = [0] * 16
-        rows = _rows(rng)
+        rows = _rows(rng, sweep)
         for number in range(6):
-            steps, tick = random_steps(rng, BLOCKS), rng.randrange(16)
-            bench.set(ticker_tick=tick, ticker_steps=steps_word(BLOCKS, steps))
+            steps, tick = random_steps(rng, sweep.config), rng.randrange(16)
+            bench.set(ticker_tick=tick, ticker_steps=steps_word(sweep.config, steps))
             for n, row in enumerate(rows):
                 about = f"tick {number}, row {n} {row}"
                 unit.load(rng, bench.clock, row, steps[row["level"]], tick)
-                bench.set(load=1, row=_ROW.pack(**row))
+                bench.set(load=1, row=sweep.row.pack(**row))
                 await _clock(bench, unit, stored, about)
                 bench.set(load=0)
                 for _ in range(row["groups"] - 1 + rng.choice([0, 0, 1, 3])):
                     await _clock(bench, unit, stored, about)
-            for _ in range(10):
+            for _ in range(sweep.write + 4):
                 await _clock(bench, unit, stored, f"after tick {number}")

@@ -9,7 +9,7 @@
     model = ranvier.run_golden_set(placement, pictures, steps=4)
     rtl = ranvier.run_rtl_set(placement, pictures[:200], steps=4)       # compared bit by bit
     assert rtl.mismatch is None, rtl.mismatch
-    print((ranvier.classify(model.readouts) == labels).mean(), rtl.clocks / rtl.pictures)
+    print((ranvier.classify(model.readouts) == labels).mean(), rtl.clocks / rtl.samples)
 """
 
 from . import startup as _startup  # noqa: F401  (first: it says how a command ends that is interrupted while the rest loads)

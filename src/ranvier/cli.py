@@ -147,12 +147,72 @@ def convert_command(model: Path, output: Path, head: str | None, calibrate: Path
         click.echo(f"semantics of {population.name} ({population.kind}): {rule if population.spiking else 'no spikes'}")
 
 
+@cli.command("encode")
+@click.argument("encoder", metavar="ENCODER", type=click.Choice(
+    ["rate", "latency", "phase", "burst", "population", "delta", "send_on_delta", "audio", "log_mel", "text", "events"]))
+@click.argument("source", metavar="INPUT", type=_EXISTING)
+@click.option("-o", "--output", type=_EXISTING, required=True, help="The npz file to write.")
+@click.option("--steps", type=click.IntRange(1, 65535), help="Steps for which a value is held: rate, latency, phase, burst, population.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An option of the encoder, see above; as often as needed.")
+@click.option("--samples", "samples_key", metavar="KEY", help="Name of the values in an npz file, where it is not a usual one.")
+@click.option("--input-range", type=float, nargs=2, metavar="LOW HIGH",
+              help="What values become 0 and 1; without it 0 and 1 for floats, 0 and 255 for integers.")
+@click.option("--limit", type=click.IntRange(1), help="Encode the first samples only.")
+@click.option("--raster", type=_EXISTING, help="A png to draw: step across, neuron up.")
+@click.option("--sample", default=0, show_default=True, type=click.IntRange(0), help="Number of the sample that --raster draws.")
+@_AS_JSON
+def encode_command(encoder: str, source: Path, output: Path, steps: int | None, settings: tuple[str, ...], samples_key: str | None,
+                   input_range: tuple[float, float] | None, limit: int | None, raster: Path | None, sample: int, as_json: bool) -> None:
+    """Turn values, a sound, a text or events into spikes.
+
+    ENCODER says how, INPUT is the file that it reads. The npz has the array 'spikes', time first: [steps, samples, ...], and labels
+    where INPUT has them. docs/encoders.md says what each encoder does, what it costs in spikes and what it keeps.
+
+    \b
+    Values that are held, (samples, ...) in npz or npy, with --steps:
+      rate           how often      method=regular|bernoulli input_bits=8 v_init=127 seed=0 first_step=0
+      latency        how early      threshold=0.01 tau=1 first_spike_time=0 clip=no normalize=no linear=no
+      phase          which bits     period=STEPS
+      burst          how many       most=5 isi_min=1 isi_max=N
+      population     which neuron   neurons=8 beta=1.5 cutoff=0.1
+    Values that change, [steps, ...] in npz or npy:
+      delta          a neighbour    threshold=0.1 padding=no off_spike=no
+      send_on_delta  what was sent  threshold=0.1 padding=no most=N
+    A sound, wav of any rate and width (needs ranvier[audio]):
+      audio          16 channels    b=12 b1=5 b2=4 eps=4 frame=16
+      log_mel        values only    rate=16000 mels=40 window=512 hop=256 low=20 high=8000 range_db=80
+    A text in UTF-8:
+      text           runs of n      size=1024 n=3
+    Events t, x, y, p in npy, npz or aedat4 (needs ranvier[events]); one of the first four:
+      events         steps          time_window=N event_count=N n_time_bins=N n_event_bins=N
+                                    overlap=0 include_incomplete=no filter_time=N time_factor=1
+                                    spatial_factor=1 merge_polarities=no sensor_size=WxHxP
+
+    \b
+    Examples:
+      ranvier encode rate examples/digits/mnist_test.npz --steps 16 --limit 10 -o spikes.npz --raster spikes.png
+      ranvier encode rate pixels.npy --steps 16 --set method=bernoulli --set seed=7 -o spikes.npz
+      ranvier encode latency pixels.npy --steps 20 --set normalize=yes --set linear=yes -o spikes.npz
+      ranvier encode audio word.wav -o word.npz --raster word.png
+      ranvier encode events drive.aedat4 --set time_window=10000 --set spatial_factor=0.25 -o drive.npz
+    """
+    from .commands.encode import EncodeOptions, encode_file, encode_rows
+    from .reports.tables import print_rows
+    report = encode_file(EncodeOptions(encoder, source, output, steps, settings, samples_key, input_range, limit, raster, sample))
+    if as_json:
+        _show(report)
+        return
+    print_rows(f"{encoder}: {source}", ("figure", "value"), encode_rows(report))
+    for note in report["notes"]:
+        click.echo(f"note: {note}")
+
+
 @cli.command("run")
 @click.argument("network", type=_EXISTING)
 @click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
               help="golden: (the model), rtl: (the whole device in simulation), serial:PORT (a board), or fabric: (the compiled fabric "
                    "without its link, every membrane).")
-@click.option("--input", "pictures", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
+@click.option("--input", "samples", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
 @click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
 @click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
@@ -166,7 +226,7 @@ def convert_command(model: Path, output: Path, head: str | None, calibrate: Path
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit on fabric:, to see a mismatch.")
 @click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
 @_AS_JSON
-def run_command(network: Path, backend: str, pictures: Path, samples_key: str | None, labels_key: str | None, ticks: int | None,
+def run_command(network: Path, backend: str, samples: Path, samples_key: str | None, labels_key: str | None, ticks: int | None,
                 limit: int | None, compare: str | None, cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None,
                 inject_fault: bool, output: Path | None, as_json: bool) -> None:
     """Run samples through a network: in the model, in simulation, or on a board.
@@ -179,9 +239,9 @@ def run_command(network: Path, backend: str, pictures: Path, samples_key: str | 
       ranvier run digits.ranvier --on rtl: --input test.npz --limit 20 --compare golden: -o out
       ranvier run digits.ranvier --on serial:/dev/ttyUSB1 --input test.npz --compare golden:
     """
-    from .commands.run import run_pictures
+    from .commands.run import run_samples
     _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None, baud=baud is not None)
-    report = run_pictures(network, backend, pictures, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
+    report = run_samples(network, backend, samples, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
                           pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output,
                           samples_key=samples_key, labels_key=labels_key)
     if as_json:
@@ -397,13 +457,13 @@ def boards_command(as_json: bool) -> None:
 @click.option("--ticks", type=click.IntRange(1, 65535), help="Ticks of the predicted inference; without it the conversion's.")
 @click.option("--faster", is_flag=True, help="Go on after the first bitstream that meets its clock: make the design again for the "
               "fastest clock that its timing allows.")
-@click.option("--input", "pictures", type=_EXISTING,
+@click.option("--input", "samples", type=_EXISTING,
               help="Samples (npz, npy or csv) to predict the time of an inference with; without them the worst case.")
 @click.option("--samples", "samples_key", metavar="KEY", help="Array of --input that has the samples, where its name does not say it.")
 @click.option("--labels", "labels_key", metavar="KEY", help="Array or column of --input that has the labels, which are left out.")
 @_AS_JSON
 def build_command(network: Path | None, board: str, output: Path, tailored: bool, cores: int | None, lanes: str | None, clock: float | None,
-                  seeds: int | None, jobs: int | None, ticks: int | None, faster: bool, pictures: Path | None, samples_key: str | None,
+                  seeds: int | None, jobs: int | None, ticks: int | None, faster: bool, samples: Path | None, samples_key: str | None,
                   labels_key: str | None, as_json: bool) -> None:
     """Build a bitstream for a board, with open tools.
 
@@ -423,7 +483,7 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
     from .reports.build_table import build_rows, seed_lines
     from .reports.tables import print_rows
     report = build(network, board, output, tailored=tailored, cores=cores, lanes=None if lanes is None else int(lanes), clock_mhz=clock,
-                   seeds=seeds, jobs=jobs, ticks=ticks, pictures_path=pictures, samples_key=samples_key,
+                   seeds=seeds, jobs=jobs, ticks=ticks, samples_path=samples, samples_key=samples_key,
                    labels_key=labels_key, faster=faster)
     if as_json:
         _show(report)

@@ -96,14 +96,16 @@ def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
 
 
 def run(command: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None, *,
-        timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+        timeout: float | None = None, given: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a program to its end in ``folder``; its exit code, and as text what it wrote to both outputs.
+
+    It reads what it is ``given``; without that it has no standard input.
 
     Raises `OSError` where it cannot be started, and `subprocess.TimeoutExpired` after ``timeout`` seconds; it is then gone.
     """
-    with started(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                 errors="replace") as process:
-        out, err = process.communicate(timeout=timeout)
+    with started(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
+                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace") as process:
+        out, err = process.communicate(given, timeout=timeout)
         return subprocess.CompletedProcess(list(command), process.returncode, out, err)
 
 

@@ -18,18 +18,18 @@ from .model.fabric.counters import Counts, empty
 from .model.fabric.cycles import Cycles, predict_cycles
 from .model.fabric.layout import Counter
 from .model.fabric.placement import Placement
+from .model.mismatch import Mismatch
 from .model.network.network import Network
 from .model.run.golden import GoldenRun, run_golden
-from .sim.compare import Mismatch
 from .sim.simulator import Simulator
 from .verify.evidence import check_batch, one_flipped_bit, save_reproducer
 
 __all__ = ["GoldenResult", "RtlResult", "classify", "run_golden_set", "run_rtl_set", "weight_limit_share"]
 
-Pictures = npt.NDArray[Any]
+Values = npt.NDArray[Any]
 Progress = Callable[[int], None]
 
-#: Pictures that are in the RTL and in the records at once.
+#: Values that are in the RTL and in the records at once.
 _BATCH = 250
 
 
@@ -47,9 +47,9 @@ class GoldenResult:
 
 @dataclass(frozen=True, eq=False)
 class RtlResult:
-    """A set of pictures in the RTL; without ``compare`` there is no mismatch to find."""
+    """A set of samples in the RTL; without ``compare`` there is no mismatch to find."""
 
-    pictures: int
+    samples: int
     readouts: npt.NDArray[np.int64]
     clocks: int
     waits: int
@@ -60,14 +60,13 @@ class RtlResult:
 
     def __repr__(self) -> str:
         found = "not compared or equal" if self.mismatch is None else str(self.mismatch)
-        return f"RtlResult({self.pictures} samples, {self.clocks} clocks, {found})"
+        return f"RtlResult({self.samples} samples, {self.clocks} clocks, {found})"
 
     def mismatch_report(self) -> dict[str, Any]:
         """The first difference and what was kept of it, under ``mismatch``, for reports; empty without one."""
         if self.mismatch is None:
             return {}
-        return {"mismatch": {**self.mismatch.to_json(), "message": str(self.mismatch),
-                             "reproducer": [str(path) for path in self.reproducer]}}
+        return {"mismatch": {**self.mismatch.to_json(), "reproducer": [str(path) for path in self.reproducer]}}
 
 
 def semantics_of(network: Network) -> dict[str, Any]:
@@ -75,11 +74,11 @@ def semantics_of(network: Network) -> dict[str, Any]:
     return {p.name: p.semantics.to_json() for p in network.populations if p.spiking}
 
 
-def inputs_of(network: Network, pictures: Pictures) -> Mapping[str, Pictures]:
-    """Pictures (n, neurons) as the values of the network's one input population."""
+def inputs_of(network: Network, samples: Values) -> Mapping[str, Values]:
+    """Samples (n, neurons) as the values of the network's one input population."""
     if len(network.inputs) != 1:
         raise RanvierError(f"network: it has {len(network.inputs)} input populations; samples can drive exactly one")
-    return {network.inputs[0].name: pictures}
+    return {network.inputs[0].name: samples}
 
 
 def whole_steps(steps: int) -> int:
@@ -117,31 +116,31 @@ def classify(readouts: npt.NDArray[Any], network: Network | None = None, steps: 
     return class_labels(answer, choose(answer, values_of(network, array, steps or 1)[0]))
 
 
-def run_golden_set(placement: Placement, pictures: Pictures, steps: int, progress: Progress | None = None, *,
+def run_golden_set(placement: Placement, samples: Values, steps: int, progress: Progress | None = None, *,
                    record: bool = False, encoded: bool = False) -> GoldenResult:
     """All samples as one stream in the golden model, with counters and clocks.
 
-    ``pictures`` is (n, size), values as in files (see `as_inputs`) or, with ``encoded``, integers as the input neurons take them. Spikes
+    ``samples`` is (n, size), values as in files (see `as_inputs`) or, with ``encoded``, integers as the input neurons take them. Spikes
     and membranes of every step are in the result's ``golden`` with ``record`` only; they are large.
     """
     network, steps = placement.network, whole_steps(steps)
-    values = pictures if encoded else as_inputs(network, pictures)
+    values = samples if encoded else as_inputs(network, samples)
     golden = run_golden(network, inputs_of(network, values), steps, blocks=placement.blocks, record=record, progress=progress)
     cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
     return GoldenResult(golden.readouts[the_readout(network)], golden, cycles)
 
 
-def run_rtl_set(placement: Placement, pictures: Pictures, steps: int, *, compare: bool = True, stream: bool = True,
+def run_rtl_set(placement: Placement, samples: Values, steps: int, *, compare: bool = True, stream: bool = True,
                 folder: Path | None = None, fault: bool = False, progress: Progress | None = None, encoded: bool = False) -> RtlResult:
     """Samples in the compiled RTL, a new one every ``steps`` steps, or each in a run of its own without ``stream``.
 
-    ``pictures`` and ``encoded`` are those of `run_golden_set`.
+    ``samples`` and ``encoded`` are those of `run_golden_set`.
 
     With ``compare`` everything is compared with the model; the first mismatch ends the run, and a reproducer goes into
     ``folder``. ``fault`` flips one stored membrane bit after loading, to see that the comparison notices.
     """
     network, config, steps = placement.network, placement.config, whole_steps(steps)
-    pictures = pictures if encoded else as_inputs(network, pictures)
+    samples = samples if encoded else as_inputs(network, samples)
     readout = the_readout(network)
     size = _BATCH if stream else 1
     found: list[npt.NDArray[np.int64]] = []
@@ -152,8 +151,8 @@ def run_rtl_set(placement: Placement, pictures: Pictures, steps: int, *, compare
         simulator.load(placement)
         if faults is not None:
             simulator.write(faults)
-        for first in range(0, len(pictures), size):
-            inputs = inputs_of(network, pictures[first:first + size])
+        for first in range(0, len(samples), size):
+            inputs = inputs_of(network, samples[first:first + size])
             if compare:
                 check = check_batch(placement, simulator, inputs, steps)
                 recording = check.recording

@@ -419,7 +419,7 @@ def test_predictions() -> None:
     worst = predict(placement, device, 3)
     rng = np.random.default_rng(1)
     found = predict(placement, device, 3, rng.integers(0, 256, (20, 64)).astype(np.uint8))
-    assert (worst.basis, found.basis, found.pictures) == ("worst", "pictures", 20)
+    assert (worst.basis, found.basis, found.samples) == ("worst", "samples", 20)
     assert found.clocks < worst.clocks and found.us == pytest.approx(found.clocks / 50)
     assert worst.stream_us < worst.us
     assert link_bytes(placement) == 64 + 17 and worst.link_us == pytest.approx(810)
@@ -467,7 +467,7 @@ def test_a_prediction_with_samples_in_the_networks_range(fake: Callable[..., Non
     result = CliRunner().invoke(cli, ["build", str(tmp_path / "n.ranvier"), *options])
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)["prediction"]
-    assert (found["basis"], found["pictures"]) == ("pictures", 2)
+    assert (found["basis"], found["samples"]) == ("samples", 2)
     assert any(values is not None and values.tolist() == [[0, 255, 128, 191], [255, 64, 0, 0]] for values in seen)
 
 

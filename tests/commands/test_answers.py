@@ -12,7 +12,7 @@ import pytest
 
 from ranvier.commands.answers import clamped_samples
 from ranvier.commands.convert import as_options, numbers
-from ranvier.commands.run import run_pictures
+from ranvier.commands.run import run_samples
 from ranvier.convert.convert import convert
 from ranvier.convert.samples import as_inputs
 from ranvier.files.network import load_network, save_network
@@ -31,7 +31,7 @@ def run(folder: Path, name: str, calibration: str | None, test: Path, ticks: int
     network = load_onnx(CASES / f"{name}.onnx")
     samples = None if calibration is None else load_samples(CASES / calibration, network.input_size)
     save_network(convert(network, calibration=samples, **options).network, folder / "n.ranvier")
-    report = run_pictures(folder / "n.ranvier", "golden:", test, ticks, None, output=folder / "out", cores=1, lanes=4)
+    report = run_samples(folder / "n.ranvier", "golden:", test, ticks, None, output=folder / "out", cores=1, lanes=4)
     assert json.loads((folder / "out" / "report.json").read_text()) == report
     return report
 
@@ -60,7 +60,7 @@ def test_a_value_has_errors_and_no_accuracy(tmp_path: Path) -> None:
     wanted = network.forward(np.rint(samples * 255) / 255)[:, 0]
     np.savez(tmp_path / "values.npz", X=samples, y=wanted + 0.25)
     save_network(convert(network, calibration=samples, steps=256, weight_bits=8, answer="value").network, tmp_path / "n.ranvier")
-    report = run_pictures(tmp_path / "n.ranvier", "golden:", tmp_path / "values.npz", None, None, output=tmp_path / "out", cores=1, lanes=4)
+    report = run_samples(tmp_path / "n.ranvier", "golden:", tmp_path / "values.npz", None, None, output=tmp_path / "out", cores=1, lanes=4)
     assert report["answer"] == "value" and "accuracy" not in report
     assert report["mean_absolute_error"] == pytest.approx(0.25, abs=0.02) and report["rms_error"] == pytest.approx(0.25, abs=0.03)
     rows = dict(run_rows(report))
@@ -88,7 +88,7 @@ def test_clamps_are_said_beside_the_accuracy(tmp_path: Path) -> None:
     network = load_network(tmp_path / "n.ranvier")
     with np.load(tmp_path / "few.npz") as saved:
         assert clamped_samples(network, as_inputs(network, saved["pictures"]), 256) == report["clamped_samples"]
-    short = run_pictures(tmp_path / "n.ranvier", "golden:", tmp_path / "few.npz", None, None, cores=1, lanes=4)
+    short = run_samples(tmp_path / "n.ranvier", "golden:", tmp_path / "few.npz", None, None, cores=1, lanes=4)
     assert "notes" not in short and not any("clamped" in name for name, _ in run_rows(short))
 
 

@@ -160,8 +160,8 @@ def test_json(ranvier: Run, files: Files) -> None:
     assert converted["accuracy"]["measure"] == "accuracy" and list(converted["accuracy"]["spiking"]) == ["1", "2", "4", "8"]
     assert len(converted["advice"]) == len(converted["advice_lines"]) and not any("=" in line for line in converted["advice_lines"])
     ran = ranvier("run", files.network, "--input", files.pictures, "--ticks", 6, "--limit", 10, "-o", out, "--json").json
-    assert ran["ticks"] == 6 and ran["pictures"] == 10 and 0 <= ran["accuracy"] <= 1 and ran["counters"]["spikes"] > 0
-    assert ran["semantics"]["hidden"]["strict"] is False and ran["clocks_per_picture_stream"] > 0
+    assert ran["ticks"] == 6 and ran["samples"] == 10 and 0 <= ran["accuracy"] <= 1 and ran["counters"]["spikes"] > 0
+    assert ran["semantics"]["hidden"]["strict"] is False and ran["clocks_per_sample_stream"] > 0
     assert ranvier("report", out, "--json").json == ran
     assert {finding["name"] for finding in ranvier("doctor", "--json").json} >= {"python", "verilator", "g++"}
 
@@ -189,8 +189,8 @@ def test_rtl_equals_the_model(ranvier: Run, files: Files) -> None:
     golden = ranvier("run", files.network, "--input", files.pictures, "--cores", 1, "--lanes", 4, "--json").json
     rtl = ranvier("run", files.network, "--on", "fabric:", "--input", files.pictures, "--compare", "golden:", "--cores", 1,
                   "--lanes", 4, "--json")
-    assert rtl.code == 0 and rtl.json["rtl_mismatches"] == 0 and rtl.json["rtl_pictures"] == PICTURES
-    for same in ("accuracy", "counters", "clocks_per_picture_stream", "weight_limit_share"):
+    assert rtl.code == 0 and rtl.json["rtl_mismatches"] == 0 and rtl.json["rtl_samples"] == PICTURES
+    for same in ("accuracy", "counters", "clocks_per_sample_stream", "weight_limit_share"):
         assert rtl.json[same] == golden[same], same
 
 
@@ -340,8 +340,8 @@ def test_a_device_equals_the_model(ranvier: Run, files: Files) -> None:
     done = ranvier(*on_device, "--limit", 6, "--json", "-o", out)
     assert done.code == 0, done.err
     report = done.json
-    assert report["mismatches"] == 0 and report["compared_pictures"] == 6 and 0 <= report["accuracy"] <= 1
-    assert report["board"] == "simulation" and report["clocks_per_picture"] > 0 and report["link"]["overruns"] == 0
+    assert report["mismatches"] == 0 and report["compared_samples"] == 6 and 0 <= report["accuracy"] <= 1
+    assert report["board"] == "simulation" and report["clocks_per_sample"] > 0 and report["link"]["overruns"] == 0
     coarse = ranvier(*on_device, "--limit", 2, "--pixel-bits", 4)
     assert coarse.code == 0 and "clocks per sample, each by itself" in coarse.out and "mismatches" in coarse.out
     model = ranvier("run", files.network, "--input", files.pictures, "--limit", 6, "--json", "-o", files.folder / "model").json
@@ -362,7 +362,7 @@ def test_a_device_that_differs(ranvier: Run, files: Files, monkeypatch: pytest.M
     out = files.folder / "out"
     done = ranvier("run", files.network, "--on", "rtl:", "--input", files.pictures, "--limit", 3, "--compare", "golden:", "--json",
                    "-o", out)
-    assert done.code == 1 and "MISMATCH: readout of " in done.err and "picture 2, neuron 1: expected" in done.err
+    assert done.code == 1 and "MISMATCH: readout at sample 2, population " in done.err and ", neuron 1: expected" in done.err
     kept = [Path(path) for path in done.json["mismatch"]["reproducer"]]
     assert {path.name for path in kept} == {"network.ranvier", "input.npz", "fabric.json", "mismatch.json"}
     assert all(path.is_file() for path in kept)

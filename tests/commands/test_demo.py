@@ -35,32 +35,32 @@ def report(folder: Path) -> dict[str, Any]:
 
 def test_accuracy(report: dict[str, Any]) -> None:
     assert list(report["snn_accuracy"]) == [str(ticks) for ticks in TICKS] == ["1", "2", "4", "8", "16"]
-    assert report["ann_accuracy"] >= 0.98 and report["pictures"] == 10_000
+    assert report["ann_accuracy"] >= 0.98 and report["samples"] == 10_000
     assert abs(report["ann_accuracy"] - report["snn_accuracy"]["4"]) <= 0.003
     assert report["weight_bits"] == 4 and report["ticks"] == 4
 
 
 def test_rtl_equals_the_model(report: dict[str, Any]) -> None:
-    assert report["rtl_pictures"] == PICTURES and report["rtl_mismatches"] == 0 and "mismatch" not in report
-    assert report["rtl_clocks"]["pictures_alone"] == 20
+    assert report["rtl_samples"] == PICTURES and report["rtl_mismatches"] == 0 and "mismatch" not in report
+    assert report["rtl_clocks"]["samples_alone"] == 20
 
 
 def test_clocks(report: dict[str, Any]) -> None:
     assert report["fabric"]["cores"] == 2 and report["fabric"]["core"]["lanes"] == 64
     limit = report["weight_words_on_busiest_core"]
-    assert limit < report["clocks_per_picture_stream"] <= 700 and limit < report["clocks_per_picture"] <= 900
+    assert limit < report["clocks_per_sample_stream"] <= 700 and limit < report["clocks_per_sample"] <= 900
     assert 0.95 <= report["weight_limit_share"] <= 1
-    assert report["clocks_per_tick"] == pytest.approx(report["clocks_per_picture_stream"] / 4, rel=0.01)
+    assert report["clocks_per_tick"] == pytest.approx(report["clocks_per_sample_stream"] / 4, rel=0.01)
     # Measured clocks of the first pictures beside predicted ones of all pictures: their mean is near, not equal.
     measured = report["rtl_clocks"]
-    assert measured["stream"] / PICTURES == pytest.approx(report["clocks_per_picture_stream"], rel=0.2)
-    assert measured["alone"] / measured["pictures_alone"] == pytest.approx(report["clocks_per_picture"], rel=0.3)
+    assert measured["stream"] / PICTURES == pytest.approx(report["clocks_per_sample_stream"], rel=0.2)
+    assert measured["alone"] / measured["samples_alone"] == pytest.approx(report["clocks_per_sample"], rel=0.3)
 
 
 def test_work(report: dict[str, Any]) -> None:
-    spikes = report["spikes_per_picture"]
+    spikes = report["spikes_per_sample"]
     assert spikes["input"] == pytest.approx(417, abs=1) and 0 < spikes["hidden"] < 4 * 128
-    assert report["synaptic_operations_per_picture"] == pytest.approx(128 * spikes["input"] + 10 * spikes["hidden"], rel=1e-6)
+    assert report["synaptic_operations_per_sample"] == pytest.approx(128 * spikes["input"] + 10 * spikes["hidden"], rel=1e-6)
 
 
 def test_semantics_are_reported(report: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from ranvier.cli import cli
-from ranvier.commands.run import run_pictures
+from ranvier.commands.run import run_samples
 from ranvier.convert.convert import Conversion, convert
 from ranvier.convert.network import Units
 from ranvier.convert.samples import as_inputs
@@ -204,10 +204,10 @@ def test_a_network_that_no_fabric_holds_still_runs(tmp_path: Path) -> None:
     samples = rng.integers(0, 256, (3, 1024), dtype=np.uint8)
     save_network(network, tmp_path / "n.ranvier")
     np.savez(tmp_path / "samples.npz", pictures=samples)
-    report = run_pictures(tmp_path / "n.ranvier", "golden:", tmp_path / "samples.npz", 4, None, output=tmp_path / "out")
+    report = run_samples(tmp_path / "n.ranvier", "golden:", tmp_path / "samples.npz", 4, None, output=tmp_path / "out")
     assert report["fabric"] is None and any("ran without a fabric" in note and "weight memories" in note for note in report["notes"])
     assert ("fabric", "none") in run_rows(report)
     with np.load(tmp_path / "out" / "readouts.npz") as saved:
         np.testing.assert_array_equal(saved["readouts"], run_golden(network, {"input": samples}, 4).readouts["output"])
     with pytest.raises(RanvierError, match="weight memories"):
-        run_pictures(tmp_path / "n.ranvier", "fabric:", tmp_path / "samples.npz", 4, None)
+        run_samples(tmp_path / "n.ranvier", "fabric:", tmp_path / "samples.npz", 4, None)

@@ -14,6 +14,7 @@ import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import pytest
 import ranvier
 import ranvier.device.device
 from ranvier.commands.demo import find_digits
-from ranvier.device import Device, Result, simulation_config
+from ranvier.device import Device, Mismatch, Result, simulation_config
 from ranvier.device.golden import GoldenBackend
 from ranvier.device.remote import LinkBackend
 from ranvier.mapping.mapper import map_network
@@ -88,7 +89,7 @@ def assert_same(device: Device, network: Network, inputs: Any, ticks: int, **mor
         golden.load(network)
         expected = golden.run(inputs, ticks, **more)
     found = device.run(inputs, ticks, **more)
-    difference = expected.difference(found)
+    difference = expected.mismatch(found)
     assert difference is None, f"{network.info}: {difference}"
     return found
 
@@ -166,7 +167,7 @@ def test_pixels_of_fewer_bits(device: Device, bits: int | None) -> None:
     found = assert_same(device, network, inputs, 4, pixel_bits=bits)
     if bits == 4:
         rounded = {name: np.rint(values.astype(float) / 17).astype(int) * 17 for name, values in inputs.items()}
-        assert assert_same(device, network, rounded, 4).difference(found) is None
+        assert assert_same(device, network, rounded, 4).mismatch(found) is None
 
 
 def test_what_is_recorded_by_default(device: Device) -> None:
@@ -214,7 +215,7 @@ def test_networks_one_after_the_other_and_resets(device: Device) -> None:
         first = assert_same(device, network, inputs, 4)
         device.reset()
         device.clear()
-        assert first.difference(device.run(inputs, 4)) is None
+        assert first.mismatch(device.run(inputs, 4)) is None
     assert device.read_back() == device.read_back() > 20
 
 
@@ -368,7 +369,7 @@ def test_the_reset_pin_ends_the_session_and_loading_again_helps() -> None:
         port.simulator.press_reset()
         with pytest.raises(RanvierError, match="check the cable, that the board was not reset"):    # it is at its first rate again
             device.run(inputs, 4)
-        assert before.difference(device.run(inputs, 4)) is None     # the memories have kept the network
+        assert before.mismatch(device.run(inputs, 4)) is None     # the memories have kept the network
         assert device.info()["link"]["baud"] == QUICK
         port.simulator.press_reset()
         port.baudrate = 1_000_000
@@ -510,3 +511,23 @@ def test_a_fabric_that_does_not_read_back() -> None:
     with Device.open("golden:", config=simulation_config(FabricConfig(reads_back=0))) as device, \
             pytest.raises(RanvierError, match="does not give its memories back"):
         device.read_back()
+
+
+def test_a_mismatch_says_where_it_is() -> None:
+    """One class for the comparison of devices and of the compiled fabric: sample, step, population, neuron, and how many differ."""
+    network = relay()
+    with Device.open("golden:", config=SMALL) as device:
+        device.load(network)
+        expected, found = (device.run(np.full((3, 6), 200), 4, record=spiking(network)) for _ in range(2))
+    name = spiking(network)[0]
+    found.spikes[name][2, 1, 3] ^= True
+    found.spikes[name][2, 3, 0] ^= True
+    found.cycles[1] += 7
+    mismatch = expected.mismatch(found)
+    was = int(expected.spikes[name][2, 1, 3])
+    assert mismatch == Mismatch("spike", window=2, step=1, population=name, neuron=3, expected=was, found=1 - was, total=3)
+    assert str(mismatch) == f"spike at sample 2, step 1, population {name}, neuron 3: expected {was}, found {1 - was}; 3 differ in all"
+    clocks = replace(found, spikes=expected.spikes)
+    assert str(expected.mismatch(clocks)).startswith("clocks at sample 1: expected ")
+    short = replace(expected, cycles=expected.cycles[:2], spikes={})
+    assert str(expected.mismatch(short)).startswith(f"count of spike values at the end of the run, population {name}: expected ")

@@ -342,6 +342,7 @@ def test_sessions_begin_anywhere() -> None:
         assert numbers[0] == numbers[1]
         begun.add(numbers[0])
     assert len(begun) == 20
+    assert len({due for due, _ in begun}) > 10
     model = LinkModel(CONFIG)
     assert len({(Session(model).hello(), model.session)[1] for _ in range(20)}) == 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -84,6 +85,43 @@ def test_what_holds_something_else_is_not_replaced(tmp_path: Path, monkeypatch: 
     assert content(tmp_path) == before
     with pytest.raises(RanvierError, match="current folder"):
         check_folder(Path(), OURS)
+
+
+@pytest.mark.parametrize("swaps", [True, False], ids=["exchange", "two renames"])
+def test_results_are_whole_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swaps: bool) -> None:
+    """Before and after each change of a name, the old results or the new ones are there whole, in one folder."""
+    output = tmp_path / "out"
+    whole = [{"a": b"old", "b": b"old"}, {"a": b"new"}]
+    with result_folder(output, OURS) as work:
+        for name, data in whole[0].items():
+            (work / name).write_bytes(data)
+    seen: list[dict[str, bytes | None]] = []
+
+    def watched(change: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
+        def call(one: Path, other: Path) -> None:
+            seen.append(content(output))
+            change(one, other)
+            assert any(content(folder) in whole for folder in (output, *tmp_path.glob(".ranvier-*")))
+            if swaps:
+                seen.append(content(output))
+        return call
+
+    def swap(one: Path, other: Path) -> None:
+        if not swaps:
+            raise OSError(errno.ENOSYS, "no such call")
+        between = tmp_path / "between"
+        rename(one, between)
+        rename(other, one)
+        rename(between, other)
+
+    rename = os.rename
+    monkeypatch.setattr(folders, "_exchange", watched(swap))
+    monkeypatch.setattr(os, "rename", watched(rename))
+    with result_folder(output, OURS) as work:
+        (work / "a").write_bytes(b"new")
+    assert seen[0] == whole[0] and content(tmp_path) == {"out": None, "out/a": b"new"}
+    if swaps:
+        assert seen == whole
 
 
 def test_what_comes_in_meanwhile_is_not_lost(tmp_path: Path) -> None:

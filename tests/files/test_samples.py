@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ranvier.files.input_mapping import input_mapping_of
 from ranvier.files.samples import DUST, Samples, load_pictures, load_samples, quantise_samples
 from ranvier.model.errors import RanvierError
+from ranvier.model.network.network import Network
+from ranvier.model.network.population import Population
 
 VALUES = np.arange(24, dtype=np.uint8).reshape(6, 4) * 10
 CLASSES = np.array([0, 2, 1, 1, 0, 2])
@@ -235,3 +239,35 @@ def test_dust_is_clipped_and_more_is_not() -> None:
 def test_what_does_not_fit_a_range(values: Any, bounds: tuple[float, float], words: str) -> None:
     with pytest.raises(RanvierError, match=words):
         quantise_samples(values, *bounds, 8)
+
+
+@pytest.mark.parametrize(("record", "words"), [
+    ({"range": [0, 20], "mean": [0], "std": [1]}, ""),
+    ({"range": [20, 0], "mean": [0], "std": [1]}, "input_range: 20, 0; it must be two numbers, the lower one first"),
+    ({"range": [0, 20], "mean": [0], "std": [0]}, "std: 0; it must be above 0"),
+    ({"range": [0, 20]}, "'input' must have range, mean and std; convert it again"),
+    ([0, 20], "'input' must have range, mean and std; convert it again"),
+])
+def test_what_a_network_says_of_its_inputs(record: Any, words: str, tmp_path: Path) -> None:
+    """One reader for everybody who wants a network's samples."""
+    network = Network((Population("in", (1, 1, 4), "input", {"theta": 255, "v_min": 0, "v_max": 255}),), (), info={"input": record})
+    path = npz(tmp_path, X=np.array([[0, 5, 10, 20]]))
+    if not words:
+        assert load_pictures(path, network)[0].tolist() == [[0, 64, 128, 255]]
+        assert input_mapping_of(network).input_range == (0, 20)
+        return
+    for read in (input_mapping_of, lambda network: load_pictures(path, network)):
+        with pytest.raises(RanvierError, match=re.escape(words)):
+            read(network)
+
+
+def test_a_signalling_nan_is_refused_without_a_warning(tmp_path: Path) -> None:
+    """Among samples and among labels, of 4 bytes, which are widened."""
+    bad = np.array([0x7F800001, 0], np.uint32).view(np.float32)
+    good = np.zeros(2, np.float32)
+    for name, values, labels in (("samples", bad, good), ("labels", good, bad)):
+        np.savez(tmp_path / f"{name}.npz", samples=np.stack([values, good], axis=1), labels=labels)
+        with warnings.catch_warnings(), pytest.raises(RanvierError, match="NaN or infinite"):
+            warnings.simplefilter("error")
+            found = load_samples(tmp_path / f"{name}.npz", 2)
+            quantise_samples(found.values, 0.0, 1.0, 8)

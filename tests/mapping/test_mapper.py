@@ -133,7 +133,7 @@ def test_parameters_that_do_not_fit_are_said() -> None:
 
 
 def test_headroom_is_proved_before_anything_is_placed() -> None:
-    network = Network((Population("in", (1, 1, 4), "input", BOUNDS), Population("out", (1, 1, 2), "li")),
+    network = Network((Population("in", (1, 1, 4), "input", BOUNDS), Population("out", (1, 1, 2), "li", v_max=32767)),
                       (Projection.dense("in", "out", np.ones((4, 2), int)),))
     with pytest.raises(RanvierError, match="population out: the membrane of neuron 0 could rise"):
         map_network(network, FabricConfig())

@@ -55,6 +55,7 @@ PATIENCE = 900
 #: By the beginning of a file's name, the longest that fits: checks from the cheapest on. What is not in `checks.py` is pytest's.
 CHECKS: dict[str, tuple[str, ...]] = {
     "model/": ("frozen simulation", "model", "tests/model", "tests/mapping", "frozen iCE40", "tests/files"),
+    "model/prng.py": ("tests/model/test_prng.py",),
     "model/fixed.py": ("tests/model/test_fixed.py", "model"),
     "model/network/": ("tests/model/network", "model", "frozen simulation", "tests/files"),
     "model/network/levels.py": ("tests/model/network/test_levels.py", "model", "frozen simulation"),
@@ -67,6 +68,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "model/fabric/device_config.py": ("tests/device/test_link_session.py", "device", "tests/boards", "tests/bitstream/test_build.py"),
     "model/link/": ("tests/model/link", "tests/device/test_link_session.py", "device", "tests/device/test_device.py"),
     "rtl/": ("fabric simulation", "fabric ECP5", "fabric iCE40"),
+    "rtl/prng.py": ("tests/rtl/test_prng.py",),
     "rtl/fixed.py": ("tests/rtl/test_fixed.py", "fabric simulation"),
     "rtl/lanes.py": ("fabric simulation", "tests/rtl/test_blocks.py -k lanes", "fabric ECP5", "fabric iCE40"),
     "rtl/ticker.py": ("fabric simulation", "tests/rtl/test_blocks.py -k ticker", "fabric ECP5", "fabric iCE40"),

@@ -19,15 +19,15 @@ from ranvier.reports.tables import demo_rows, load_report, print_rows, run_rows,
 
 SEMANTICS = {name: Semantics(strict=False, reset="subtract").to_json() for name in ("input", "hidden")}
 RUN: dict[str, Any] = {
-    "network": "n.ranvier", "pictures": 1200, "ticks": 4, "fabric": {"cores": 2, "core": {"lanes": 64}}, "accuracy": 0.987,
-    "rtl_pictures": 200, "rtl_mismatches": 0, "clocks_per_picture_stream": 522.04, "weight_limit_share": 0.989,
+    "network": "n.ranvier", "samples": 1200, "ticks": 4, "fabric": {"cores": 2, "core": {"lanes": 64}}, "accuracy": 0.987,
+    "rtl_samples": 200, "rtl_mismatches": 0, "clocks_per_sample_stream": 522.04, "weight_limit_share": 0.989,
     "counters": {"spikes": 12345}, "semantics": SEMANTICS}
 DEMO: dict[str, Any] = {
     "ann_accuracy": 0.99, "snn_accuracy": {"1": 0.97, "4": 0.9896}, "ticks": 4, "weight_bits": 4,
-    "fabric": {"cores": 2, "core": {"lanes": 64}}, "rtl_pictures": 200, "rtl_mismatches": 0, "clocks_per_picture": 604.1,
-    "clocks_per_picture_stream": 522.0, "clocks_per_tick": 130.5, "weight_words_on_busiest_core": 455.0,
-    "weight_limit_share": 0.989, "spikes_per_picture": {"input": 417.1, "hidden": 37.8}, 
-    "synaptic_operations_per_picture": 53773.2, "clamps": 0, "semantics": SEMANTICS}
+    "fabric": {"cores": 2, "core": {"lanes": 64}}, "rtl_samples": 200, "rtl_mismatches": 0, "clocks_per_sample": 604.1,
+    "clocks_per_sample_stream": 522.0, "clocks_per_tick": 130.5, "weight_words_on_busiest_core": 455.0,
+    "weight_limit_share": 0.989, "spikes_per_sample": {"input": 417.1, "hidden": 37.8}, 
+    "synaptic_operations_per_sample": 53773.2, "clamps": 0, "semantics": SEMANTICS}
 
 
 def test_rows_of_a_run() -> None:
@@ -77,7 +77,7 @@ def test_every_missing_or_wrong_figure_is_one_line(key: str) -> None:
             except RanvierError:
                 continue
             # Shown as they are.
-            assert key in ("ticks", "pictures", "weight_bits", "rtl_pictures", "rtl_mismatches", "clamps")
+            assert key in ("ticks", "samples", "weight_bits", "rtl_samples", "rtl_mismatches", "clamps")
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)

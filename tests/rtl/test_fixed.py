@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.sim import Simulator
 
 from ranvier.model import fixed as model
@@ -25,9 +26,10 @@ def _draw(rng: random.Random, bits: int) -> int:
     return rng.choice([*_extremes(bits), rng.randint(-(1 << bits - 1), (1 << bits - 1) - 1), rng.randint(-200, 200)])
 
 
-def _evaluate(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]]) -> Iterator[int]:
-    """The output's value for each case; all logic is combinational."""
+def _evaluate(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]], between: Sequence[Any] = ()) -> Iterator[int]:
+    """The output's value for each case; all logic is combinational. ``between`` drives signals that the output is made of."""
     m = Module()
+    m.d.comb += between
     result = Signal.like(output, name="result")
     m.d.comb += result.eq(output)
     found: list[int] = []
@@ -44,8 +46,9 @@ def _evaluate(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]])
     return iter(found)
 
 
-def _compare(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]], expected: Callable[..., int]) -> None:
-    for case, found in zip(cases, _evaluate(inputs, output, cases), strict=True):
+def _compare(inputs: list[Signal], output: Value, cases: list[tuple[int, ...]], expected: Callable[..., int],
+             between: Sequence[Any] = ()) -> None:
+    for case, found in zip(cases, _evaluate(inputs, output, cases, between), strict=True):
         want = expected(*case)
         assert found == want, f"{dict(zip((s.name for s in inputs), case, strict=True))}: expected {want}, found {found}"
 
@@ -93,6 +96,46 @@ def test_spike_count(bits: int, rng: random.Random) -> None:
         cases.append((membrane, threshold, rng.randrange(2)))
     less = (u - theta)[:bits]
     _compare([u, theta, strict], rtl.spike_count(u, less, theta, strict), cases, lambda v, t, s: model.spike_count(v, t, bool(s)))
+
+
+@pytest.mark.parametrize("planes", [2, 5, 8])
+@pytest.mark.parametrize("more", [0, 2])
+def test_planes_of_a_count(bits: int, rng: random.Random, planes: int, more: int) -> None:
+    """The restoring division, all planes in one clock: count and what is left, of sums that may be wider than theta."""
+    u, theta, strict = Signal(signed(bits + more), name="u"), Signal(signed(bits), name="theta"), Signal(name="strict")
+    rest, count, between = u, Signal(planes), list[Any]()
+    for plane in reversed(range(planes)):
+        less, left = rtl.lessened(rest, theta, plane), Signal(signed(len(u)), name=f"rest_{plane}")
+        between += [count[plane].eq(rtl.spike_count(rest, less, theta, strict, plane)),
+                    left.eq(Mux(count[plane], Cat(rest[:plane], less)[:len(u)].as_signed(), rest))]
+        rest = left
+    high, cases = (1 << bits + more - 1) - 1, []
+    for _ in range(600):
+        threshold = max(1, abs(_draw(rng, bits)) % (1 << bits - 1))
+        near = min(rng.randrange(1 << planes) * threshold + rng.randint(-1, 1), high)
+        cases.append((rng.choice([_draw(rng, bits + more), near, near]), threshold, rng.randrange(2)))
+    _compare([u, theta, strict], count, cases, lambda v, t, s: model.spike_count(v, t, bool(s), planes), between)
+    _compare([u, theta, strict], rest, cases, lambda v, t, s: v - t * model.spike_count(v, t, bool(s), planes), between)
+
+
+def test_decay_that_is_left_out_or_cleared(bits: int, rng: random.Random) -> None:
+    x, k, scaled, where = Signal(signed(bits), name="x"), Signal(17, name="k"), Signal(name="scaled"), Signal(name="where")
+    cases = [(_draw(rng, bits), rng.choice([0, 65536, rng.randint(0, 65536)]), rng.randrange(2), rng.randrange(2)) for _ in range(600)]
+    for rounding in sorted(model.ROUNDING):
+        found = rtl.decay(x, k, rounding, bits=bits + 2, scaled=scaled, where=where)
+        assert len(found) == bits + 2
+        _compare([x, k, scaled, where], found, cases,
+                 lambda v, f, s, w, rounding=rounding: (model.decay(v, f, rounding) if s else v) if w else 0)
+
+
+def test_clamp_of_a_wider_sum(bits: int, rng: random.Random) -> None:
+    x, low, high = Signal(signed(bits + 2), name="x"), Signal(signed(bits), name="low"), Signal(signed(bits), name="high")
+    cases = [(_draw(rng, bits + 2), *sorted([_draw(rng, bits), _draw(rng, bits)])) for _ in range(600)]
+    for by_or in (False, True):
+        held, changed = rtl.clamp(x, low, high, by_or=by_or)
+        assert len(held) == bits
+        _compare([x, low, high], held.as_signed(), cases, model.clamp)
+        _compare([x, low, high], changed, cases, lambda v, least, most: int(model.clamp(v, least, most) != v))
 
 
 @pytest.mark.parametrize("kind", RESETS)
@@ -148,4 +191,4 @@ def test_every_rule_of_the_model_has_its_name_in_the_hardware() -> None:
     rules = {name for name in model.__all__ if callable(getattr(model, name))}
     assert rules == {"clamp", "decay", "reset", "spike_count"}
     assert rules <= set(rtl.__all__)
-    assert set(rtl.__all__) - rules == {"Register", "popcount", "unregistered"}    # what pipelines and counters need besides
+    assert set(rtl.__all__) - rules == {"Register", "lessened", "popcount", "unregistered"}    # what pipelines and counters need besides

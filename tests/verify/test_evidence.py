@@ -91,7 +91,7 @@ def test_all_digits(share: float) -> None:
     with bar(f"{len(pictures):,} digits, RTL against model", len(pictures)) as update:
         result = run_rtl_set(placement, pictures, 4, progress=update)
     assert result.mismatch is None, str(result.mismatch)
-    assert result.pictures == len(pictures) == -(-10_000 // every)
+    assert result.samples == len(pictures) == -(-10_000 // every)
     accuracy = float(np.mean(classify(result.readouts) == labels))
     print(f"\n{len(pictures):,} digits: 0 mismatches, {result.clocks} clocks, accuracy in RTL {100 * accuracy:.2f} %")
     assert accuracy >= (0.987 if share == 1 else 0.98)

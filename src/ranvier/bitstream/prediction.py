@@ -1,4 +1,4 @@
-"""How long an inference takes on a fabric, from the cycle model: with pictures, or at worst."""
+"""How long an inference takes on a fabric, from the cycle model: with samples, or at worst."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..model.link.protocol import CRC_BYTES, HEADER_BYTES, MOST_WRITE
 from ..model.run.golden import run_golden
 from ..runs import inputs_of
 
-__all__ = ["MOST_PICTURES", "Capacity", "Prediction", "capacity_of", "link_bytes", "predict"]
+__all__ = ["MOST_SAMPLES", "Capacity", "Prediction", "capacity_of", "link_bytes", "predict"]
 
-#: Pictures of which the mean is taken.
-MOST_PICTURES = 200
+#: Samples of which the mean is taken.
+MOST_SAMPLES = 200
 _START_AND_STOP_BITS = 10
 _FLAGS, _ADDRESS_BYTES = 2, 4
 
@@ -44,13 +44,13 @@ class Capacity:
 class Prediction:
     """Clocks and microseconds of an inference of ``ticks`` steps, from the input loaded to the answer ready.
 
-    ``basis`` is ``pictures`` (the mean over them) or ``worst`` (every neuron spikes in every step). ``stream`` is the time
+    ``basis`` is ``samples`` (the mean over them) or ``worst`` (every neuron spikes in every step). ``stream`` is the time
     from one answer to the next, when the next input is always there. ``link_us`` is what the link needs for an input.
     """
 
     basis: str
     ticks: int
-    pictures: int
+    samples: int
     clocks: float
     us: float
     stream_us: float
@@ -81,31 +81,32 @@ def link_bytes(placement: Placement) -> int:
     return 4 * words + frames * (HEADER_BYTES + CRC_BYTES + _FLAGS + _ADDRESS_BYTES)
 
 
-def predict(placement: Placement, device: DeviceConfig, ticks: int, pictures: npt.NDArray[Any] | None = None) -> Prediction:
+def predict(placement: Placement, device: DeviceConfig, ticks: int, samples: npt.NDArray[Any] | None = None) -> Prediction:
     """Predict a device's time for an inference of ``placement``."""
     network = placement.network
-    if pictures is None:
+    if samples is None:
         popcounts, clamps = _everything_spikes(placement, ticks)
         count = 1
     else:
-        run = run_golden(network, inputs_of(network, pictures[:MOST_PICTURES]), ticks, blocks=placement.blocks)
+        run = run_golden(network, inputs_of(network, samples[:MOST_SAMPLES]), ticks, blocks=placement.blocks)
         popcounts, clamps = run.popcounts, run.clamps
-        count = len(pictures[:MOST_PICTURES])
+        count = len(samples[:MOST_SAMPLES])
     alone = float(predict_cycles(placement, popcounts, clamps, ticks, stream=False).clocks.sum(axis=1).mean())
-    many = {name: np.repeat(found, 8, axis=0) for name, found in popcounts.items()} if pictures is None else popcounts
-    held = {name: np.repeat(found, 8, axis=0) for name, found in clamps.items()} if pictures is None else clamps
+    many = {name: np.repeat(found, 8, axis=0) for name, found in popcounts.items()} if samples is None else popcounts
+    held = {name: np.repeat(found, 8, axis=0) for name, found in clamps.items()} if samples is None else clamps
     stream = float(predict_cycles(placement, many, held, ticks).clocks.sum()) / len(next(iter(many.values())))
     microsecond = device.clock_hz / 1e6
     count_bytes = link_bytes(placement)
-    return Prediction("worst" if pictures is None else "pictures", ticks, count, alone, alone / microsecond, stream / microsecond,
+    return Prediction("worst" if samples is None else "samples", ticks, count, alone, alone / microsecond, stream / microsecond,
                       count_bytes, count_bytes * _START_AND_STOP_BITS / device.baud * 1e6)
 
 
 def _everything_spikes(placement: Placement, ticks: int) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
     popcounts, clamps = {}, {}
-    for name, parts in placement.parts.items():
-        sizes = [min(part.word_bits, part.stop - part.start - word * part.word_bits) for part in parts for word in range(part.words)]
+    for population in placement.network.populations:
+        name = population.name
+        sizes = np.diff(placement.blocks[name], append=population.size)
         clamps[name] = np.zeros((1, ticks, len(sizes)), np.int64)
-        if placement.network.by_name[name].spiking:
-            popcounts[name] = np.broadcast_to(np.array(sizes, np.int64), (1, ticks, len(sizes))).copy()
+        if population.spiking:
+            popcounts[name] = np.broadcast_to(sizes, (1, ticks, placement.config.spike_bits, len(sizes))).copy()
     return popcounts, clamps

@@ -53,7 +53,7 @@ def missing_libraries(binary: Path) -> list[str]:
     if not sys.platform.startswith("linux"):
         return []
     try:
-        done = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, timeout=20, check=False)
+        done = run(["ldd", str(binary)], timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return []
     return re.findall(r"^\s*(\S+) => not found", done.stdout, re.MULTILINE)

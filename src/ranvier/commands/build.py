@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..bitstream.flow import Job, build_bitstream
-from ..bitstream.prediction import MOST_PICTURES, Prediction, predict
+from ..bitstream.prediction import MOST_SAMPLES, Prediction, predict
 from ..bitstream.room import check_fabric, check_weights, fits
 from ..boards import Board, find_board
-from ..convert.inputs import input_mapping_of
 from ..convert.samples import input_values
+from ..files.input_mapping import input_mapping_of
 from ..files.network import load_network
 from ..files.samples import load_samples
 from ..mapping.mapper import map_network, tailor
@@ -31,13 +31,13 @@ _NEARLY = 1.1
 
 def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = False, cores: int | None = None, lanes: int | None = None,
           clock_mhz: float | None = None, seeds: int | None = None, jobs: int | None = None, ticks: int | None = None,
-          pictures_path: Path | None = None, samples_key: str | None = None, labels_key: str | None = None,
+          samples_path: Path | None = None, samples_key: str | None = None, labels_key: str | None = None,
           faster: bool = False) -> dict[str, Any]:
     """Build a bitstream for a board into ``output``; the report. What cannot fit the chip is refused before anything is made."""
     board = find_board(board_name)
-    if path is None and (tailored or pictures_path):
+    if path is None and (tailored or samples_path):
         raise RanvierError(f"build: {'--tailor' if tailored else '--input'} needs a network; name a .ranvier file")
-    if pictures_path is None and (samples_key or labels_key):
+    if samples_path is None and (samples_key or labels_key):
         raise RanvierError("build: --samples and --labels name what is in a file of samples; name that with --input")
     network = None if path is None else load_network(path)
     owner = path or board.name
@@ -46,18 +46,18 @@ def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = 
             check_weights(board, network)
         except RanvierError as error:
             raise RanvierError(f"{owner}: {error}") from error
-    pictures = None
-    if pictures_path is not None and network is not None:
-        samples = load_samples(pictures_path, sum(p.size for p in network.inputs), samples_key=samples_key, labels_key=labels_key,
-                               limit=MOST_PICTURES)
-        pictures = input_values(samples, input_mapping_of(network), network.input_bits)
+    samples = None
+    if samples_path is not None and network is not None:
+        loaded = load_samples(samples_path, sum(p.size for p in network.inputs), samples_key=samples_key, labels_key=labels_key,
+                               limit=MOST_SAMPLES)
+        samples = input_values(loaded, input_mapping_of(network), network.input_bits)
     fabric, placement = _placed(board, network, owner, tailored, cores, lanes)
     chosen = seeds_of(board, seeds)
     job = Job(board, fabric, chosen, jobs or max(1, min(len(chosen), os.cpu_count() or 1)), clock_mhz and clock_mhz * 1e6,
               network if tailored else None, faster=faster)
 
     def prediction(device: DeviceConfig) -> Prediction | None:
-        return None if placement is None or network is None else predict(placement, device, ticks or ticks_of(network), pictures)
+        return None if placement is None or network is None else predict(placement, device, ticks or ticks_of(network), samples)
 
     return build_bitstream(job, output, prediction)
 

@@ -80,7 +80,7 @@ def _run_demo(output: Path, shown_as: Path, *, digits: Path | None = None, pictu
     save_network(network, output / "digits.ranvier")
     placement = map_network(network, choose_fabric(network, cores, lanes))
     report: dict[str, Any] = {
-        "network": data.onnx.name, "pictures": len(data.pictures), "ticks": _STEPS,
+        "network": data.onnx.name, "samples": len(data.pictures), "ticks": _STEPS,
         "weight_bits": network.weight_bits, "state_bits": network.state_bits,
         "semantics": semantics_of(network),
         "fabric": placement.config.to_json(), "conversion": conversion.report.to_json(),
@@ -123,13 +123,13 @@ def _model_figures(placement: Placement, data: _Digits) -> dict[str, Any]:
         inputs = {p.name for p in placement.network.inputs}
         spikes = {name: float(counts.sum() / count) for name, counts in result.golden.popcounts.items()}
         found |= {
-            "clocks_per_picture": float(alone.clocks.sum() / count),
-            "clocks_per_picture_stream": float(result.cycles.clocks.sum() / count),
+            "clocks_per_sample": float(alone.clocks.sum() / count),
+            "clocks_per_sample_stream": float(result.cycles.clocks.sum() / count),
             "clocks_per_tick": float(result.cycles.clocks.mean()),
-            "ticks_per_picture": int(alone.clocks.shape[1]),
-            "spikes_per_picture": {"input": sum(v for n, v in spikes.items() if n in inputs),
+            "ticks_per_sample": int(alone.clocks.shape[1]),
+            "spikes_per_sample": {"input": sum(v for n, v in spikes.items() if n in inputs),
                                    "hidden": sum(v for n, v in spikes.items() if n not in inputs)},
-            "synaptic_operations_per_picture": float(counters[Counter.SYNOPS] / count),
+            "synaptic_operations_per_sample": float(counters[Counter.SYNOPS] / count),
             "weight_words_on_busiest_core": float(result.cycles.counters[:, Counter.WEIGHT_WORDS].max() / count),
             "weight_limit_share": weight_limit_share(result.cycles.counters),
             "clamps": int(counters[Counter.CLAMPS]),
@@ -148,8 +148,8 @@ def _rtl_figures(placement: Placement, data: _Digits, pictures: int, fault: bool
     if stream.mismatch is None:
         with bar("RTL against model, one picture at a time", min(_ALONE, pictures)) as update:
             alone = run_rtl_set(placement, chosen[:_ALONE], _STEPS, stream=False, folder=folder, fault=fault, progress=update)
-    found = {"rtl_pictures": stream.pictures, "rtl_mismatches": stream.mismatches or alone.mismatches,
-             "rtl_clocks": {"stream": stream.clocks, "pictures_alone": alone.pictures, "alone": alone.clocks}}
+    found = {"rtl_samples": stream.samples, "rtl_mismatches": stream.mismatches or alone.mismatches,
+             "rtl_clocks": {"stream": stream.clocks, "samples_alone": alone.samples, "alone": alone.clocks}}
     return found | (stream.mismatch_report() or alone.mismatch_report())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..device.device import Device, simulation_config
-from ..device.result import Difference, Result
+from ..device.result import Result
 from ..device.serial_port import known_ports
-from ..files.folder import REPRODUCER_FILES, result_folder
-from ..files.network import save_network
-from ..files.safe import shown, write_atomic, write_json
+from ..files.folder import result_folder
+from ..files.reproducer import REPRODUCER_FILES, write_reproducer
+from ..files.safe import shown
 from ..model.fabric.config import FabricConfig, size_text
 from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
+from ..model.mismatch import Mismatch
 from ..model.network.network import Network
 from ..progress import bar, share, waiting
 from ..runs import inputs_of, weight_limit_share
@@ -34,7 +34,7 @@ class DeviceRun:
     """What `ranvier run` does on a device. ``fabric`` is for a simulated one, ``folder`` for what shows a difference again."""
 
     network: Network
-    pictures: Array
+    samples: Array
     ticks: int
     pixel_bits: int | None
     fabric: FabricConfig | None
@@ -44,7 +44,7 @@ class DeviceRun:
 
 
 def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
-    """Load, run, and compare with the model if wanted: the report's figures, and the answers by which pictures are classified.
+    """Load, run, and compare with the model if wanted: the report's figures, and the answers by which samples are classified.
 
     Those are the network's readout, or the spike counts of the one population that nothing else reads; else there are none.
     """
@@ -52,15 +52,15 @@ def run_on_device(target: str, run: DeviceRun) -> tuple[dict[str, Any], Array]:
         with share(f"load into {target}") as update:
             device.load(run.network, progress=update)
         started = time.monotonic()
-        with bar(f"pictures on {target}", len(run.pictures)) as done:
-            found = device.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+        with bar(f"samples on {target}", len(run.samples)) as done:
+            found = device.run(inputs_of(run.network, run.samples), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
         seconds = time.monotonic() - started
         info = device.info()
     report: dict[str, Any] = {
         "board": info["board"], "configuration": info["configuration"], "clock_hz": info["clock_hz"], "fabric": info["fabric"],
-        **figures(found.counters), "clocks_per_picture": float(found.cycles.mean()), "link": info["link"]}
+        **figures(found.counters), "clocks_per_sample": float(found.cycles.mean()), "link": info["link"]}
     if target.startswith("serial:"):
-        report["pictures_per_second"] = len(run.pictures) / max(seconds, 1e-9)
+        report["samples_per_second"] = len(run.samples) / max(seconds, 1e-9)
     if run.compare:
         report |= _compared(device, run, found)
     return report, _answers(found)
@@ -75,27 +75,21 @@ def _opened(target: str, run: DeviceRun) -> Device:
 
 def _compared(device: Device, run: DeviceRun, found: Result) -> dict[str, Any]:
     """The same run in the model."""
-    with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.pictures)) as done:
+    with Device.open("golden:", config=simulation_config(device.identity.fabric)) as golden, bar("golden model", len(run.samples)) as done:
         golden.load(run.network)
-        expected = golden.run(inputs_of(run.network, run.pictures), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
-    difference = expected.difference(found)
-    report: dict[str, Any] = {"compared_pictures": len(run.pictures), "mismatches": 0 if difference is None else difference.total}
-    if difference is not None:
-        report["mismatch"] = {**difference.to_json(), "reproducer": [str(path) for path in _kept(device, run, difference)]}
+        expected = golden.run(inputs_of(run.network, run.samples), run.ticks, pixel_bits=run.pixel_bits, progress=lambda n, _: done(n))
+    mismatch = expected.mismatch(found)
+    report: dict[str, Any] = {"compared_samples": len(run.samples), "mismatches": 0 if mismatch is None else mismatch.total}
+    if mismatch is not None:
+        report["mismatch"] = {**mismatch.to_json(), "reproducer": [str(path) for path in _kept(device, run, mismatch)]}
     return report
 
 
-def _kept(device: Device, run: DeviceRun, difference: Difference) -> list[Path]:
+def _kept(device: Device, run: DeviceRun, mismatch: Mismatch) -> list[Path]:
     """Network, input, fabric and difference, as files."""
-    names = ("network.ranvier", "input.npz", "fabric.json", "mismatch.json")
     with result_folder(run.folder, REPRODUCER_FILES.issuperset) as folder:
-        save_network(run.network, folder / names[0])
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, pictures=run.pictures)
-        write_atomic(folder / names[1], buffer.getvalue())
-        write_json(folder / names[2], device.identity.fabric.to_json())
-        write_json(folder / names[3],
-                   {**difference.to_json(), "steps": run.ticks, "pixel_bits": run.pixel_bits, "board": device.identity.board})
+        names = write_reproducer(folder, run.network, inputs_of(run.network, run.samples), device.identity.fabric, mismatch,
+                                 steps=run.ticks, pixel_bits=run.pixel_bits, board=device.identity.board)
     return [run.folder / name for name in names]
 
 

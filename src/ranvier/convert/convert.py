@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..files.input_mapping import InputMapping
 from ..files.samples import Samples
 from ..frontends.conventional import Answer, Conventional
 from ..model.errors import RanvierError
@@ -33,7 +34,7 @@ from ..model.network.network import Network
 from .advice import Settings, Trials, advise
 from .answer import answer_json, decide_answer
 from .bounds import hidden_bounds, needs_samples, silent_layers
-from .inputs import InputMapping
+from .inputs import fold_inputs
 from .measure import Measured, Yardstick, reported_ticks
 from .network import Quantised, Quantiser
 from .report import AccuracyReport, ConversionReport, LayerReport
@@ -104,7 +105,7 @@ def convert(conventional: Conventional | str | os.PathLike[str], *, steps: int, 
     settings = _settings(steps, percentile, weight_bits, state_bits, input_bits, spike_bits)
     source = _conventional(conventional)
     mapping = InputMapping.of(source.input_size, input_range, mean, std, source.shape if source.channels_first else None)
-    folded = mapping.fold(source)
+    folded = fold_inputs(mapping, source)
     samples = None if calibration is None else as_samples(calibration, labels, source.input_size)
     measured = None if samples is None else _measured(samples, mapping, input_bits)
     answer_is, answer_notes = decide_answer(folded, answer, None if measured is None else measured.labels)

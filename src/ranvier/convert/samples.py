@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..files.input_mapping import InputMapping, input_mapping_of
 from ..files.samples import Pixels, Samples, quantise_samples
 from ..frontends.conventional import Answer, Conventional, Floats
 from ..model.errors import RanvierError
 from ..model.network.network import Network
 from .answer import judge
-from .inputs import InputMapping, input_mapping_of
 
 __all__ = ["as_inputs", "as_samples", "better_inputs", "input_values", "range_note"]
 

@@ -29,7 +29,7 @@ class Backend(Protocol):
         """Compare the device's memories with the image; the number of words compared."""
 
     def run(self, job: Job, progress: Progress | None) -> Result:
-        """Run every picture."""
+        """Run every sample."""
 
     def reset(self) -> None:
         """Stop whatever runs; every membrane is at the beginning again."""

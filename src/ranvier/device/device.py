@@ -60,7 +60,7 @@ class Device:
 
         with Device.open("serial:/dev/ttyUSB1") as device:
             device.load(network)
-            result = device.run(pictures, ticks=4)
+            result = device.run(samples, ticks=4)
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -153,10 +153,10 @@ class Device:
 
     def run(self, inputs: npt.NDArray[Any] | Mapping[str, npt.NDArray[Any]], ticks: int = 4, *, record: Sequence[str] | None = None,
             pixel_bits: int | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
-        """Run pictures, each by itself from the network's beginning.
+        """Run samples, each by itself from the network's beginning.
 
         inputs
-            Unsigned integers below ``2**input_bits``: (pictures, n) held through the window, or (pictures, ticks, n), new values
+            Unsigned integers below ``2**input_bits``: (samples, n) held through the window, or (samples, ticks, n), new values
             in every step. A dict by population where the network has several inputs.
         ticks
             Steps of the window, 1 to 65535.
@@ -166,7 +166,7 @@ class Device:
             4 sends values of 4 bits, which halves the time on the line: they are rounded to multiples of 17, on every backend.
             1 takes values 0 and 1. Values that need no more are sent in 4 bits or in one anyway.
         progress
-            Called with the pictures done so far, and their number.
+            Called with the samples done so far, and their number.
 
         Raises `RanvierError` for inputs that do not fit, for lost spike words, and for a device that does not answer.
         """

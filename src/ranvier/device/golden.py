@@ -52,9 +52,9 @@ class GoldenBackend:
     def run(self, job: Job, progress: Progress | None) -> Result:
         """In blocks, as the hardware's counters are read."""
         network = job.placement.network
-        readouts = {p.name: np.zeros((job.pictures, p.size), np.int64) for p in network.readouts}
-        spikes = {name: np.zeros((job.pictures, job.steps, network.by_name[name].size), np.bool_) for name in job.recorded}
-        counters, cycles = empty(job.placement.config.nodes), np.zeros(job.pictures, np.int64)
+        readouts = {p.name: np.zeros((job.samples, p.size), np.int64) for p in network.readouts}
+        spikes = job.no_spikes()
+        counters, cycles = empty(job.placement.config.nodes), np.zeros(job.samples, np.int64)
         for block in job.blocks():
             rows = slice(block.start, block.stop)
             found = run_golden(network, {name: values[rows] for name, values in job.values.items()}, job.steps,
@@ -67,7 +67,7 @@ class GoldenBackend:
             counters += predicted.counters & _COUNTER
             cycles[rows] = predicted.clocks.sum(axis=1, dtype=np.int64) & _COUNTER
             if progress is not None:
-                progress(block.stop, job.pictures)
+                progress(block.stop, job.samples)
         return Result(readouts, spikes, counters, cycles)
 
     def reset(self) -> None:

@@ -21,23 +21,23 @@ _COMMANDS = {1: Command.WRITE_1, 4: Command.WRITE_4, 8: Command.WRITE_8}
 
 
 class InputLoader:
-    """Commands that write one set of input values of a block of pictures into the free bank."""
+    """Commands that write one set of input values of a block of samples into the free bank."""
 
-    def __init__(self, job: Job, pictures: range) -> None:
-        rows = slice(pictures.start, pictures.stop)
+    def __init__(self, job: Job, samples: range) -> None:
+        rows = slice(samples.start, samples.stop)
         arrays = {name: values[rows].reshape(-1, values.shape[-1]) for name, values in job.values.items()}
         self._steps = job.steps if job.per_step else 1
         self._sets = pack_inputs(job.placement, arrays)
-        self._first = pictures.start
+        self._first = samples.start
         # These commands make bytes; inputs of another width are written as the memory has them.
         self._bits = job.pixel_bits if job.placement.config.input_bits == 8 else 0
         self._each = values_per_write(job.placement.config)
 
-    def requests(self, picture: int, step: int = 0) -> list[Request]:
-        """The values of a picture; of one of its steps, where they change from step to step."""
+    def requests(self, sample: int, step: int = 0) -> list[Request]:
+        """The values of a sample; of one of its steps, where they change from step to step."""
         if not self._sets.size:    # a network without inputs
             return []
-        writes = self._sets[(picture - self._first) * self._steps + step]
+        writes = self._sets[(sample - self._first) * self._steps + step]
         if not self._bits:
             return list(write_requests(writes))
         return list(_value_requests(writes, self._bits, self._each))

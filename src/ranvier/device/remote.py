@@ -121,7 +121,7 @@ class LinkBackend:
     # Running
 
     def run(self, job: Job, progress: Progress | None) -> Result:
-        """Every picture in a run of its own, with the next one's values on their way meanwhile."""
+        """Every sample in a run of its own, with the next one's values on their way meanwhile."""
         self._loaded()
         self._recover()
         self._sound = False
@@ -232,28 +232,28 @@ class _Run:
         placement, self._config = job.placement, job.placement.config
         network = placement.network
         self._record = RecordPlan(job)
-        # A record that can hold all of a picture is read with the rest; a larger one when the picture is done, and whenever it is full.
+        # A record that can hold all of a sample is read with the rest; a larger one when the sample is done, and whenever it is full.
         self._bounded = self._record.most < record_depth // 2
-        self._readouts = {p.name: np.zeros((job.pictures, p.size), np.int64) for p in network.readouts}
-        self._spikes = {name: np.zeros((job.pictures, job.steps, network.by_name[name].size), np.bool_) for name in job.recorded}
-        self._clocks = np.zeros(job.pictures, np.int64)      # since the counters were cleared
+        self._readouts = {p.name: np.zeros((job.samples, p.size), np.int64) for p in network.readouts}
+        self._spikes = job.no_spikes()
+        self._clocks = np.zeros(job.samples, np.int64)      # since the counters were cleared
         self._counters: Counts = empty(self._config.nodes)   # of the block
-        self._entries: list[Words] = []                      # of the picture that runs
-        self._heads: dict[int, int] = {}                     # entries of each picture
-        self._tail = 0                                       # entries taken of the picture that runs, modulo twice the record's depth
+        self._entries: list[Words] = []                      # of the sample that runs
+        self._heads: dict[int, int] = {}                     # entries of each sample
+        self._tail = 0                                       # entries taken of the sample that runs, modulo twice the record's depth
         self._busy = 0
         self._life = -1
 
     def all(self, progress: Progress | None) -> Result:
-        """Run every picture; blocks in which a reply was lost are run again, in smaller ones."""
+        """Run every sample; blocks in which a reply was lost are run again, in smaller ones."""
         job, session = self._job, self._session
         registers = run_registers(job.placement, job.steps, 1, per_step=job.per_step)
         session.do(write_requests(registers))
         session.write(link_address(self._config, LinkMemory.REGISTERS, Register.RECORD_FIRST), self._record.first, self._record.stop)
-        counters, cycles = empty(self._config.nodes), np.zeros(job.pictures, np.int64)
+        counters, cycles = empty(self._config.nodes), np.zeros(job.samples, np.int64)
         first, size = 0, job.block
-        while first < job.pictures:
-            block = range(first, min(first + size, job.pictures))
+        while first < job.samples:
+            block = range(first, min(first + size, job.samples))
             if not self._block(block):
                 size = max(1, size // 2)
                 continue
@@ -262,7 +262,7 @@ class _Run:
             cycles[rows] = np.diff(self._clocks[rows], prepend=0) & 0xFFFFFFFF
             counters += self._counters
             if progress is not None:
-                progress(first, job.pictures)
+                progress(first, job.samples)
         return Result(self._readouts, self._spikes, counters, cycles)
 
     def _block(self, block: range) -> bool:
@@ -270,20 +270,20 @@ class _Run:
         loader = InputLoader(self._job, block)
         complete = self._stream(iter(loader.requests(block[0])))
         if self._bounded:
-            return self._stream(self._pictures(block, loader)) and complete
-        for picture in block:
+            return self._stream(self._samples(block, loader)) and complete
+        for sample in block:
             self._entries, self._tail = [], 0
-            complete = self._stream(self._picture(picture, block, loader)) and complete
+            complete = self._stream(self._sample(sample, block, loader)) and complete
             while self._take_record():
                 pass
-            self._record.store(self._collected(), self._spikes, picture)
+            self._record.store(self._collected(), self._spikes, sample)
         return self._stream(self._counter_reads()) and complete
 
-    def _pictures(self, block: range, loader: InputLoader) -> Iterator[Request]:
-        for picture in block:
-            yield from self._picture(picture, block, loader)
+    def _samples(self, block: range, loader: InputLoader) -> Iterator[Request]:
+        for sample in block:
+            yield from self._sample(sample, block, loader)
             if self._record.stop:
-                yield from self._record_reads(picture)
+                yield from self._record_reads(sample)
         yield from self._counter_reads()
 
     def _stream(self, requests: Iterator[Request]) -> bool:
@@ -296,25 +296,25 @@ class _Run:
                 reply.request.take(reply.words)
         return complete
 
-    # Commands of a picture
+    # Commands of a sample
 
-    def _picture(self, picture: int, block: range, loader: InputLoader) -> Iterator[Request]:
+    def _sample(self, sample: int, block: range, loader: InputLoader) -> Iterator[Request]:
         """Run it, load the next one meanwhile, and read what it gave."""
         command = control_address(self._config, Control.COMMAND)
-        yield from _one(command, _RUN | _COMMIT | (_CLEAR if picture == block[0] else 0))
+        yield from _one(command, _RUN | _COMMIT | (_CLEAR if sample == block[0] else 0))
         for step in range(1, self._job.steps if self._job.per_step else 1):
-            yield from loader.requests(picture, step)
+            yield from loader.requests(sample, step)
             yield from _one(command, _COMMIT)
-        if picture + 1 in block:
-            yield from loader.requests(picture + 1)
-        yield from self._readout_reads(picture)
+        if sample + 1 in block:
+            yield from loader.requests(sample + 1)
+        yield from self._readout_reads(sample)
         # The clocks can be read at any time; the read before waits for the end of the run.
-        yield read_request(control_address(self._config, Control.CLOCKS), 1, lambda words: self._take_clocks(picture, words))
+        yield read_request(control_address(self._config, Control.CLOCKS), 1, lambda words: self._take_clocks(sample, words))
 
-    def _take_clocks(self, picture: int, words: Words) -> None:
-        self._clocks[picture] = int(words[0])
+    def _take_clocks(self, sample: int, words: Words) -> None:
+        self._clocks[sample] = int(words[0])
 
-    def _readout_reads(self, picture: int) -> Iterator[Request]:
+    def _readout_reads(self, sample: int) -> Iterator[Request]:
         """The readout rows of each core, which have one window's membranes in the first bank."""
         step = memory_map(self._config, "core")[Memory.READOUT].chunk_step
         some = False
@@ -323,23 +323,25 @@ class _Run:
                 if row.spiking:
                     continue
                 some = True
-                values = self._readouts[row.part.population][picture, row.start:row.stop]
+                values, places = self._readouts[row.part.population][sample, row.start:row.stop], row.places
                 groups = max(1, MOST_READ // step)
                 for first in range(0, row.groups, groups):
                     count = min(groups, row.groups - first)
                     yield read_request(address(unit, Memory.READOUT, (row.state_base + first) * step), count * step,
-                                       self._readout_taker(values, first, step))
+                                       self._readout_taker(values, places, first, step))
         if not some:
             yield read_request(address(0, Memory.COUNTERS, 0), 1)
 
-    def _readout_taker(self, values: npt.NDArray[np.int64], first: int, step: int) -> Callable[[Words], None]:
+    def _readout_taker(self, values: npt.NDArray[np.int64], places: npt.NDArray[np.int64], first: int,
+                       step: int) -> Callable[[Words], None]:
+        """Takes groups of a row from ``first`` on; ``places`` are the lanes of ``values``."""
         lanes, bits = self._config.core.sweep_lanes, self._config.state_bits
         chunks = memory_map(self._config, "core")[Memory.READOUT].chunks
 
         def take(words: Words) -> None:
             found = unpack_lanes(words.reshape(-1, step)[:, :chunks], lanes, bits).reshape(-1)
-            place = values[first * lanes:first * lanes + len(found)]
-            place[:] = found[:len(place)]
+            mine = (places >= first * lanes) & (places < first * lanes + len(found))
+            values[mine] = found[places[mine] - first * lanes]
         return take
 
     def _counter_reads(self) -> Iterator[Request]:
@@ -352,11 +354,11 @@ class _Run:
 
     # The record
 
-    def _record_reads(self, picture: int) -> Iterator[Request]:
-        """Everything that a picture can have given, before the next one overwrites it."""
+    def _record_reads(self, sample: int) -> Iterator[Request]:
+        """Everything that a sample can have given, before the next one overwrites it."""
         def take_head(words: Words) -> None:
             self._entries = []
-            self._heads[picture] = int(words[0])
+            self._heads[sample] = int(words[0])
             self._check_lost(int(words[Register.RECORD_LOST - Register.RECORD_HEAD]))
             if words[0] > self._record.most:
                 raise RanvierError(f"device: it recorded {int(words[0])} spike words, at most {self._record.most} can come; "
@@ -371,8 +373,8 @@ class _Run:
             def take(words: Words, last: bool = first + count == total) -> None:
                 self._entries.append(words)
                 # If a reply was lost the block is run again.
-                if last and picture in self._heads and sum(map(len, self._entries)) == total:
-                    self._record.store(self._collected()[:self._heads[picture]], self._spikes, picture)
+                if last and sample in self._heads and sum(map(len, self._entries)) == total:
+                    self._record.store(self._collected()[:self._heads[sample]], self._spikes, sample)
             yield read_request(link_address(self._config, LinkMemory.RECORD, first), count, take)
 
     def _collected(self) -> Words:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,17 @@ from ..model.errors import RanvierError
 from ..model.fabric.counters import Counts
 from ..model.fabric.layout import Counter
 from ..model.fabric.placement import Placement
+from ..model.mismatch import Mismatch
 from ..model.network.network import Network
 from ..model.run.golden import check_inputs
 
-__all__ = ["MOST_TICKS", "Difference", "Job", "Result", "make_job", "quantised", "recorded_by_default"]
+__all__ = ["MOST_TICKS", "Job", "Result", "make_job", "quantised", "recorded_by_default"]
 
 Array = npt.NDArray[Any]
 
 #: Longest window.
 MOST_TICKS = (1 << 16) - 1
-#: Pictures between two readings of the counters, at most.
+#: Samples between two readings of the counters, at most.
 _MOST_BLOCK = 128
 #: Steps of neurons that a block's records may have, to bound the memory.
 _MOST_RECORDS = 1 << 26
@@ -33,10 +34,10 @@ _NIBBLE = 17
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A run of every picture of a batch, each by itself.
+    """A run of every sample of a batch, each by itself.
 
     values
-        For each input population unsigned integers: (pictures, n) or, with ``per_step``, (pictures, steps, n).
+        For each input population unsigned integers: (samples, n) or, with ``per_step``, (samples, steps, n).
     recorded
         Populations whose spikes are wanted, in the network's order.
     pixel_bits
@@ -46,15 +47,21 @@ class Job:
     placement: Placement
     values: Mapping[str, Array]
     steps: int
-    pictures: int
+    samples: int
     recorded: tuple[str, ...]
     per_step: bool
     pixel_bits: int
 
+    def no_spikes(self) -> dict[str, npt.NDArray[Any]]:
+        """An array of zeros for each recorded population: (samples, steps, neurons), bool, or uint8 where spikes are counts."""
+        network = self.placement.network
+        kind = np.bool_ if network.spike_bits == 1 else np.uint8
+        return {name: np.zeros((self.samples, self.steps, network.by_name[name].size), kind) for name in self.recorded}
+
     @property
     def block(self) -> int:
-        """Pictures that are run between two readings of the counters: so few that no counter wraps in between."""
-        bound = 1 + self.steps * max(sum(s.source.stop - s.source.start for row in rows for s in row.segments if s.source) * lanes
+        """Samples that are run between two readings of the counters: so few that no counter wraps in between."""
+        bound = 1 + self.steps * max(sum(s.end - s.begin for row in rows for s in row.segments) * lanes
                                      + sum(row.groups for row in rows) * lanes for rows, lanes in zip(
                                          self.placement.units, self._lanes, strict=True))
         records = self.steps * sum(population.size for population in self.placement.network.populations)
@@ -66,29 +73,10 @@ class Job:
         return (*(config.core.lanes for _ in range(config.cores)), config.input.sweep_lanes)
 
     def blocks(self, size: int | None = None) -> Iterator[range]:
-        """The pictures, so many at a time."""
+        """The samples, so many at a time."""
         size = size or self.block
-        for first in range(0, self.pictures, size):
-            yield range(first, min(first + size, self.pictures))
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first thing in which two results differ. ``total`` counts all values that do."""
-
-    what: str
-    place: str
-    expected: int
-    found: int
-    total: int
-
-    def __str__(self) -> str:
-        return f"{self.what} of {self.place}: expected {self.expected}, found {self.found}; {self.total} differ in all"
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields as plain JSON values."""
-        return {"what": self.what, "place": self.place, "expected": self.expected, "found": self.found, "total": self.total,
-                "message": str(self)}
+        for first in range(0, self.samples, size):
+            yield range(first, min(first + size, self.samples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,17 +84,17 @@ class Result:
     """What a run gave, the same on every backend.
 
     readouts
-        For each readout population (kind `li`) the membranes after the last step: int64 (pictures, n).
+        For each readout population (kind `li`) the membranes after the last step: int64 (samples, n).
     spikes
-        For each recorded population: bool (pictures, steps, n).
+        For each recorded population: bool (samples, steps, n).
     counters
-        The fabric's own counts (`Counter`), all pictures together: int64 (units, counters), cores first, then the input unit.
+        The fabric's own counts (`Counter`), all samples together: int64 (units, counters), cores first, then the input unit.
     cycles
-        Clocks that the fabric took for each picture, waits for the host left out: int64 (pictures,).
+        Clocks that the fabric took for each sample, waits for the host left out: int64 (samples,).
     """
 
     readouts: dict[str, npt.NDArray[np.int64]]
-    spikes: dict[str, npt.NDArray[np.bool_]]
+    spikes: dict[str, npt.NDArray[Any]]
     counters: Counts
     cycles: npt.NDArray[np.int64]
 
@@ -116,32 +104,30 @@ class Result:
 
     @property
     def counts(self) -> dict[str, npt.NDArray[np.int64]]:
-        """Spikes of each neuron of the recorded populations in a picture: int64 (pictures, n)."""
+        """Spikes of each neuron of the recorded populations in a sample: int64 (samples, n)."""
         return {name: found.sum(axis=1, dtype=np.int64) for name, found in self.spikes.items()}
 
-    def difference(self, found: Result) -> Difference | None:
+    def mismatch(self, found: Result) -> Mismatch | None:
         """The first difference of ``found`` from this one, which is what is expected: readouts, spikes, clocks, counters."""
-        places = [
-            *(("readout", name, values, found.readouts.get(name), ("picture", "neuron")) for name, values in self.readouts.items()),
-            *(("spike", name, values, found.spikes.get(name), ("picture", "step", "neuron")) for name, values in self.spikes.items()),
-            ("clocks", "the fabric", self.cycles, found.cycles, ("picture",)),
-            ("counter", "the fabric", self.counters, found.counters, ("unit", "counter"))]
-        differences = [self._first(what, name, expected, other, axes) for what, name, expected, other, axes in places]
-        first = [difference for difference in differences if difference is not None]
-        if not first:
-            return None
-        return Difference(first[0].what, first[0].place, first[0].expected, first[0].found, sum(d.total for d in first))
+        pairs = [*((Mismatch("readout", population=name), values, found.readouts.get(name)) for name, values in self.readouts.items()),
+                 *((Mismatch("spike", population=name), values, found.spikes.get(name)) for name, values in self.spikes.items()),
+                 (Mismatch("clocks"), self.cycles, found.cycles), (Mismatch("counter"), self.counters, found.counters)]
+        differences = [mismatch for what, expected, other in pairs if (mismatch := _first(what, expected, other)) is not None]
+        return replace(differences[0], total=sum(one.total for one in differences)) if differences else None
 
-    @staticmethod
-    def _first(what: str, name: str, expected: Array, found: Array | None, axes: tuple[str, ...]) -> Difference | None:
-        if found is None or found.shape != expected.shape:
-            return Difference(what, f"{name}, its number of values", expected.size, 0 if found is None else found.size, 1)
-        wrong = np.argwhere(expected != found)
-        if not len(wrong):
-            return None
-        index = tuple(int(n) for n in wrong[0])
-        where = ", ".join(f"{axis} {Counter(n).name.lower() if axis == 'counter' else n}" for axis, n in zip(axes, index, strict=True))
-        return Difference(what, f"{name}, {where}", int(expected[index]), int(found[index]), len(wrong))
+
+def _first(what: Mismatch, expected: Array, found: Array | None) -> Mismatch | None:
+    """``what`` with the place of the first value that differs."""
+    if found is None or found.shape != expected.shape:
+        return replace(what, what="count", detail=f"{what.what} values", expected=expected.size, found=0 if found is None else found.size)
+    wrong = np.argwhere(expected != found)
+    if not len(wrong):
+        return None
+    index = tuple(int(n) for n in wrong[0])
+    what = replace(what, expected=int(expected[index]), found=int(found[index]), total=len(wrong))
+    if what.what == "counter":
+        return replace(what, detail=f"unit {index[0]}, {Counter(index[1]).name.lower()}")
+    return replace(what, window=index[0], step=index[1] if len(index) == 3 else -1, neuron=index[-1] if len(index) > 1 else -1)
 
 
 def recorded_by_default(network: Network) -> tuple[str, ...]:
@@ -161,12 +147,12 @@ def make_job(placement: Placement, inputs: Array | Mapping[str, Array], ticks: i
         if len(network.inputs) != 1:
             raise RanvierError(f"run: the network has {len(network.inputs)} input populations; give a dict with an array for each of them")
         inputs = {network.inputs[0].name: as_inputs(network, inputs)}
-    values, pictures = check_inputs(network, inputs, steps)
+    values, samples = check_inputs(network, inputs, steps)
     per_step = any(array.ndim == 3 for array in values.values())
     if per_step:
         values = {name: array if array.ndim == 3 else np.repeat(array[:, None], steps, axis=1) for name, array in values.items()}
     values, bits = _pixels(network, values, pixel_bits)
-    return Job(placement, values, steps, pictures, _recorded(placement, record, steps), per_step, bits)
+    return Job(placement, values, steps, samples, _recorded(placement, record, steps), per_step, bits)
 
 
 def quantised(network: Network, values: Array, pixel_bits: int | None) -> Array:

@@ -18,10 +18,7 @@ from pathlib import Path
 from ..model.errors import RanvierError
 from .safe import shown
 
-__all__ = ["REPRODUCER_FILES", "check_folder", "result_folder"]
-
-#: What shows a mismatch again.
-REPRODUCER_FILES = frozenset({"network.ranvier", "input.npz", "fabric.json", "mismatch.json", "waveform.vcd"})
+__all__ = ["check_folder", "result_folder"]
 
 #: Names of entries, all of them, of a folder that is there: whether it may be replaced.
 Ours = Callable[[frozenset[str]], bool]

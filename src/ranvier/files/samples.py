@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..model.errors import RanvierError
 from ..model.network.network import Network
 from .archive import Archive, Array, parse_npy
+from .input_mapping import input_mapping_of
 from .labels import Labels, read_labels
 from .limits import MAX_CONTENT
 from .named import choose_arrays
@@ -215,7 +216,7 @@ def load_pictures(path: str | os.PathLike[str], network: Network | int, input_bi
     declared = None
     if isinstance(network, Network):
         size, input_bits = sum(p.size for p in network.inputs), network.input_bits
-        declared = _declared_range(network)
+        declared = input_mapping_of(network).input_range
     else:
         size = network
     samples = load_samples(path, size, samples_key=samples_key, labels_key=labels_key)
@@ -227,14 +228,3 @@ def load_pictures(path: str | os.PathLike[str], network: Network | int, input_bi
     if labels.dtype.kind == "f" or int(labels.min()) < 0 or int(labels.max()) >= 1 << 31:
         raise RanvierError(f"{samples.labels_source}: a label is not a class number from 0; correct or remove them")
     return pixels, labels.astype(np.int64)
-
-
-def _declared_range(network: Network) -> tuple[float, float] | None:
-    """The range that the conversion was told of, or None."""
-    said = network.info.get("input")
-    found = said.get("range") if isinstance(said, dict) else None
-    if found is None:
-        return None
-    if not isinstance(found, list) or len(found) != 2 or not all(type(n) in (int, float) for n in found) or not found[0] < found[1]:
-        raise RanvierError("network: info: 'input' must have a range of two numbers, the lower one first; convert it again")
-    return float(found[0]), float(found[1])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ..files.input_mapping import channels_last
 from ..model.errors import RanvierError
 from .synapses import Shape, Synapses
 
-__all__ = ["Activation", "Answer", "Clip", "Conventional", "DenseLayer", "Floats", "GraphLayer", "Layer", "Relu", "channels_last"]
+__all__ = ["Activation", "Answer", "Clip", "Conventional", "DenseLayer", "Floats", "GraphLayer", "Layer", "Relu"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -188,9 +189,3 @@ class Conventional:
     def forward(self, x: npt.ArrayLike) -> Floats:
         """Logits (batch, n_out) float64 for ``x`` of shape (batch, input_size)."""
         return self.preactivations(x)[-1]
-
-
-def channels_last(x: npt.NDArray[Any], shape: Shape) -> npt.NDArray[Any]:
-    """Values (..., channels * height * width), channels first, in the order (y, x, channel); ``shape`` is (height, width, channels)."""
-    height, width, channels = shape
-    return np.moveaxis(x.reshape(*x.shape[:-1], channels, height, width), -3, -1).reshape(x.shape)

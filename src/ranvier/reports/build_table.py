@@ -60,7 +60,7 @@ def _seed(chosen: int, tried: list[int]) -> str:
 def _prediction(found: dict[str, Any] | None, baud: int) -> list[tuple[str, str]]:
     if found is None:
         return []
-    basis = f"mean of {found['pictures']} pictures" if found["basis"] == "pictures" else "at worst, every neuron spikes in every tick"
+    basis = f"mean of {found['samples']} samples" if found["basis"] == "samples" else "at worst, every neuron spikes in every tick"
     return [(f"inference of {found['ticks']} ticks, {basis}", f"{found['us']:.2f} us ({found['clocks']:.1f} clocks)"),
             ("  in a stream", f"{found['stream_us']:.2f} us"),
             (f"  what the link needs for an input, {baud:,} baud", f"{found['link_us']:,.0f} us ({found['link_bytes']} bytes)")]

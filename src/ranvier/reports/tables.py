@@ -55,18 +55,18 @@ def _demo_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     weights = f"{report['weight_bits']}-bit weights"
     rows += [(f"SNN accuracy, {steps} tick{'s' if int(steps) > 1 else ''}, {weights}", f"{100 * accuracy:.2f} %")
              for steps, accuracy in report["snn_accuracy"].items()]
-    spikes = report["spikes_per_picture"]
+    spikes = report["spikes_per_sample"]
     rows += [
-        ("pictures compared in RTL", f"{report['rtl_pictures']:,}"),
+        ("pictures compared in RTL", f"{report['rtl_samples']:,}"),
         ("mismatches (spikes, membranes, counters, clocks)", f"{report['rtl_mismatches']:,}"),
         ("fabric", size_text(fabric['cores'], fabric['core']['lanes'])),
-        (f"clocks per picture at {ticks} ticks, latency of one", f"{report['clocks_per_picture']:.1f}"),
-        (f"clocks per picture at {ticks} ticks, in a stream", f"{report['clocks_per_picture_stream']:.1f}"),
+        (f"clocks per picture at {ticks} ticks, latency of one", f"{report['clocks_per_sample']:.1f}"),
+        (f"clocks per picture at {ticks} ticks, in a stream", f"{report['clocks_per_sample_stream']:.1f}"),
         ("clocks per tick, in a stream", f"{report['clocks_per_tick']:.1f}"),
         ("weight words per picture on the busiest core (the limit)", f"{report['weight_words_on_busiest_core']:.1f}"),
         ("share of the weight-memory limit while work is queued", f"{100 * report['weight_limit_share']:.1f} %"),
         ("spikes per picture, input / hidden", f"{spikes['input']:.1f} / {spikes['hidden']:.1f}"),
-        ("synaptic operations per picture", f"{report['synaptic_operations_per_picture']:,.0f}"),
+        ("synaptic operations per picture", f"{report['synaptic_operations_per_sample']:,.0f}"),
         ("membranes changed by a clamp", f"{report['clamps']:,}"),
     ]
     return rows
@@ -76,21 +76,21 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """The table of `ranvier run`."""
     try:
         fabric = report["fabric"]
-        rows = [("samples", f"{report['pictures']:,}"), ("ticks", str(report["ticks"])),
+        rows = [("samples", f"{report['samples']:,}"), ("ticks", str(report["ticks"])),
                 ("fabric", "none" if fabric is None else size_text(fabric['cores'], fabric['core']['lanes'])), *_answer_rows(report)]
         if fabric is None:
             return rows + [(f"counter {name}", f"{value:,}") for name, value in report["counters"].items()]
         if "rtl_mismatches" in report:
-            rows += [("samples compared", f"{report['rtl_pictures']:,}"), ("mismatches", f"{report['rtl_mismatches']:,}")]
+            rows += [("samples compared", f"{report['rtl_samples']:,}"), ("mismatches", f"{report['rtl_mismatches']:,}")]
         if "mismatches" in report:
-            rows += [("samples compared", f"{report['compared_pictures']:,}"), ("mismatches", f"{report['mismatches']:,}")]
-        if "clocks_per_picture" in report:
+            rows += [("samples compared", f"{report['compared_samples']:,}"), ("mismatches", f"{report['mismatches']:,}")]
+        if "clocks_per_sample" in report:
             rows += [("board", f"{report['board']}, {report['clock_hz'] / 1e6:g} MHz"),
-                     ("clocks per sample, each by itself", f"{report['clocks_per_picture']:.1f}")]
+                     ("clocks per sample, each by itself", f"{report['clocks_per_sample']:.1f}")]
         else:
-            rows.append(("clocks per sample, in a stream", f"{report['clocks_per_picture_stream']:.1f}"))
-        if "pictures_per_second" in report:
-            rows.append(("samples per second, over the line", f"{report['pictures_per_second']:.1f}"))
+            rows.append(("clocks per sample, in a stream", f"{report['clocks_per_sample_stream']:.1f}"))
+        if "samples_per_second" in report:
+            rows.append(("samples per second, over the line", f"{report['samples_per_second']:.1f}"))
         rows += [("share of the weight-memory limit while work is queued", f"{100 * report['weight_limit_share']:.1f} %")]
         return rows + [(f"counter {name}", f"{value:,}") for name, value in report["counters"].items()]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -105,7 +105,7 @@ def _answer_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("accuracy", f"{100 * report['accuracy']:.2f} %"))
     if "rms_error" in report:
         rows += [("mean absolute error", f"{report['mean_absolute_error']:.4g}"), ("rms error", f"{report['rms_error']:.4g}")]
-    return rows + [(f"samples in which {name} was clamped", f"{count:,} of {report['pictures']:,}")
+    return rows + [(f"samples in which {name} was clamped", f"{count:,} of {report['samples']:,}")
                    for name, count in report.get("clamped_samples", {}).items()]
 
 

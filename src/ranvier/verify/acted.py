@@ -16,6 +16,8 @@ from ..model.fabric.cycles import Cycles, predict_cycles
 from ..model.fabric.layout import Counter
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
+from ..model.network.population import Population
+from ..model.network.projection import Projection
 from ..model.run.golden import GoldenRun, run_golden
 from .fabrics import CampaignFabric
 
@@ -29,6 +31,9 @@ FEATURES = (
     *(f"period {k}" for k in range(2, 16)), *(f"queue of {n} full" for n in (2, 3, 5, 16)), "wait for the sweep", "clamp",
     "no inputs", "no readouts", "row without synapses", "weights of 16 bits", "spike words of 16 bits", "doubling 0", "reads_back 0",
     "more than 5 steps", "more than 20 steps", "more than 40 steps", "several windows", "endless window", "new values every step",
+    *(f"counts of {n} bits" for n in (2, 4)), "a count above 1", "convolution", "stride", "padding", "dilation", "groups", "wide kernel",
+    "many channels", "image on several cores", "current of before", "current of after", "subtraction in the next tick",
+    "v_reset in the next tick", "old v",
     *(f"reset {kind}" for kind in ("none", "subtract", "value")), "spike at >", "spike at >=", "leak", "tailored depths filled",
     *(f"form {name}" for name in ("simulation", "drawn", "ECP5", "UP5K", "iCE40")))
 
@@ -52,6 +57,7 @@ def acted(fabric: CampaignFabric, placement: Placement, inputs: Inputs, steps: i
                   f"period {plan.period}"}
         if np.abs(projection.weights).max() >= 1 << 7:
             found.add("weights of 16 bits")
+        found |= _geometry(placement, projection)
     if _queue_matters(placement, golden, cycles, steps):
         found.add(f"queue of {config.queue_depth} full")
     batch = len(next(iter(golden.membranes.values())))
@@ -62,6 +68,7 @@ def acted(fabric: CampaignFabric, placement: Placement, inputs: Inputs, steps: i
             "row without synapses": moves and any(p.kind != "input" and not network.incoming(p.name) for p in network.populations),
             "spike words of 16 bits": alive and config.word_bits == 16, "doubling 0": alive and not config.doubling,
             "reads_back 0": alive and not config.reads_back, **{f"more than {n} steps": alive and steps > n for n in (5, 20, 40)},
+            f"counts of {config.spike_bits} bits": alive, "a count above 1": any(int(trace.max()) > 1 for trace in golden.spikes.values()),
             "several windows": alive and batch > 1, "endless window": alive and endless,
             "new values every step": any(v.ndim == 3 and bool((v != v[:, :1]).any()) for v in map(np.asarray, inputs.values())),
             "tailored depths filled": alive and fabric.network is not None and _filled(placement),
@@ -69,11 +76,37 @@ def acted(fabric: CampaignFabric, placement: Placement, inputs: Inputs, steps: i
         if true:
             found.add(name)
     for population in network.populations:
+        found |= _late(network, population, golden)
         if spiked.get(population.name):
             found |= {f"reset {population.semantics.reset}", f"spike at >{'' if population.semantics.strict else '='}"}
         if np.any(network.parameter(population, "k") < 1 << 16) and golden.membranes[population.name].any():
             found.add("leak")
     return Tally(found & set(FEATURES))
+
+
+def _geometry(placement: Placement, projection: Projection) -> set[str]:
+    """What a convolution has, if it is one."""
+    source, destination = (placement.network.by_name[end] for end in (projection.source, projection.destination))
+    if projection.is_dense(source, destination):
+        return set()
+    lanes = placement.config.core.lanes
+    cases = {"convolution": True, "stride": max(projection.stride) > 1, "padding": max(projection.padding) > 0,
+             "dilation": max(projection.dilation) > 1, "groups": projection.groups > 1,
+             "wide kernel": max(projection.weights.shape[:2]) > 1,
+             "many channels": destination.shape[2] > lanes, "image on several cores": len(placement.parts[destination.name]) > 1}
+    return {name for name, true in cases.items() if true}
+
+
+def _late(network: Network, population: Population, golden: GoldenRun) -> set[str]:
+    """Currents that flowed, and resets after the tick of their spike."""
+    found, semantics = set(), population.semantics
+    if population.neuron.currents and golden.states["i"][population.name].any():
+        found.add(f"current of {semantics.current}")
+    if population.spiking and golden.spikes[population.name].any():
+        found |= {name for name, moment, reset in (
+            ("subtraction in the next tick", "next_tick", "subtract"), ("v_reset in the next tick", "next_tick", "value"),
+            ("old v", "old_v", "value")) if (semantics.reset_moment, semantics.reset) == (moment, reset)}
+    return found
 
 
 def _effective(network: Network, inputs: Inputs, steps: int, golden: GoldenRun, endless: bool) -> Iterator[int]:

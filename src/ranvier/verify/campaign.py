@@ -18,9 +18,9 @@ from ..model.fabric.config import FabricConfig
 from ..model.fabric.image import memory_image, split_address
 from ..model.fabric.layout import Counter, Memory
 from ..model.fabric.placement import Placement
+from ..model.mismatch import Mismatch
 from ..model.network.network import Network
 from ..processes import worker_processes
-from ..sim.compare import Mismatch
 from ..sim.simulator import Simulator
 from .acted import FEATURES, acted
 from .evidence import check_batch, save_reproducer

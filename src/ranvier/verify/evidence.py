@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files.folder import REPRODUCER_FILES, result_folder
-from ..files.network import save_network
-from ..files.safe import write_atomic, write_json
+from ..files.folder import result_folder
+from ..files.reproducer import REPRODUCER_FILES, write_reproducer
 from ..model.fabric.cycles import Cycles, predict_cycles
 from ..model.fabric.image import address, memory_image
 from ..model.fabric.layout import Memory, memory_map
 from ..model.fabric.placement import Placement
+from ..model.mismatch import Mismatch
 from ..model.run.golden import GoldenRun, run_golden
-from ..sim.compare import Mismatch, compare_run
+from ..sim.compare import compare_run
 from ..sim.simulator import Recording, Simulator
 
 __all__ = ["Check", "check_batch", "one_flipped_bit", "save_reproducer"]
@@ -69,17 +68,8 @@ def save_reproducer(folder: Path, placement: Placement, inputs: Inputs, steps: i
     again. ``faults`` are configuration writes that were made after loading; ``form`` is one of `forms_to_draw`.
     """
     with result_folder(folder, REPRODUCER_FILES.issuperset) as work:
-        save_network(placement.network, work / "network.ranvier")
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {f"input_{n}": np.asarray(inputs[p.name]) for n, p in enumerate(placement.network.inputs)}
-        np.savez_compressed(buffer, **arrays)
-        write_atomic(work / "input.npz", buffer.getvalue())
-        write_json(work / "fabric.json", placement.config.to_json())
-        write_json(work / "mismatch.json", {
-            **mismatch.to_json(), "message": str(mismatch), "steps": steps, "endless": endless, "seed": seed,
-            "form": form,
-            "faults": [] if faults is None else faults.tolist()})
-        names = ["network.ranvier", "input.npz", "fabric.json", "mismatch.json"]
+        names = write_reproducer(work, placement.network, inputs, placement.config, mismatch, steps=steps, endless=endless, seed=seed,
+                                 form=form, faults=[] if faults is None else faults.tolist())
         if _draw(work / "waveform.vcd", placement, inputs, steps, endless, faults, form):
             names.append("waveform.vcd")
     return [folder / name for name in names]

@@ -52,6 +52,10 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "word_bits": ("least", 16, "twice"),    # spike words as short as the ring allows, of 16 bits, or twice the least
     "doubling": (0, 1),
     "reads_back": (0, 1),
+    "spike_bits": (1, 2, 4),
+    "next_tick": (0, 1),
+    "currents": (0, 1),
+    "windows": (0, 1),
     "depths": ("roomy", "tailored"),        # memories for any of the campaign's networks, or as `tailor` makes them for one
     "form": tuple(forms_to_draw()),
 }
@@ -88,7 +92,8 @@ def technology_for(form: str, config: FabricConfig) -> Technology | None:
 def _config(choice: dict[str, Any]) -> FabricConfig:
     """The fabric with roomy memories."""
     nodes = choice["cores"] + 1
-    least = max(4, 1 << (nodes * max(choice["sweep_lanes"], choice["input_lanes"]) - 1).bit_length())
+    widest = max(choice["sweep_lanes"], choice["input_lanes"])
+    least = max(4, 1 << (nodes * widest * choice["spike_bits"] - 1).bit_length())
     word_bits = {"least": least, "twice": 2 * least}.get(choice["word_bits"], choice["word_bits"])
     if choice["word_bits"] == "twice" and word_bits > 256:
         raise RanvierError("fabric: no longer word")
@@ -101,14 +106,17 @@ def _config(choice: dict[str, Any]) -> FabricConfig:
         input=InputConfig(sweep_lanes=choice["input_lanes"], row_depth=8, state_depth=256, drive_depth=256, dynamics_depth=256),
         state_bits=choice["state_bits"], weight_bits=choice["weight_bits"], input_bits=choice["input_bits"],
         rounding=choice["rounding"], word_bits=word_bits, spike_depth=4096, levels=24, queue_depth=choice["queue_depth"],
-        doubling=choice["doubling"], reads_back=choice["reads_back"])
+        doubling=choice["doubling"], reads_back=choice["reads_back"], spike_bits=choice["spike_bits"], next_tick=choice["next_tick"],
+        currents=choice["currents"], windows=choice["windows"])
     weights_in_spram(config, forms_to_draw()[choice["form"]])
     return config
 
 
 def is_possible(choice: dict[str, Any]) -> bool:
     """Whether there is such a fabric."""
-    return _has_possible(**{name: choice[name] for name in ("cores", "lanes", "sweep_lanes", "input_lanes", "word_bits")}) \
+    return _has_possible(**{name: choice[name] for name in ("cores", "lanes", "sweep_lanes", "input_lanes", "word_bits",
+                                                             "spike_bits")}) \
+        and (choice["doubling"] or choice["spike_bits"] == 1) \
         and _has_possible(**{name: choice[name] for name in ("cores", "lanes", "weight_bits", "form")})
 
 
@@ -116,7 +124,8 @@ def is_possible(choice: dict[str, Any]) -> bool:
 def _has_possible(**some: Any) -> bool:
     """Whether there is a fabric with these values, whatever the others are."""
     easy = {"cores": 1, "lanes": 8, "sweep_lanes": 1, "input_lanes": 1, "weight_bits": 2, "state_bits": 16, "input_bits": 1,
-            "rounding": "zero", "queue_depth": 2, "word_bits": "least", "doubling": 0, "reads_back": 0, "form": "simulation"}
+            "rounding": "zero", "queue_depth": 2, "word_bits": "least", "doubling": 0, "reads_back": 0, "spike_bits": 1, "next_tick": 0,
+            "currents": 0, "windows": 0, "form": "simulation"}
     try:
         _config(easy | some)
     except RanvierError:
@@ -147,7 +156,7 @@ def covering_fabrics(most: int = MOST_FABRICS) -> list[CampaignFabric]:
 
 
 @cache
-def covering_choices(seed: int = 1) -> list[dict[str, Any]]:
+def covering_choices(seed: int = 3) -> list[dict[str, Any]]:
     """Values of the build parameters for each of `covering_fabrics`, found greedily."""
     rng = np.random.default_rng(seed)
     missing = {((a, x), (b, y)) for a, b in combinations(CHOICES, 2) for x, y in product(CHOICES[a], CHOICES[b])

@@ -1,6 +1,6 @@
 """Faults on the line under the driver: it gives the model's results, or one clear error, and the next session works.
 
-`line_faults` looks at the device alone. Here the driver loads networks and runs pictures while bytes are lost, changed, doubled and
+`line_faults` looks at the device alone. Here the driver loads networks and runs samples while bytes are lost, changed, doubled and
 invented in both directions.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["HostTally", "run_host_faults"]
 
 # Faults a byte: from one in some sessions to one in most frames.
 _RATES = (1 / 5000, 1 / 1000, 1 / 300, 1 / 60)
-_PICTURES, _STEPS = 3, 4
+_SAMPLES, _STEPS = 3, 4
 
 
 @dataclass
@@ -93,7 +93,7 @@ def run_host_faults(sessions: int, *, seed: int = 0, config: DeviceConfig = FAUL
                     progress: Callable[[int], None] | None = None) -> HostTally:
     """``sessions`` seeded sessions over a bad line to one simulated device; there should be no ``failures``.
 
-    In each, a host opens the port, loads a random network, runs pictures and compares them with the model. After every fourth
+    In each, a host opens the port, loads a random network, runs samples and compares them with the model. After every fourth
     session the line is good for one, which must succeed.
     """
     rng, tally = Random(seed), HostTally()
@@ -102,7 +102,7 @@ def run_host_faults(sessions: int, *, seed: int = 0, config: DeviceConfig = FAUL
         for number in range(sessions):
             numbers = np.random.default_rng([seed, number])
             network = random_network(numbers, config.fabric, max_neurons=4, max_hidden=1, max_inputs=1, max_readouts=1)
-            inputs = random_inputs(numbers, network, _PICTURES, _STEPS)
+            inputs = random_inputs(numbers, network, _SAMPLES, _STEPS)
             with Device.open("golden:", config=config) as model:
                 model.load(network)
                 expected = model.run(inputs, _STEPS)
@@ -132,9 +132,9 @@ def _session(port: _FaultyPort, network: Network, inputs: Inputs, expected: Resu
         if not port.rate:
             tally.failures.append(f"{name}: {error}")
         return
-    difference = expected.difference(found)
-    if difference is not None:
-        tally.failures.append(f"{name}: {difference}")
+    mismatch = expected.mismatch(found)
+    if mismatch is not None:
+        tally.failures.append(f"{name}: {mismatch}")
     elif sum(tally.injected.values()) == before:
         tally.undisturbed += 1
     else:

@@ -13,9 +13,6 @@ __all__ = ["Halving"]
 
 
 class Halving(NeuronUnit):
-    latency, spikes = 5, 4
-    needs = {"shift": 0, "level": 3, "v_min": 4, "v_max": 4, "v_init": 5}
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
         ports: Any = self

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 
-from ranvier.model.fabric.config import FabricConfig
-from ranvier.model.fabric.timing import REREAD, word_latency, write_latency
+from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
+from ranvier.model.fabric.timing import DECODE, REREAD, TICK_OVERHEAD, settling, word_latency, write_latency
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.neurons.kind import INITIAL, LOWER, UPPER, Family, Options
@@ -20,6 +22,15 @@ from ranvier.rtl.neurons.registry import UNITS
 from ranvier.verify.random_networks import random_network
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+OPTIONS = [Options(planes, bool(late), bool(currents)) for planes, late, currents in product((1, 2, 3, 5, 8), (0, 1), (0, 1))]
+
+
+def built_with(options: Options, neurons: str = "integrate") -> FabricConfig:
+    """A fabric with these options."""
+    return FabricConfig(neurons=neurons, cores=1, word_bits=64, core=CoreConfig(sweep_lanes=2), input=InputConfig(sweep_lanes=2),
+                        spike_bits=options.spike_bits, next_tick=int(options.next_tick), currents=int(options.currents))
 
 
 @pytest.fixture(params=list(FAMILIES))
@@ -47,22 +58,40 @@ def test_names_are_unique_and_found() -> None:
 def test_a_family_is_whole(family: Family) -> None:
     names = [p.name for p in family.parameters]
     assert len(set(names)) == len(names) and {INITIAL, LOWER, UPPER} <= set(names) <= set(all_parameters())
-    timing = family.timing(Options())
-    assert set(timing.needs) == {p.name for p in family.on("core", Options())}
     assert all(set(kind.constants) <= set(names) for kind in family.kinds)
-    assert family.words(Options())[0].name == "v" and timing.interval == 1
-    assert timing.spikes <= timing.latency
-    assert write_latency(FabricConfig(neurons=family.name), "core") < REREAD
+    for options in OPTIONS:
+        timing = family.timing(options)
+        assert set(timing.needs) == {p.name for p in family.on("core", options)}
+        assert family.words(options)[0].name == "v" and timing.interval == 1
+        assert timing.spikes <= timing.latency and max(timing.needs.values()) <= timing.latency
 
 
-def test_the_hardware_states_the_clocks_of_the_model(family: Family) -> None:
-    unit, timing = UNITS[family.name], family.timing(Options())
-    assert (unit.latency, unit.spikes, dict(unit.needs), unit.interval) == (
-        timing.latency, timing.spikes, dict(timing.needs), timing.interval)
+def test_the_hardware_is_made_for_the_clocks_of_the_model(family: Family) -> None:
+    for options in OPTIONS:
+        unit = UNITS[family.name](built_with(options, neurons=family.name), "core", clamp_by_or=False)
+        assert (unit.options, unit.timing) == (options, family.timing(options))
+        Fragment.get(unit, None)    # the pipeline asserts each clock that it counts on
 
 
-def test_clocks_of_integrate() -> None:
-    assert (write_latency(FabricConfig(), "core"), word_latency(FabricConfig(), "core")) == (6, 7)
+@pytest.mark.parametrize(("options", "write", "word"), [
+    (Options(), 6, 7), (Options(2), 7, 8), (Options(8), 13, 14), (Options(next_tick=True), 8, 7), (Options(2, next_tick=True), 8, 8),
+    (Options(currents=True), 9, 10), (Options(8, True, True), 17, 17)])
+def test_clocks_of_integrate(options: Options, write: int, word: int) -> None:
+    config = built_with(options)
+    assert (write_latency(config, "core"), word_latency(config, "core")) == (write, word)
+
+
+def test_a_group_is_written_before_it_is_read_again() -> None:
+    """A group that sends no spikes keeps its core busy where its pipeline is longer than from tick to tick, and not a clock more."""
+    for options in OPTIONS:
+        config = built_with(options)
+        free = REREAD - write_latency(config, "core")
+        assert settling(config) == max(0, 1 - free)
+        # Groups that send spikes keep it busy until their words are on the ring, which takes longer.
+        assert word_latency(config, "core") + REREAD - 1 > write_latency(config, "core")
+        # The input unit's send spikes all: from the clock in which it is idle to its first group pass fewer clocks.
+        assert word_latency(config, "input") + TICK_OVERHEAD + DECODE + 1 > write_latency(config, "input")
+    assert settling(built_with(Options(8, True, True))) == 4 and settling(FabricConfig()) == 0
 
 
 @pytest.mark.parametrize("bits", [12, 16, 32])
