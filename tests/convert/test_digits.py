@@ -10,6 +10,8 @@ from ranvier.convert.convert import convert
 from ranvier.convert.samples import as_inputs
 from ranvier.files.samples import load_samples
 from ranvier.frontends.onnx import load_onnx
+from ranvier.mapping.choose import choose_fabric
+from ranvier.mapping.mapper import map_network
 from ranvier.model.run.golden import run_golden
 from tests.convert.test_graphs import assert_graded
 
@@ -37,3 +39,12 @@ def test_convolutional_digits_keep_their_accuracy(steps: int, weight_bits: int, 
     right = run.readouts["output"].argmax(axis=1) == samples.labels
     wanted = model.forward(samples.values / 255).argmax(axis=1) == samples.labels
     assert float(wanted.mean()) >= 0.985 and right.sum() >= wanted.sum() - lost * 500 - 1
+
+
+@pytest.mark.parametrize(("cores", "spike_bits"), [(1, 4), (2, 4), (2, 8), (4, 8)])
+def test_a_fabric_is_found_for_counts(cores: int, spike_bits: int) -> None:
+    """Words are longer, or fewer neurons are swept at once, so that all planes of all nodes have their turns on the ring."""
+    network = convert(load_onnx(DIGITS / "digits.onnx"), steps=1, weight_bits=4, state_bits=24, spike_bits=spike_bits).network
+    fabric = choose_fabric(network, cores, 64)
+    assert fabric.spike_bits == spike_bits and fabric.cores == cores
+    map_network(network, fabric)
