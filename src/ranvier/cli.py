@@ -95,6 +95,8 @@ def cli() -> None:
 @click.option("--weight-bits", default="4", show_default=True, type=click.Choice(["2", "4", "8", "16"]),
               help="Bits of a signed weight.")
 @click.option("--state-bits", default=16, show_default=True, type=click.IntRange(12, 32), help="Bits of a membrane.")
+@click.option("--spike-bits", default=1, show_default=True, type=click.IntRange(1, 8),
+              help="Bits of the count that a spike carries; with more than 1 and --ticks 1 a conventional network of rounded activations.")
 @click.option("--percentile", default=99.9, show_default=True, type=click.FloatRange(50, 100),
               help="Share of a Relu's activations (those of 0 left out) that are below its threshold.")
 @click.option("--input-range", type=float, nargs=2, metavar="LOW HIGH",
@@ -106,11 +108,11 @@ def cli() -> None:
               help="What the outputs mean: a value for each class, one value whose sign tells two classes apart, or values (regression).")
 @_AS_JSON
 def convert_command(model: Path, output: Path, head: str | None, calibrate: Path | None, samples_key: str | None, labels_key: str | None,
-                    ticks: int, weight_bits: str, state_bits: int, percentile: float, input_range: tuple[float, float] | None,
-                    mean: str | None, std: str | None, answer: str | None, as_json: bool) -> None:
+                    ticks: int, weight_bits: str, state_bits: int, spike_bits: int, percentile: float,
+                    input_range: tuple[float, float] | None, mean: str | None, std: str | None, answer: str | None, as_json: bool) -> None:
     """Turn a conventional network (ONNX) into a spiking one.
 
-    Dense layers with Relu or Clip become populations of integrate-and-fire neurons with soft reset; weights are
+    Dense layers and convolutions with Relu or Clip become populations of integrate-and-fire neurons with soft reset; weights are
     quantised with a scale for each output channel. The first table says what is left of the accuracy, from the
     calibration samples: by their labels or, without any, by how often both networks agree.
 
@@ -124,7 +126,7 @@ def convert_command(model: Path, output: Path, head: str | None, calibrate: Path
     from .reports.tables import print_rows
     conversion = convert_file(model, output, ConvertOptions(
         head, calibrate, samples_key, labels_key, ticks, int(weight_bits), state_bits, percentile, input_range, numbers("mean", mean),
-        numbers("std", std), answer))
+        numbers("std", std), answer, spike_bits))
     report = conversion.report
     if as_json:
         _show(conversion_json(conversion, output))

@@ -11,6 +11,7 @@ import pytest
 import ranvier
 from ranvier.convert.convert import Conversion, convert
 from ranvier.convert.measure import reported_ticks
+from ranvier.convert.network import Units
 from ranvier.convert.report import AccuracyReport
 from ranvier.convert.simulate import integer_layers, simulate
 from ranvier.files.samples import load_pictures, load_samples
@@ -92,7 +93,7 @@ def test_a_clamp_that_cannot_be_avoided_is_said() -> None:
 
 def test_simulation_is_the_golden_model() -> None:
     found = convert(random_network(Relu()), steps=8, calibration=SAMPLES, state_bits=12, percentile=60).network
-    trace = simulate(SAMPLES.astype(np.int64), 255, integer_layers(found), [3, 40, 200], 200)
+    trace = simulate(SAMPLES.astype(np.int64), Units.of(1, 8), integer_layers(found), [3, 40, 200], 200)
     for steps in (3, 40, 200):
         run = run_golden(found, {"input": SAMPLES}, steps)
         np.testing.assert_array_equal(trace.readouts[steps], run.readouts["layer3"])

@@ -60,7 +60,7 @@ TAIL: list[Node] = [("MatMul", ("v",), {})]
 def test_reads_a_chain(tmp_path: Path) -> None:
     t = tensors()
     net = loaded(tmp_path, model([*HEAD, *TAIL], t))
-    assert [layer.name for layer in net.layers] == ["n0", "n2"] and net.input_size == 4
+    assert [layer.name for layer in net.layers] == ["n2", "n0"] and net.input_size == 4
     assert net.layers[0].activation == Clip(1.5) and net.layers[1].activation is None
     wanted = np.clip(X @ t["w"].astype(float) + t["b"], 0, 1.5) @ t["v"].astype(float)
     np.testing.assert_allclose(net.forward(X), wanted, rtol=1e-12)
@@ -148,8 +148,8 @@ def test_bad_tensors_are_refused_by_node(tmp_path: Path, change: dict[str, Any],
 
 
 @pytest.mark.parametrize(("nodes", "words"), [
-    ([("Conv", ("w",), {})], "node 'n0' (Conv): convolution is not there yet"),
-    ([("MaxPool", (), {"kernel_shape": [2, 2]}), *HEAD], "(MaxPool): pooling belongs to convolution"),
+    ([("Conv", ("w",), {})], "node 'n0' (Conv): its data has shape (batch, 4); images of shape (batch, channels, y, x)"),
+    ([("MaxPool", (), {"kernel_shape": [2, 2]}), *HEAD], "use average pooling (AveragePool, GlobalAveragePool)"),
     ([("Det", (), {})], "(Det): this operator is not supported; supported are Add, ArgMax"),
     ([*HEAD, ("Sigmoid", (), {}), *TAIL], "node 'n2' (Sigmoid): a spike rate follows a Relu or a Clip"),
     *(([*HEAD[:1], (kind, (), {}), *TAIL], f"node 'n1' ({kind}): a spike rate follows a Relu or a Clip, not this curve; retrain with ReLU "
@@ -182,14 +182,16 @@ def test_other_graphs_are_refused_by_node(tmp_path: Path, nodes: list[Node], wor
     assert words in refused(tmp_path, model(nodes, tensors() | more))
 
 
-def test_branches_are_refused_as_branches(tmp_path: Path) -> None:
+def test_branches_are_added(tmp_path: Path) -> None:
     skip: list[Node] = [("Gemm", ("w", "b"), {}), ("Relu", (), {}), ("MatMul", ("s",), {}), ("Add", ("t1",), {}), *TAIL]
     square = {"s": np.eye(3, dtype=np.float32)}
     net = loaded(tmp_path, model(skip, tensors() | square))    # both ways are linear in the same values: one layer
     t = tensors()
     np.testing.assert_allclose(net.forward(X), np.maximum(X @ t["w"] + t["b"], 0) @ (2 * t["v"]), rtol=1e-6)
     skip.insert(3, ("Relu", (), {}))
-    assert "node 'n4' (Add): it joins two branches" in refused(tmp_path, model(skip, tensors() | square))
+    net = loaded(tmp_path, model(skip, tensors() | square))    # an activation in one of them: both are read
+    assert [part.source for part in net.layers[-1].synapses] == ["n2", "n0"]
+    np.testing.assert_allclose(net.forward(X), np.maximum(X @ t["w"] + t["b"], 0) @ (2 * t["v"]), rtol=1e-6)
 
 
 def test_weights_times_data_and_surplus_inputs_are_refused(tmp_path: Path) -> None:

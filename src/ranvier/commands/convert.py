@@ -18,8 +18,9 @@ from ..progress import share
 __all__ = ["ConvertOptions", "as_options", "convert_file", "conversion_json", "numbers"]
 
 #: Arguments of `convert`, and the options that give them.
-_OPTIONS = {"steps": "ticks", "weight_bits": "weight-bits", "state_bits": "state-bits", "percentile": "percentile", "answer": "answer",
-            "input_range": "input-range", "mean": "mean", "std": "std", "calibration": "calibrate"}
+_OPTIONS = {"steps": "ticks", "weight_bits": "weight-bits", "state_bits": "state-bits", "spike_bits": "spike-bits",
+            "percentile": "percentile", "answer": "answer", "input_range": "input-range", "mean": "mean", "std": "std",
+            "calibration": "calibrate"}
 _ARGUMENT = re.compile(rf"\b({'|'.join(_OPTIONS)})=(\([^)]*\)|[^\s,;:)]*)")
 
 
@@ -39,6 +40,7 @@ class ConvertOptions:
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
     answer: str | None
+    spike_bits: int = 1
 
 
 def convert_file(model: Path, output: Path, options: ConvertOptions) -> Conversion:
@@ -53,7 +55,7 @@ def convert_file(model: Path, output: Path, options: ConvertOptions) -> Conversi
             conversion = convert(
                 conventional, steps=options.steps, calibration=samples, weight_bits=options.weight_bits, state_bits=options.state_bits,
                 percentile=options.percentile, input_range=options.input_range, mean=options.mean, std=options.std,
-                answer=options.answer, progress=update)
+                answer=options.answer, spike_bits=options.spike_bits, progress=update)
     except RanvierError as error:
         text = as_options(str(error))
         raise RanvierError(text if options.calibrate and text.startswith(str(options.calibrate)) else f"{model}: {text}") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..convert.samples import input_values, range_note
 from ..device.result import quantised
 from ..files.folder import result_folder
@@ -19,8 +21,10 @@ from ..model.fabric.config import FabricConfig
 from ..model.fabric.counters import Counts
 from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.placement import Placement
+from ..model.network.network import Network
+from ..model.run.golden import run_golden
 from ..progress import bar, waiting
-from ..runs import run_golden_set, run_rtl_set, semantics_of
+from ..runs import inputs_of, run_golden_set, run_rtl_set, semantics_of, the_readout
 from ..sim.verilate import build_library
 from .answers import Answers, clamp_notes, clamped_samples, save_answers
 from .convert import as_options
@@ -67,8 +71,12 @@ def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None
         try:
             placement = map_network(network, choose_fabric(network, cores, lanes))
         except RanvierError as error:
-            raise RanvierError(f"{path}: {error}") from error
-        if backend == "golden:":
+            if backend != "golden:":
+                raise RanvierError(f"{path}: {error}") from error
+            placement, unmapped = None, str(error)
+        if placement is None:
+            found, answers = _without_fabric(network, samples, steps, unmapped)
+        elif backend == "golden:":
             found, answers = _on_model(placement, samples, steps)
         elif backend == "fabric:":
             found, answers = _on_fabric(placement, samples, steps, compare, fault, folder)
@@ -80,6 +88,7 @@ def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None
     judged, notes = said.figures()
     notes = (*range_note(loaded, mapping, network.input_bits), *notes)
     report |= judged
+    notes += tuple(report.pop("unmapped", ()))
     if report["counters"]["clamps"] and "mismatch" not in report:
         if "clamped_samples" not in report:
             report["clamped_samples"] = clamped_samples(network, samples, steps)
@@ -100,6 +109,18 @@ def _on_model(placement: Placement, samples: Any, steps: int) -> tuple[dict[str,
     if report["counters"]["clamps"]:
         report["clamped_samples"] = clamped_samples(placement.network, samples, steps, golden.golden.clamps)
     return report, golden.readouts
+
+
+def _without_fabric(network: Network, samples: Any, steps: int, unmapped: str) -> tuple[dict[str, Any], Any]:
+    """The model of a network that no fabric holds: answers and clamps, but no clocks; ``unmapped`` says why."""
+    with bar("golden model", len(samples)) as update:
+        golden = run_golden(network, inputs_of(network, samples), steps, progress=update)
+    clamps = sum(int(found.sum(dtype=np.int64)) for found in golden.clamps.values())
+    report: dict[str, Any] = {"fabric": None, "counters": {"clamps": clamps},
+                              "unmapped": [f"the model ran without a fabric, so there are no clocks: {unmapped}"]}
+    if clamps:
+        report["clamped_samples"] = clamped_samples(network, samples, steps, golden.clamps)
+    return report, golden.readouts[the_readout(network)]
 
 
 def _on_fabric(placement: Placement, samples: Any, steps: int, compare: bool, fault: bool, folder: Path) -> tuple[dict[str, Any], Any]:

@@ -18,9 +18,9 @@ from ..model.network.network import Network
 from .answer import choose
 from .bounds import hidden_bounds
 from .measure import Measured, Yardstick
-from .network import Quantised, Quantiser, make_network, quantise_readout
+from .network import Quantised, Quantiser, Units, make_network, quantise_readout
 from .report import AccuracyReport, Advice
-from .simulate import SpikingLayer, Trace, integer_layers, simulate, simulation_cost
+from .simulate import Trace, float_layers, integer_layers, simulate, simulation_cost
 
 __all__ = ["Settings", "Trials", "advise"]
 
@@ -47,11 +47,17 @@ class Settings:
     state_bits: int
     input_bits: int
     percentile: float
+    spike_bits: int = 1
 
     @property
-    def bits(self) -> tuple[int, int, int]:
-        """Bits of state, weight and input."""
-        return self.state_bits, self.weight_bits, self.input_bits
+    def bits(self) -> tuple[int, int, int, int]:
+        """Bits of state, weight, input and spike."""
+        return self.state_bits, self.weight_bits, self.input_bits, self.spike_bits
+
+    @property
+    def units(self) -> Units:
+        """What a count stands for."""
+        return Units.of(self.spike_bits, self.input_bits)
 
 
 @dataclass(frozen=True)
@@ -74,11 +80,11 @@ class Trials:
     def make(self, settings: Settings, advance: Callable[[], None] = lambda: None) -> tuple[Network, list[float], list[Quantised]]:
         """The network, the bounds of its hidden layers, and its layers as integers."""
         bounds = hidden_bounds(self.conventional, self.reached, settings.percentile)
-        layers = self.quantiser.layers(bounds, settings.weight_bits, settings.state_bits, advance)
+        layers = self.quantiser.layers(bounds, settings.weight_bits, settings.state_bits, settings.units, advance)
         network = self._network(layers, bounds, settings)
         if self.measured is None or self.yardstick is None or _certain(layers[-1], settings):
             return network, bounds, layers
-        trace = self._unbounded(network, self.measured, settings.steps)
+        trace = self._unbounded(network, self.measured, settings)
         rise, fall = layers[-1].reach
         high = (1 << settings.state_bits - 1) - 1
         # A coarser scale shrinks what a step brings as it shrinks the membrane, and headroom is for both.
@@ -91,30 +97,33 @@ class Trials:
     def _network(self, layers: list[Quantised], bounds: list[float], settings: Settings) -> Network:
         return make_network(self.conventional, layers, bounds, settings.bits, {"steps": settings.steps, **self.info})
 
-    def _unbounded(self, network: Network, measured: Measured, steps: int) -> Trace:
+    def _unbounded(self, network: Network, measured: Measured, settings: Settings) -> Trace:
         """A run in which no clamp stops the readout."""
         layers = integer_layers(network)
-        last = layers[-1]
-        layers[-1] = SpikingLayer(last.weight, last.bias, None, last.v_init)
-        return simulate(measured.samples, measured.top, layers, [steps], steps)
+        layers[-1] = replace(layers[-1], v_min=-np.inf, v_max=np.inf)
+        return simulate(measured.samples, settings.units, layers, [settings.steps], settings.steps)
 
     def _readout(self, finest: Quantised, factor: float, trace: Trace, bounds: list[float], settings: Settings) -> Quantised:
         """The coarsest readout, which leaves the most room, unless its rounding costs more than the clamps of a finer one.
 
         The rates of the layer before say what its membranes come to, so that no candidate needs a run.
         """
-        layer, before = self.conventional.layers[-1], [1.0, *bounds][-1]
+        layer, sources, units = self.conventional.layers[-1], self.conventional.sources()[-1], settings.units
+        each, most = [1.0, *bounds], [units.top / units.theta, *(float(units.most) for _ in bounds)]
         measured, yardstick = self.measured, self.yardstick
         assert measured is not None and yardstick is not None
-        rates = trace.rates[-1] if trace.rates else measured.rates
-        wanted = rates @ (layer.weight * before) + layer.bias
-        candidates = [finest, *(quantise_readout(layer, before, settings.weight_bits, settings.state_bits,
+        rates = [measured.rates, *trace.rates]
+        wanted = layer.bias + sum(part.apply(rates[source + 1] * each[source + 1])
+                                  for part, source in zip(layer.synapses, sources, strict=True))
+        counts = [rates[source + 1] * most[source + 1] for source in sources]
+        befores = [units.of_layers(bounds)[source + 1] for source in sources]
+        candidates = [finest, *(quantise_readout(layer, befores, settings.weight_bits, settings.state_bits, units.most,
                                                  float(finest.scale[0]) * factor ** power) for power in (1 / 3, 2 / 3, 1))]
         high = (1 << settings.state_bits - 1) - 1
 
         def loss(found: Quantised) -> float:
             rise, fall = found.reach
-            membranes = np.clip(settings.steps * (rates @ found.weight + found.bias), fall - high - 1, high - rise)
+            membranes = np.clip(settings.steps * (found.values(counts) + found.bias), fall - high - 1, high - rise)
             values = membranes * (found.scale[0] / settings.steps)
             if yardstick.answer.kind == "value":
                 return float(np.mean(np.square(values - wanted)))
@@ -138,7 +147,7 @@ class Trials:
             prove_headroom(network)
         except RanvierError:
             return None
-        trace = simulate(measured.samples, measured.top, integer_layers(network), [settings.steps], settings.steps)
+        trace = simulate(measured.samples, settings.units, integer_layers(network), [settings.steps], settings.steps)
         values = trace.readouts[settings.steps] * (float(network.info["readout_scale"]) / settings.steps)
         return yardstick.loss(values), yardstick.figure(values)
 
@@ -226,9 +235,8 @@ class _Budget:
     def pay(self, trials: Trials, settings: Settings) -> bool:
         """Whether a trial of ``settings`` can be afforded; it is then paid for."""
         bounds = hidden_bounds(self.conventional, trials.reached, settings.percentile)
-        weights = trials.quantiser.missing(bounds, settings.weight_bits, settings.state_bits)
-        layers = [SpikingLayer(layer.weight, layer.bias, None, layer.bias) for layer in self.conventional.layers]
-        work = simulation_cost(layers) * self.samples * settings.steps
+        weights = trials.quantiser.missing(bounds, settings.weight_bits, settings.state_bits, settings.units)
+        work = simulation_cost(float_layers(self.conventional, bounds, settings.units)) * self.samples * settings.steps
         if weights > self.weights or work > self.work:
             return False
         self.weights, self.work = self.weights - weights, self.work - work

@@ -27,6 +27,7 @@ from ..files.input_mapping import InputMapping
 from ..files.samples import Samples
 from ..frontends.conventional import Answer, Conventional
 from ..model.errors import RanvierError
+from ..model.limits import MAX_SPIKE_BITS
 from ..model.network.headroom import input_bounds, prove_headroom
 from ..model.network.levels import schedule
 from ..model.network.network import Network
@@ -72,7 +73,8 @@ class Conversion:
 def convert(conventional: Conventional | str | os.PathLike[str], *, steps: int, calibration: npt.ArrayLike | Samples | None = None,
             labels: npt.ArrayLike | None = None, weight_bits: int = 4, state_bits: int = 16, input_bits: int = 8,
             percentile: float = 99.9, input_range: Sequence[float] | None = None, mean: npt.ArrayLike | None = None,
-            std: npt.ArrayLike | None = None, answer: str | None = None, progress: Progress | None = None) -> Conversion:
+            std: npt.ArrayLike | None = None, answer: str | None = None, spike_bits: int = 1,
+            progress: Progress | None = None) -> Conversion:
     """Turn ``conventional`` into a spiking network of integers, with proof of its headroom and a report.
 
     conventional
@@ -93,13 +95,16 @@ def convert(conventional: Conventional | str | os.PathLike[str], *, steps: int, 
         What the values of samples mean to the conventional network; see `InputMapping`. Runs of the network map samples alike.
     answer
         "class", "binary" or "value", where the file does not say what the outputs mean; see `Answer`.
+    spike_bits
+        Width of the count that a spike carries, 1 to 8. With more than 1 and ``steps`` 1 the network is a conventional one whose
+        activations are rounded to so many bits.
 
     Raises `RanvierError` where an argument is out of range, a Relu has no calibration, or the state word is too
     narrow for the weights.
     """
-    settings = _settings(steps, percentile, weight_bits, state_bits, input_bits)
+    settings = _settings(steps, percentile, weight_bits, state_bits, input_bits, spike_bits)
     source = _conventional(conventional)
-    mapping = InputMapping.of(source.input_size, input_range, mean, std)
+    mapping = InputMapping.of(source.input_size, input_range, mean, std, source.shape if source.channels_first else None)
     folded = fold_inputs(mapping, source)
     samples = None if calibration is None else as_samples(calibration, labels, source.input_size)
     measured = None if samples is None else _measured(samples, mapping, input_bits)
@@ -110,7 +115,7 @@ def convert(conventional: Conventional | str | os.PathLike[str], *, steps: int, 
     run = _Run(folded, settings, answer_is, mapping, measured, _Bar(progress))
     network, bounds, quantised = run.network()
     notes += run.notes_of_layers(network)
-    reports = _weight_errors(folded, quantised, bounds)
+    reports = _weight_errors(folded, quantised, bounds, settings)
     report = ConversionReport(settings.steps, weight_bits, tuple(reports))
     if run.yardstick is not None and measured is not None:
         report, found = run.measure(network, bounds, report)
@@ -126,14 +131,17 @@ def convert(conventional: Conventional | str | os.PathLike[str], *, steps: int, 
 # Arguments
 
 
-def _settings(steps: int, percentile: float, weight_bits: int, state_bits: int, input_bits: int) -> Settings:
-    numbers: dict[str, Any] = {"steps": steps, "weight_bits": weight_bits, "state_bits": state_bits, "input_bits": input_bits}
+def _settings(steps: int, percentile: float, weight_bits: int, state_bits: int, input_bits: int, spike_bits: int) -> Settings:
+    numbers: dict[str, Any] = {"steps": steps, "weight_bits": weight_bits, "state_bits": state_bits, "input_bits": input_bits,
+                               "spike_bits": spike_bits}
     for name, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise RanvierError(f"{name}: {value!r}; it must be a whole number")
         numbers[name] = int(value)
     if not 1 <= numbers["steps"] <= 65535:
         raise RanvierError(f"steps: {steps}; it must be 1 to 65535")
+    if not 1 <= numbers["spike_bits"] <= MAX_SPIKE_BITS:
+        raise RanvierError(f"spike_bits: {spike_bits}; it must be 1 to {MAX_SPIKE_BITS}")
     if isinstance(percentile, (str, bytes)) or not 50 < percentile <= 100:
         raise RanvierError(f"percentile: {percentile}; it must be above 50 and at most 100")
     if not (12 <= numbers["state_bits"] <= 32 and 1 <= numbers["input_bits"] <= min(16, numbers["state_bits"] - 2)):
@@ -205,7 +213,7 @@ class _Run:
 
     def _few(self, measured: Measured) -> Measured:
         """As many samples as can be simulated in a few seconds."""
-        cost = simulation_cost(float_layers(self.conventional, [1.0] * (len(self.conventional.layers) - 1)))
+        cost = simulation_cost(float_layers(self.conventional, [1.0] * (len(self.conventional.layers) - 1), self.settings.units))
         return measured.first(max(_FEWEST, _WORK // (cost * max(reported_ticks(self.settings.steps)))))
 
     def network(self) -> tuple[Network, list[float], list[Quantised]]:
@@ -227,8 +235,9 @@ class _Run:
         if self.reached is not None:
             notes += [f"layer {name}: no calibration sample activates it, so its threshold is a guess and it adds nothing; "
                       "give samples that do, or check the training" for name in silent_layers(self.conventional, self.reached)]
-        for layer, projection in zip(self.conventional.layers, network.projections, strict=True):
-            if np.any(layer.weight) and not np.any(projection.matrix):
+        for layer in self.conventional.layers:
+            made = [projection for projection in network.projections if projection.destination == layer.name]
+            if any(np.any(part.weight) for part in layer.synapses) and not any(np.any(projection.weights) for projection in made):
                 notes.append(f"layer {layer.name}: every weight became 0 in {network.weight_bits} bits; use more weight_bits or state_bits")
         return notes
 
@@ -238,8 +247,9 @@ class _Run:
         assert few is not None and yardstick is not None
         told = self.bar.part(1)
         ticks = reported_ticks(steps)
-        integers = simulate(few.samples, few.top, integer_layers(network), ticks, steps, lambda n: told(0.6 * n / len(few.samples)))
-        floats = simulate(few.samples, few.top, float_layers(self.conventional, bounds), [steps], steps,
+        units = self.settings.units
+        integers = simulate(few.samples, units, integer_layers(network), ticks, steps, lambda n: told(0.6 * n / len(few.samples)))
+        floats = simulate(few.samples, units, float_layers(self.conventional, bounds, units), [steps], steps,
                           lambda n: told(0.6 + 0.4 * n / len(few.samples)))
         scale = float(network.info["readout_scale"])
         accuracy = AccuracyReport(yardstick.measure, len(few.samples), yardstick.conventional, {
@@ -294,15 +304,10 @@ def _unmeasured(network: Network, steps: int) -> list[str]:
 # Errors of the layers
 
 
-def _weight_errors(conventional: Conventional, quantised: list[Quantised], bounds: list[float]) -> list[LayerReport]:
-    reports = []
-    for layer, integers, before, bound in zip(
-            conventional.layers, quantised, [1.0, *bounds], [*bounds, 1.0], strict=True):
-        size = float(np.sqrt(np.mean(np.square(layer.weight))))
-        change = integers.weight * integers.scale / before - layer.weight
-        error = float(np.sqrt(np.mean(np.square(change)))) / size if size else 0.0
-        reports.append(LayerReport(layer.name, layer.bias.size, bound, error))
-    return reports
+def _weight_errors(conventional: Conventional, quantised: list[Quantised], bounds: list[float], settings: Settings) -> list[LayerReport]:
+    each = settings.units.of_layers(bounds)
+    return [LayerReport(layer.name, layer.bias.size, bound, integers.error(layer, [each[source + 1] for source in sources]))
+            for layer, integers, sources, bound in zip(conventional.layers, quantised, conventional.sources(), [*bounds, 1.0], strict=True)]
 
 
 def _activation_errors(conventional: Conventional, bounds: list[float], measured: Measured, steps: int, traces: tuple[Trace, Trace],

@@ -72,8 +72,8 @@ def _refined(unit: Floats, scales: Floats, bits: int) -> Floats:
 
 
 def quantise_thresholds(weights: npt.ArrayLike, bias: npt.ArrayLike, bound: float, bits: int, *, most_theta: int,
-                        most_input: int) -> tuple[Ints, Ints, Ints, Floats]:
-    """Integer weights, biases and thresholds of a layer whose neurons spike for an activation of ``bound``.
+                        most_input: int, reach: Floats | None = None) -> tuple[Ints, Ints, Ints, Floats]:
+    """Integer weights, biases and thresholds of a layer whose neurons give one count for an activation of ``bound``.
 
     A threshold is whole, so a channel's scale is ``bound / theta``; the search runs over thetas, and the error is that
     of weights and bias together (the bias is a weight whose input is always on). Where several are equally good the
@@ -84,6 +84,8 @@ def quantise_thresholds(weights: npt.ArrayLike, bias: npt.ArrayLike, bound: floa
     most_input
         Largest sum of positive weights and bias, and of negative ones, that headroom allows. Where no threshold can
         keep it, the best of the others is taken and the proof of headroom will name the neuron.
+    reach
+        How often each weight of a channel can arrive in one step, (n_in,); None: once.
 
     Returns weights int64 (n_in, n_out), biases and thetas int64 (n_out,), scales float64 (n_out,).
     """
@@ -103,10 +105,10 @@ def quantise_thresholds(weights: npt.ArrayLike, bias: npt.ArrayLike, bound: floa
     thetas = np.concatenate([np.floor(exact), np.ceil(exact),
                              np.broadcast_to(spread[:, None], (len(spread), matrix.shape[1]))])
     thetas = np.clip(thetas, 1, most_theta)
-    theta = 1 / _best(matrix, 1 / thetas, bits, offset, most_input)
+    theta = 1 / _best(matrix, 1 / thetas, bits, offset, most_input, reach)
     # The neighbours of the best: the candidates are far apart where thresholds are large.
     around = np.clip(np.rint(theta) + np.arange(-8, 9)[:, None], 1, most_theta)
-    theta = np.rint(1 / _best(matrix, 1 / around, bits, offset, most_input))
+    theta = np.rint(1 / _best(matrix, 1 / around, bits, offset, most_input, reach))
     whole = np.clip(np.rint(offset * theta), -(1 << 31), (1 << 31) - 1)
     return (quantise_to(matrix, 1 / theta, bits), whole.astype(np.int64), theta.astype(np.int64), bound / theta)
 
@@ -169,12 +171,13 @@ def _trained_steps(unit: Floats, most: int) -> Floats:
 
 
 def _best(matrix: Floats, candidates: Floats, bits: int, bias: Floats | None = None,
-          most_input: int | None = None) -> Floats:
+          most_input: int | None = None, often: Floats | None = None) -> Floats:
     """For each channel, the candidate scale with the least squared error; of equals the largest.
 
     ``candidates`` is (candidates, n_out). With ``bias`` its error counts too; with ``most_input`` candidates whose sums
-    of contributions exceed it lose against all others.
+    of contributions exceed it lose against all others; a weight contributes ``often`` (n_in,) times.
     """
+    times = np.ones((1, 1)) if often is None else often[:, None]
     ordered = -np.sort(-candidates, axis=0)
     energy = (matrix * matrix).sum(axis=0) + (0.0 if bias is None else bias * bias)
     best: Floats = ordered[0].copy()
@@ -187,8 +190,8 @@ def _best(matrix: Floats, candidates: Floats, bits: int, bias: Floats | None = N
             whole = np.rint(bias / scales)
             error += (whole * scales - bias) ** 2
             if most_input is not None:
-                positive = np.maximum(integers, 0).sum(axis=0)
-                negative = positive - integers.sum(axis=0)
+                positive = (times * np.maximum(integers, 0)).sum(axis=0)
+                negative = positive - (times * integers).sum(axis=0)
                 reach = np.maximum(positive + np.maximum(whole, 0), negative - np.minimum(whole, 0))
                 error = np.where(reach > most_input, np.inf, error)
         better = error < least - _EXACT * energy

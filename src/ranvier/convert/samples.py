@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,9 @@ def _labels(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.int64] | npt.ND
 
 
 def input_values(samples: Samples, mapping: InputMapping, input_bits: int, limit: int | None = None) -> Pixels:
-    """The samples as integers for the input neurons, (n, size). Raises `RanvierError` where they leave their range."""
+    """The samples as integers for the input neurons, (n, size) in their order. Raises `RanvierError` where they leave their range."""
     low, high = mapping.input_range or samples.natural_range(input_bits)
-    return _quantised(samples.values[:limit], low, high, input_bits, samples.source)
+    return mapping.ordered(_quantised(samples.values[:limit], low, high, input_bits, samples.source))
 
 
 def _quantised(values: npt.NDArray[Any], low: float, high: float, input_bits: int, owner: str) -> Pixels:
@@ -82,10 +83,12 @@ def as_inputs(network: Network, samples: npt.ArrayLike) -> npt.NDArray[Any]:
     if size and array.ndim > 2 and array.shape[-1] != size and math.prod(array.shape[1:]) == size:
         array = array.reshape(len(array), size)
     mapping = input_mapping_of(network)
+    if mapping.channels_first is not None and array.ndim and array.shape[-1] != size:
+        return array    # refused where it is used
     if mapping.input_range is None and array.dtype.kind not in "bf":
-        return array
+        return mapping.ordered(array)
     low, high = mapping.input_range or (0.0, 1.0)
-    return _quantised(array, low, high, network.input_bits, "samples")
+    return mapping.ordered(_quantised(array, low, high, network.input_bits, "samples"))
 
 
 def range_note(samples: Samples, mapping: InputMapping, input_bits: int) -> tuple[str, ...]:
@@ -129,7 +132,7 @@ def better_inputs(conventional: Conventional, answer: Answer, samples: Samples, 
 
 def _forms(samples: Samples, values: Floats, mapping: InputMapping, input_bits: int) -> Iterator[tuple[InputMapping, str]]:
     """Readings of the samples that people train on, and the arguments that give them; simple ones first."""
-    if mapping != InputMapping(mapping.input_range):
+    if replace(mapping, channels_first=None) != InputMapping(mapping.input_range):
         return
     natural = samples.natural_range(input_bits)
     ranges = [mapping.input_range]

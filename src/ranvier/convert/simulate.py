@@ -7,14 +7,18 @@ core, and the layers may have float weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ..frontends.conventional import Conventional
+from ..frontends.synapses import Synapses
 from ..model.limits import Ints
 from ..model.network.network import Network
+from ..model.network.population import Population
+from ..model.network.projection import Projection
+from .network import Units
 from .quantise import Floats
 
 __all__ = ["BATCH", "SpikingLayer", "Trace", "float_layers", "integer_layers", "simulate", "simulation_cost"]
@@ -29,9 +33,13 @@ _NEURON_COST = 100
 
 @dataclass(frozen=True, eq=False)
 class SpikingLayer:
-    """A layer with float or whole-numbered weights; ``theta`` is None in the readout."""
+    """A layer with float or whole-numbered weights; ``theta`` is None in the readout.
 
-    weight: npt.NDArray[np.floating]
+    ``synapses`` read the layers of the numbers ``sources``, -1 for the input.
+    """
+
+    synapses: tuple[Synapses, ...]
+    sources: tuple[int, ...]
     bias: Floats
     theta: Floats | None
     v_init: Floats
@@ -46,7 +54,7 @@ class Trace:
     readouts
         For each of the ticks asked for the readout's membranes, (n, outputs).
     rates
-        For each hidden layer the mean spikes a step until ``until``, (n, neurons).
+        For each hidden layer the mean count of a step until ``until``, as a share of the largest, (n, neurons).
     highest, lowest
         The readout's membranes before its clamp, the extremes of each sample until ``until``: (n,).
     clamped
@@ -60,32 +68,48 @@ class Trace:
     clamped: list[npt.NDArray[np.bool_]]
 
 
-def float_layers(conventional: Conventional, bounds: Sequence[float]) -> list[SpikingLayer]:
+def float_layers(conventional: Conventional, bounds: Sequence[float], units: Units) -> list[SpikingLayer]:
     """The network as spikes with float weights and unbounded membranes: conversion without quantisation."""
-    return [SpikingLayer(layer.weight * before, layer.bias, None if bound is None else np.array(bound),
-                         np.array(0.0 if bound is None else bound / 2))
-            for layer, before, bound in zip(conventional.layers, [1.0, *bounds], [*bounds, None], strict=True)]
+    each, found = units.of_layers(bounds), []
+    for layer, sources, unit in zip(conventional.layers, conventional.sources(), [*each[1:], None], strict=True):
+        synapses = tuple(replace(part, weight=part.weight * each[source + 1])
+                         for part, source in zip(layer.synapses, sources, strict=True))
+        found.append(SpikingLayer(synapses, tuple(sources), layer.bias, None if unit is None else np.array(unit),
+                                  np.array(0.0 if unit is None else unit / 2)))
+    return found
 
 
 def integer_layers(network: Network) -> list[SpikingLayer]:
-    """The quantised network."""
+    """The quantised network, as `make_network` makes it."""
     real = np.float32 if network.state_bits <= _EXACT_BITS else np.float64
+    names = [population.name for population in network.populations]
     layers = []
-    for population, projection in zip(network.populations[1:], network.projections, strict=True):
+    for population in network.populations[1:]:
         value = {name: network.parameter(population, name).astype(np.float64)
                  for name in ("bias", "theta", "v_init", "v_min", "v_max")}
-        layers.append(SpikingLayer(projection.matrix.astype(real), value["bias"],
-                                   value["theta"] if population.spiking else None, value["v_init"],
-                                   float(value["v_min"][0]), float(value["v_max"][0])))
+        ends = [(projection, network.by_name[projection.source]) for projection in network.projections
+                if projection.destination == population.name]
+        layers.append(SpikingLayer(
+            tuple(_synapses(projection, source, population, real) for projection, source in ends),
+            tuple(names.index(source.name) - 1 for _, source in ends), value["bias"],
+            value["theta"] if population.spiking else None, value["v_init"], float(value["v_min"][0]), float(value["v_max"][0])))
     return layers
+
+
+def _synapses(projection: Projection, source: Population, destination: Population, real: type[np.floating]) -> Synapses:
+    shape = (1, 1, source.size) if projection.is_dense(source, destination) else source.shape
+    weight = (projection.weights << projection.exponent).astype(real)
+    return Synapses(weight, shape, projection.stride, projection.padding, projection.dilation, projection.groups)
 
 
 def simulation_cost(layers: Sequence[SpikingLayer]) -> int:
     """Multiply-adds of one step of one sample, stepping included."""
-    return sum(layer.weight.size + _NEURON_COST * layer.bias.size for layer in layers) + _NEURON_COST * len(layers[0].weight)
+    inputs = next(part.size for layer in layers for part, source in zip(layer.synapses, layer.sources, strict=True) if source == -1)
+    return _NEURON_COST * inputs + sum(sum(part.operations for part in layer.synapses) + _NEURON_COST * layer.bias.size
+                                       for layer in layers)
 
 
-def simulate(samples: Ints, top: int, layers: Sequence[SpikingLayer], ticks: Sequence[int], until: int,
+def simulate(samples: Ints, units: Units, layers: Sequence[SpikingLayer], ticks: Sequence[int], until: int,
              advance: Callable[[int], None] | None = None) -> Trace:
     """Run ``samples`` (n, inputs) for the largest of ``ticks`` steps; ``until`` is one of them, or fewer.
 
@@ -94,7 +118,7 @@ def simulate(samples: Ints, top: int, layers: Sequence[SpikingLayer], ticks: Seq
     """
     parts = []
     for start in range(0, len(samples), BATCH):
-        parts.append(_batch(samples[start:start + BATCH], top, layers, sorted(set(ticks)), until))
+        parts.append(_batch(samples[start:start + BATCH], units, layers, sorted(set(ticks)), until))
         if advance is not None:
             advance(min(start + BATCH, len(samples)))
     return Trace(
@@ -104,11 +128,11 @@ def simulate(samples: Ints, top: int, layers: Sequence[SpikingLayer], ticks: Seq
         [np.concatenate(clamped) for clamped in zip(*(part.clamped for part in parts), strict=True)])
 
 
-def _batch(samples: Ints, top: int, layers: Sequence[SpikingLayer], ticks: Sequence[int], until: int) -> Trace:
-    count = len(samples)
-    real = layers[0].weight.dtype
+def _batch(samples: Ints, units: Units, layers: Sequence[SpikingLayer], ticks: Sequence[int], until: int) -> Trace:
+    count, most = len(samples), units.most
+    real = layers[0].synapses[0].weight.dtype
     drive = samples.astype(real)
-    encoder = np.full_like(drive, top // 2)
+    encoder = np.full_like(drive, units.theta // 2)
     # The readout may run without bounds, beyond what float32 holds exactly.
     states = [np.broadcast_to(layer.v_init, (count, layer.bias.size)).astype(real if layer.theta is not None else np.float64)
               for layer in layers]
@@ -119,17 +143,18 @@ def _batch(samples: Ints, top: int, layers: Sequence[SpikingLayer], ticks: Seque
     rates: list[Floats] = []
     for step in range(1, max(ticks) + 1):
         encoder += drive
-        spikes = (encoder >= top).astype(real)
-        encoder -= spikes * real.type(top)
+        outputs = [_counts(encoder, np.asarray(units.theta, real), most)]    # of the input, then of each layer
+        encoder -= outputs[0] * real.type(units.theta)
         for index, layer in enumerate(layers):
             state, theta = states[index], thetas[index]
-            state += spikes @ layer.weight
+            for part, source in zip(layer.synapses, layer.sources, strict=True):
+                state += part.apply(outputs[source + 1])
             state += biases[index]
             if theta is not None:
-                spikes = (state >= theta).astype(real)
-                state -= spikes * theta
+                outputs.append(_counts(state, theta, most))
+                state -= outputs[-1] * theta
                 if step <= until:
-                    totals[index] += spikes
+                    totals[index] += outputs[-1]
             elif step <= until:
                 np.maximum(found.highest, state.max(axis=1), out=found.highest)
                 np.minimum(found.lowest, state.min(axis=1), out=found.lowest)
@@ -137,7 +162,15 @@ def _batch(samples: Ints, top: int, layers: Sequence[SpikingLayer], ticks: Seque
                 found.clamped[index][:] |= (state.max(axis=1) > layer.v_max) | (state.min(axis=1) < layer.v_min)
             np.clip(state, layer.v_min, layer.v_max, out=state)
         if step == until:
-            rates = [total.astype(np.float64) / until for total in totals]
+            rates = [total.astype(np.float64) / (until * most) for total in totals]
         if step in ticks:
             found.readouts[step] = states[-1].copy()
     return Trace(found.readouts, rates, found.highest, found.lowest, found.clamped)
+
+
+def _counts(state: npt.NDArray[np.floating], theta: npt.NDArray[np.floating], most: int) -> npt.NDArray[np.floating]:
+    """Spikes of membranes ``state``."""
+    if most == 1:
+        return np.asarray(state >= theta, state.dtype)
+    # The quotient of whole numbers below 2**24 is never rounded up to the next whole number.
+    return np.clip(np.floor(state / theta), 0, most)

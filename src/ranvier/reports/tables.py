@@ -77,7 +77,9 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     try:
         fabric = report["fabric"]
         rows = [("samples", f"{report['samples']:,}"), ("ticks", str(report["ticks"])),
-                ("fabric", size_text(fabric['cores'], fabric['core']['lanes'])), *_answer_rows(report)]
+                ("fabric", "none" if fabric is None else size_text(fabric['cores'], fabric['core']['lanes'])), *_answer_rows(report)]
+        if fabric is None:
+            return rows + [(f"counter {name}", f"{value:,}") for name, value in report["counters"].items()]
         if "rtl_mismatches" in report:
             rows += [("samples compared", f"{report['rtl_samples']:,}"), ("mismatches", f"{report['rtl_mismatches']:,}")]
         if "mismatches" in report:

@@ -6,6 +6,7 @@ Every function takes the label of the node for its messages, and refuses what wo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,11 @@ import numpy as np
 
 from ...model.errors import RanvierError
 from ..conventional import Floats, Integers
-from .values import BATCH, LARGEST, Constant, Data, Linear, Stage, bounded, finite
+from ..synapses import Shape, Synapses
+from .values import BATCH, LARGEST, Block, Constant, Data, Linear, Stage, bounded, finite
 
-__all__ = ["add", "broadcast", "clip", "concatenate", "identity_data", "matmul", "matrix_of", "mixes", "moved", "reshaped", "scaled",
-           "shifted"]
+__all__ = ["add", "broadcast", "clip", "concatenate", "identity_data", "in_image_order", "is_image", "matmul", "matrix_of", "mixes",
+           "moved", "reshaped", "scaled", "shifted", "with_blocks"]
 
 
 def mixes(label: str) -> RanvierError:
@@ -27,6 +29,47 @@ def mixes(label: str) -> RanvierError:
 def identity_data(stage: Stage, shape: tuple[int, ...], batch: int | None) -> Data:
     """The values of a stage themselves, under ``shape``."""
     return Data(stage, batch, None, np.arange(stage.size).reshape(shape), np.ones(shape), np.zeros(shape))
+
+
+# Images
+
+
+def in_image_order(shape: tuple[int, ...]) -> tuple[Integers, Shape]:
+    """Where the values of a tensor (1, channels, y, x) or (1, channels, x) lie in the order (y, x, channel), and that shape.
+
+    Tensors of other ranks stay as they are: (1, 1, size).
+    """
+    size = math.prod(shape)
+    if len(shape) not in (3, 4) or shape[0] != 1 or not size:
+        return np.arange(size), (1, 1, size)
+    channels, height, width = shape[1], 1 if len(shape) == 3 else shape[2], shape[-1]
+    return np.arange(size).reshape(channels, height, width).transpose(1, 2, 0).ravel(), (height, width, channels)
+
+
+def is_image(data: Data) -> bool:
+    """Whether it comes from a convolution, so that a matrix would be a waste."""
+    return bool(data.linear.blocks) if data.linear is not None else any(stage.shape for stage in data.stage.parts)
+
+
+def with_blocks(data: Data, label: str) -> Data:
+    """The same values as a sum of blocks, whose columns are in the order of `in_image_order`; a convolution stays one."""
+    order, shape = in_image_order(data.shape)
+    index, scale = data.index.ravel()[order], data.scale.ravel()[order]
+    sizes = tuple(stage.size for stage in data.stage.parts)
+    even = bool(np.all(scale.reshape(-1, shape[2]) == scale[:shape[2]]))
+    linear, name = data.linear, "" if data.linear is None else data.linear.name
+    if linear is None and len(sizes) == 1 and even and shape[:2] != (1, 1) and np.array_equal(np.sort(index), np.arange(sizes[0])):
+        natural = np.array_equal(index, np.arange(index.size))
+        block = Block(0, Synapses.pointwise(scale[:shape[2]], shape), None if natural else index)
+        made = Linear(None, name, label, None, (block,), sizes)
+    elif linear is not None and linear.blocks and even and np.array_equal(index, np.arange(linear.size)):
+        made = linear.times(scale)
+    else:
+        matrix = matrix_of(data, label)[0][:, order]
+        made = Linear(None, name, label, None, Linear(matrix, name, label).split(sizes), sizes)
+    back = np.empty(order.size, np.int64)
+    back[order] = np.arange(order.size)
+    return replace(data, linear=made, index=back.reshape(data.shape), scale=np.ones(data.shape))
 
 
 # Constants, element by element
@@ -71,7 +114,8 @@ def matrix_of(data: Data, label: str) -> tuple[Floats, Floats]:
     index, scale = data.index.ravel(), data.scale.ravel()
     bounded(data.stage.size * data.size, label)
     if data.linear is not None:
-        return data.linear.matrix if data.whole() else data.linear.matrix[:, index] * scale, data.shift.ravel()
+        matrix = data.linear.matrix
+        return matrix if data.whole() else matrix[:, index] * scale, data.shift.ravel()
     matrix = np.zeros((data.stage.size, data.size))
     matrix[index, np.arange(data.size)] = scale
     return matrix, data.shift.ravel()
@@ -162,21 +206,42 @@ def _by_vector(data: Data, columns: Floats, weights: Constant, shape: tuple[int,
     return _of_matrix(data, matrix, offset, shape, batch, names, quantised)
 
 
-def _same_stage(parts: list[Data], label: str) -> None:
-    if any(part.stage is not parts[0].stage for part in parts):
-        raise RanvierError(f"{label}: it joins two branches with an activation in one of them (a residual connection, or parallel layers); "
-                           "what is supported is a chain of dense layers, so train the model without the branch")
+def _together(parts: Sequence[Data]) -> list[Data]:
+    """The same values, all of one stage: where they come from several, that is all of these, one behind the other."""
+    stages = list(dict.fromkeys(stage for part in parts for stage in part.stage.parts))
+    if all(part.stage is parts[0].stage for part in parts):
+        return list(parts)
+    sizes = tuple(stage.size for stage in stages)
+    joined = Stage(sum(sizes), joined=tuple(stages))
+    starts = np.cumsum([0, *sizes])
+    found = []
+    for part in parts:
+        places = [stages.index(stage) for stage in part.stage.parts]
+        if part.linear is None:
+            index = np.concatenate([starts[place] + np.arange(sizes[place]) for place in places])[part.index]
+            found.append(replace(part, stage=joined, index=index))
+            continue
+        own = part.linear.split(tuple(stage.size for stage in part.stage.parts))
+        blocks = tuple(replace(block, part=places[block.part]) for block in own)
+        found.append(replace(part, stage=joined, linear=replace(part.linear, given=None, quantised=None, blocks=blocks, sizes=sizes)))
+    return found
 
 
 def add(a: Data, b: Data, sign: float, names: tuple[str, str]) -> Data:
-    """a + sign * b, where both are affine in the same stage."""
-    _same_stage([a, b], names[1])
+    """a + sign * b: of the same values, or of two branches."""
     target = np.broadcast_shapes(a.shape, b.shape) if _compatible(a, b) else None
     if target is None:
         raise RanvierError(f"{names[1]}: shapes {a.shown()} and {b.shown()} do not fit; export the model again")
     a, b = (broadcast(part, target, names[1]) for part in (a, b))
-    (left, shift), (right, other) = matrix_of(a, names[1]), matrix_of(b, names[1])
-    return _of_matrix(a, left + sign * right, shift + sign * other, target, a.batch, names)
+    if a.stage is b.stage and not (is_image(a) or is_image(b)):
+        (left, shift), (right, other) = matrix_of(a, names[1]), matrix_of(b, names[1])
+        return _of_matrix(a, left + sign * right, shift + sign * other, target, a.batch, names)
+    b = replace(b, scale=sign * b.scale, shift=sign * b.shift)
+    parts = [with_blocks(part, names[1]) for part in (a, b)]
+    a, b = _together(parts)
+    assert a.linear is not None and b.linear is not None
+    linear = Linear(None, *names, None, a.linear.blocks + b.linear.blocks, a.linear.sizes)
+    return Data(a.stage, a.batch, linear, a.index, np.ones(target), a.shift + b.shift)
 
 
 def _compatible(a: Data, b: Data) -> bool:
@@ -185,15 +250,16 @@ def _compatible(a: Data, b: Data) -> bool:
 
 
 def concatenate(parts: list[Data], axis: int, names: tuple[str, str]) -> Data:
-    """Parts of the same stage, one behind the other along ``axis``."""
+    """Parts of one layer or of several, one behind the other along ``axis``."""
     first = parts[0]
-    _same_stage(parts, names[1])
     if first.batch == axis:
         raise mixes(names[1])
     if any(part.batch != first.batch or len(part.shape) != len(first.shape) or any(
             x != y for i, (x, y) in enumerate(zip(part.shape, first.shape, strict=True)) if i != axis) for part in parts):
         raise RanvierError(f"{names[1]}: shapes {' and '.join(part.shown() for part in parts[:4])} do not fit; export the model again")
     bounded(sum(part.size for part in parts), names[1])
+    parts = _together(parts)
+    first = parts[0]
     if any(part.linear is not first.linear for part in parts):
         pairs = [matrix_of(part, names[1]) for part in parts]
         bounded(first.stage.size * sum(part.size for part in parts), names[1])
@@ -224,22 +290,28 @@ def clip(data: Data, low: Floats, high: Floats, label: str) -> Data:
     # max(v, low) is low + relu(v - low), min(v, high) is high - relu(high - v).
     rising = low > -np.inf
     sign, anchor = np.where(rising, 1.0, -1.0), np.where(rising, low, high)
-    matrix, offset = matrix_of(data, label)
     upper = np.where(rising, high - anchor, np.inf)
-    quantised = data.linear.quantised
-    if quantised is not None:
-        index, factor = data.index.ravel(), sign * data.scale.ravel()
-        quantised = None if np.any(factor == 0) else (
-            quantised[0][:, index] * np.sign(factor).astype(np.int64), quantised[1][index] * np.abs(factor))
-    stage = Stage(data.size, data.stage, finite(matrix if rising.all() else matrix * sign, label, "the folded weights"),
-                  finite(sign * (offset - anchor), label, "the folded bias"), upper, data.linear.name, quantised)
-    return Data(stage, data.batch, None, np.arange(data.size).reshape(data.shape), sign.reshape(data.shape), anchor.reshape(data.shape))
+    bias, factor, index = sign * (data.shift.ravel() - anchor), sign * data.scale.ravel(), data.index.ravel()
+    finite(bias, label, "the folded bias")
+    after = Data(data.stage, data.batch, None, np.arange(data.size).reshape(data.shape), sign.reshape(data.shape),
+                 anchor.reshape(data.shape))
+    linear = data.linear
+    if linear.given is not None:
+        finite(linear.given, label, "the folded weights")
+    if linear.blocks and data.size == linear.size and data.plain():
+        # The outputs of a convolution stay in its order, (y, x, channel).
+        back = np.argsort(index)
+        shape = next((block.synapses.output_shape for block in linear.blocks if not block.synapses.is_dense), None)
+        stage = Stage(data.size, data.stage, linear.times(factor[back]), bias[back], upper[back], linear.name, shape)
+        return replace(after, stage=stage, index=data.index)
+    stage = Stage(data.size, data.stage, linear.columns(index, factor), bias, upper, linear.name)
+    return replace(after, stage=stage)
 
 
 def _narrowed(data: Data, low: Floats, high: Floats, label: str) -> Data:
     """A clip behind an activation: the layer's own bounds become narrower, which is the same."""
     stage = data.stage
-    if stage.weight is None or stage.upper is None or stage.bias is None:
+    if stage.linear is None or stage.upper is None or stage.bias is None:
         raise RanvierError(f"{label}: no dense layer stands directly before it; put one there or remove it")
     if not data.plain():
         raise RanvierError(f"{label}: it clips copies of the same value in different ways; export the model without it")
@@ -261,16 +333,14 @@ def _narrowed(data: Data, low: Floats, high: Floats, label: str) -> Data:
     # A neuron that stands for the negative, as min(x, high) makes it, turns round once it has both bounds: what is 0 then is silent.
     turned = (scale < 0) & np.isfinite(upper[index])
     places = index[turned]
-    weight, quantised = stage.weight, stage.quantised
+    linear = stage.linear
     if turned.any():
-        bounded(weight.size, label)
         signs = np.ones(stage.size)
         signs[places] = -1
-        weight = weight * signs
-        quantised = None if quantised is None else (quantised[0] * signs.astype(np.int64), quantised[1])
+        linear = linear.times(signs)
     bias[places] = upper[places] - bias[places]
     shift = np.where(turned, shift + scale * upper[index], shift)
-    after = replace(stage, weight=weight, bias=finite(bias, label, "the folded bias"), upper=upper, quantised=quantised)
+    after = replace(stage, linear=linear, bias=finite(bias, label, "the folded bias"), upper=upper)
     return replace(data, stage=after, scale=np.where(turned, -scale, scale).reshape(data.shape), shift=shift.reshape(data.shape))
 
 

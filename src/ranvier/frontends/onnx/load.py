@@ -62,8 +62,8 @@ def _network(graph: Graph, source: str, output: str | None) -> Conventional:
             found, answer = answer_of(value, context, owner)
             if first is not None:
                 context.note(f"input {quoted(graph.input_name)}: all its {size} values are one sample, because the graph joins its rows")
-            layers, answer = layers_of(found, answer, context, owner)
-            return Conventional(source, size, layers, tuple(context.notes), answer)
+            made = layers_of(found, answer, context, owner)
+            return Conventional(source, size, made.layers, tuple(context.notes), made.answer, made.input_shape, made.channels_first)
         except RanvierError as error:
             first = first or error
     assert first is not None

@@ -11,6 +11,7 @@ import onnx
 from ..conventional import Floats
 from .affine import add, clip, matmul, moved, scaled, shifted
 from .constants import CONSTANTS, RANGES, quantiser
+from .convolution import CONVOLUTIONS
 from .node import Call
 from .shapes import SHAPES
 from .tensors import FLOATS
@@ -279,7 +280,7 @@ def dequantize(call: Call) -> Value:
 
 
 #: Handlers by operator, with the least and the largest number of inputs.
-OPERATORS: dict[str, tuple[Callable[[Call], Value], int, int]] = SHAPES | {
+OPERATORS: dict[str, tuple[Callable[[Call], Value], int, int]] = SHAPES | CONVOLUTIONS | {
     "Add": (add_, 2, 2), "BatchNormalization": (batch_normalization, 5, 5), "Cast": (cast, 1, 1), "Clip": (clip_, 1, 3),
     "DequantizeLinear": (dequantize, 2, 3), "Div": (div, 2, 2), "Dropout": (dropout, 1, 3), "Gemm": (gemm, 2, 3),
     "HardSigmoid": (hard_sigmoid, 1, 1), "MatMul": (matmul_, 2, 2), "Max": (_limit(1), 1, 16), "Min": (_limit(-1), 1, 16),

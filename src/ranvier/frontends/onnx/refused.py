@@ -5,8 +5,9 @@ from __future__ import annotations
 __all__ = ["reason"]
 
 _CURVED = "a spike rate follows a Relu or a Clip, not this curve; retrain with ReLU or ReLU6 (if it is the last node, export without it)"
-_CONVOLUTION = "convolution is not there yet; use dense layers"
-_POOLING = "pooling belongs to convolution, and convolution is not there yet; use dense layers"
+_CONVOLUTION = "this form of convolution is not read; use Conv with constant float weights"
+_POOLING = ("the largest or the norm of several values is not linear, and spikes cannot show it exactly; use average pooling "
+            "(AveragePool, GlobalAveragePool) or a convolution with a stride, and train again")
 _QUANTISED = "quantised operators are not read; quantise with QuantFormat.QDQ (QuantizeLinear and DequantizeLinear around float operators)"
 _STATE = "recurrent layers are not supported; use dense layers"
 _FLOW = "the graph branches by its data; export the model in evaluation mode, with plain operators"
@@ -17,8 +18,8 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     _CURVED: ("Tanh", "Gelu", "LeakyRelu", "Elu", "Selu", "Celu", "PRelu", "Softplus", "Softsign", "Erf", "HardSwish", "Mish", "Swish",
               "ThresholdedRelu", "Shrink", "Exp", "Log", "Sin", "Cos", "Abs", "Pow", "Sqrt", "Reciprocal", "Atan", "Asinh",
               "com.microsoft.Gelu", "com.microsoft.QuickGelu"),
-    _CONVOLUTION: ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv"),
-    _POOLING: ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool", "GlobalLpPool"),
+    _CONVOLUTION: ("ConvTranspose", "ConvInteger", "QLinearConv"),
+    _POOLING: ("MaxPool", "GlobalMaxPool", "LpPool", "GlobalLpPool"),
     _QUANTISED: ("QLinearMatMul", "MatMulInteger", "DynamicQuantizeLinear", "com.microsoft.QGemm", "com.microsoft.MatMulIntegerToFloat",
                  "com.microsoft.QLinearAdd", "com.microsoft.DynamicQuantizeMatMul"),
     _STATE: ("LSTM", "GRU", "RNN"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy.typing as npt
 
 from ...model.errors import RanvierError
 from ..conventional import Floats, Integers
+from ..synapses import Shape, Synapses
 
-__all__ = ["BATCH", "LARGEST", "MAX_ELEMENTS", "Constant", "Data", "Label", "Linear", "Quantised", "Scores", "Stage", "Value",
+__all__ = ["BATCH", "LARGEST", "MAX_ELEMENTS", "Block", "Constant", "Data", "Label", "Linear", "Quantised", "Scores", "Stage", "Value",
            "bounded", "finite", "start_counting"]
 
 #: Weights and biases beyond this are taken for damage: squares of sums of them stay finite in float64.
@@ -49,31 +51,98 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """The values that the next layer takes: the input (``before`` is None), or the outputs of a layer.
+    """The values that the next layer takes: the input, the outputs of a layer, or those of several, one behind the other.
 
-    Output j of a layer is min(max(before @ weight[:, j] + bias[j], 0), upper[j]); ``upper`` may be infinite.
+    Output j of a layer is min(max(before @ linear[:, j] + bias[j], 0), upper[j]); ``upper`` may be infinite. The input has no
+    ``before``. ``joined`` are the stages of which this one consists, if it is neither. ``shape`` is (height, width, channels) where
+    a convolution made the values, which are then in that order.
     """
 
     size: int
     before: Stage | None = None
-    weight: Floats | None = None
+    linear: Linear | None = None
     bias: Floats | None = None
     upper: Floats | None = None
     name: str = ""
-    quantised: tuple[Integers, Floats] | None = None
+    shape: Shape | None = None
+    joined: tuple[Stage, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Stage, ...]:
+        """The stages of which it consists: itself, unless it is joined."""
+        return self.joined or (self,)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a convolution (or a matrix) makes of part ``part`` of a stage, whose values it reads in ``order``; None: as they are."""
+
+    part: int
+    synapses: Synapses
+    order: Integers | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """A matrix (stage size, columns) that the values of a stage are multiplied with, and the node it comes from.
+    """What the values of a stage are multiplied with, and the node it comes from: a matrix, or a sum of blocks.
 
-    ``quantised`` is int64 of the same shape and one float64 scale a column, or None.
+    ``given`` is the matrix (stage size, columns), ``quantised`` int64 of the same shape and one float64 scale a column, or None.
+    Instead ``blocks`` give ``size`` columns each, and ``sizes`` are those of the stage's parts.
     """
 
-    matrix: Floats
+    given: Floats | None
     name: str
     label: str
     quantised: tuple[Integers, Floats] | None = None
+    blocks: tuple[Block, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Columns."""
+        return math.prod(self.blocks[0].synapses.output_shape) if self.given is None else int(self.given.shape[1])
+
+    @cached_property
+    def matrix(self) -> Floats:
+        """The whole matrix."""
+        if self.given is not None:
+            return self.given
+        bounded(sum(self.sizes) * self.size, self.label)
+        found, starts = np.zeros((sum(self.sizes), self.size)), np.cumsum([0, *self.sizes])
+        for block in self.blocks:
+            rows = np.arange(self.sizes[block.part]) if block.order is None else block.order
+            found[starts[block.part] + rows] += block.synapses.matrix()
+        return found
+
+    def times(self, factor: Floats) -> Linear:
+        """Each column times its own factor (size,)."""
+        if self.given is None and all(_of_channels(factor, block.synapses.output_shape[2]) for block in self.blocks):
+            return replace(self, blocks=tuple(replace(block, synapses=replace(
+                block.synapses, weight=block.synapses.weight * factor[:block.synapses.output_shape[2]])) for block in self.blocks))
+        return self.columns(np.arange(self.size), factor)
+
+    def columns(self, index: Integers, factor: Floats) -> Linear:
+        """The columns ``index``, each times its own factor."""
+        if self.given is None and np.array_equal(index, np.arange(self.size)) and all(
+                _of_channels(factor, block.synapses.output_shape[2]) for block in self.blocks):
+            return self.times(factor)
+        quantised = None if self.quantised is None or np.any(factor == 0) else (
+            self.quantised[0][:, index] * np.sign(factor).astype(np.int64), self.quantised[1][index] * np.abs(factor))
+        bounded(len(self.matrix) * index.size, self.label)
+        return Linear(self.matrix[:, index] * factor, self.name, self.label, quantised)
+
+    def split(self, sizes: tuple[int, ...]) -> tuple[Block, ...]:
+        """Its blocks; a matrix is cut to the parts of the stage, which have ``sizes``."""
+        if self.given is None:
+            return self.blocks
+        starts = np.cumsum([0, *sizes])
+        return tuple(Block(part, Synapses.dense(self.given[starts[part]:starts[part + 1]])) for part in range(len(sizes)))
+
+
+def _of_channels(values: Floats, channels: int) -> bool:
+    """Whether ``values`` are the same in every pixel."""
+    pixels = values.reshape(-1, channels)
+    return bool(np.all(pixels == pixels[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +180,7 @@ class Data:
 
     def whole(self) -> bool:
         """Whether the values are those of the stage or product, all of them, in order and as they are."""
-        source = self.stage.size if self.linear is None else self.linear.matrix.shape[1]
+        source = self.stage.size if self.linear is None else self.linear.size
         return self.size == source and bool(np.all(self.scale == 1)) and np.array_equal(self.index.ravel(), np.arange(source))
 
     def plain(self) -> bool:
