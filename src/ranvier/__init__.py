@@ -20,6 +20,7 @@ from .files.samples import Samples, load_pictures, load_samples
 from .frontends.onnx import load_onnx
 from .mapping.choose import choose_fabric
 from .mapping.mapper import map_network, tailor
+from .mapping.size import tailor_size
 from .model.errors import RanvierError
 from .model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from .model.network.network import Network
@@ -34,5 +35,5 @@ __version__ = "0.1.0"
 __all__ = [
     "CoreConfig", "Device", "FabricConfig", "InputConfig", "Network", "Population", "Projection", "RanvierError", "Result", "Samples",
     "Semantics", "Simulation", "choose_fabric", "classify", "convert", "load_network", "load_onnx", "load_pictures", "load_samples",
-    "map_network", "run_golden_set", "run_rtl_set", "save_network", "simulate", "tailor",
+    "map_network", "run_golden_set", "run_rtl_set", "save_network", "simulate", "tailor", "tailor_size",
 ]

@@ -18,6 +18,7 @@ from .processes import Stopped, stopped_by_signals
 __all__ = ["main"]
 
 _EXISTING = click.Path(path_type=Path)
+_LANES = [str(1 << n) for n in range(2, 9)]
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 
 
@@ -220,15 +221,17 @@ def encode_command(encoder: str, source: Path, output: Path, steps: int | None, 
 @click.option("--compare", type=click.Choice(["golden:"]),
               help="Compare everything that comes back with the model: readouts, spikes, counters, clocks.")
 @click.option("--cores", type=click.IntRange(1, 16), help="Cores of the fabric, 2 without it; a board has its own.")
-@click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core, 64 without it; a board has its own.")
+@click.option("--lanes", type=click.Choice(_LANES), help="Lanes of a core, 64 without it; a board has its own.")
+@click.option("--tailor", "tailored", is_flag=True,
+              help="Choose what --cores and --lanes leave open, and sweep lanes, for NETWORK and these samples, and say what is the limit.")
 @click.option("--pixel-bits", type=click.Choice(["8", "4"]), help="4 sends pixels as 16 levels, in half the time.")
 @click.option("--baud", type=click.IntRange(1), help="Rate of the line; without it the highest that works.")
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit on fabric:, to see a mismatch.")
 @click.option("-o", "--output", type=_EXISTING, help="Folder for report.json, readouts.npz and, on a mismatch, the reproducer.")
 @_AS_JSON
 def run_command(network: Path, backend: str, samples: Path, samples_key: str | None, labels_key: str | None, ticks: int | None,
-                limit: int | None, compare: str | None, cores: int | None, lanes: str | None, pixel_bits: str | None, baud: int | None,
-                inject_fault: bool, output: Path | None, as_json: bool) -> None:
+                limit: int | None, compare: str | None, cores: int | None, lanes: str | None, tailored: bool,
+                pixel_bits: str | None, baud: int | None, inject_fault: bool, output: Path | None, as_json: bool) -> None:
     """Run samples through a network: in the model, in simulation, or on a board.
 
     Exit code 1 means that what came back differs from the model; the first difference is printed.
@@ -237,11 +240,14 @@ def run_command(network: Path, backend: str, samples: Path, samples_key: str | N
     Examples:
       ranvier run digits.ranvier --input test.npz
       ranvier run digits.ranvier --on rtl: --input test.npz --limit 20 --compare golden: -o out
+      ranvier run digits.ranvier --input test.npz --tailor
       ranvier run digits.ranvier --on serial:/dev/ttyUSB1 --input test.npz --compare golden:
     """
     from .commands.run import run_samples
-    _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None, baud=baud is not None)
-    report = run_samples(network, backend, samples, ticks, limit, compare=bool(compare), cores=cores or 2, lanes=int(lanes or 64),
+    _check_target(backend, compare=bool(compare), fault=inject_fault, form=cores is not None or lanes is not None or tailored,
+                  baud=baud is not None)
+    report = run_samples(network, backend, samples, ticks, limit, compare=bool(compare), cores=cores,
+                          lanes=None if lanes is None else int(lanes), tailored=tailored,
                           pixel_bits=None if pixel_bits is None else int(pixel_bits), baud=baud, fault=inject_fault, output=output,
                           samples_key=samples_key, labels_key=labels_key)
     if as_json:
@@ -263,7 +269,7 @@ def _check_target(target: str, *, compare: bool, fault: bool, form: bool, baud: 
     if fault and target != "fabric:":
         raise RanvierError("run: --inject-fault needs --on fabric:")
     if form and target.startswith("serial:"):
-        raise RanvierError("run: --cores and --lanes are for simulation; a board has the fabric of its bitstream")
+        raise RanvierError("run: --cores, --lanes and --tailor are for simulation; a board has the fabric of its bitstream")
     if baud and target in ("golden:", "fabric:"):
         raise RanvierError("run: --baud needs --on rtl: or serial:PORT; there is no line")
 
@@ -348,7 +354,7 @@ def _report_build(folder: Path, as_json: bool) -> None:
 @click.option("--pictures", default=1000, show_default=True, type=click.IntRange(1, 10000),
               help="Pictures to compare in the RTL.")
 @click.option("--cores", default=2, show_default=True, type=click.IntRange(1, 16), help="Cores of the fabric.")
-@click.option("--lanes", default="64", show_default=True, type=click.Choice(["4", "8", "16", "32", "64"]),
+@click.option("--lanes", default="64", show_default=True, type=click.Choice(_LANES),
               help="Lanes of a core.")
 @click.option("--inject-fault", is_flag=True, help="Flip one membrane bit in the RTL, to see a mismatch.")
 @_AS_JSON
@@ -447,9 +453,9 @@ def boards_command(as_json: bool) -> None:
 @click.option("--board", required=True, help="Name of the board; 'ranvier boards' lists them.")
 @click.option("-o", "--output", type=_EXISTING, required=True, 
               help="Folder for bitstream, build.json and logs; an older build there is replaced.")
-@click.option("--tailor", "tailored", is_flag=True, help="Size cores and memories to NETWORK instead of building the board's overlay.")
-@click.option("--cores", type=click.IntRange(1, 16), help="Cores; without it the board's, or as many as help NETWORK.")
-@click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core; without it the board's.")
+@click.option("--tailor", "tailored", is_flag=True, help="Size the fabric to NETWORK instead of building the board's overlay.")
+@click.option("--cores", type=click.IntRange(1, 16), help="Cores; without it the board's, or with --tailor as many as help NETWORK.")
+@click.option("--lanes", type=click.Choice(_LANES), help="Lanes of a core; without it the board's.")
 @click.option("--clock", type=click.FloatRange(1, 1000), help="Fabric clock in MHz, rounded down to one that the PLL makes; without it the "
               "board's, or a slower one that timing allows.")
 @click.option("--seeds", type=click.IntRange(1, 64), help="Placement seeds to try: 1 to this number; without it the board's.")
@@ -468,7 +474,9 @@ def build_command(network: Path | None, board: str, output: Path, tailored: bool
     """Build a bitstream for a board, with open tools.
 
     Without --tailor it is the board's overlay: one bitstream that runs any network that fits, loaded at run time; NETWORK may be
-    left out, or is checked to fit. With --tailor cores and memories are sized to NETWORK.
+    left out, or is checked to fit. With --tailor cores, lanes, sweep lanes and memories are sized to NETWORK: the smallest fabric that
+    is nearly as fast as the fastest one, with no more lanes than the overlay. With --cores or --lanes too, only the rest is: the
+    cores, where --lanes is given, and the memories.
 
     What cannot fit the chip's memories is refused first. The design is synthesised and placed with several seeds side by side for
     the board's clock, or for slower ones where timing is missed. The first bitstream that meets its clock is it; --faster goes on.
@@ -533,7 +541,7 @@ def program_command(folder: Path | None, flash: bool, udev_rule: bool, as_json: 
 @click.option("-o", "--output", type=_EXISTING, required=True, help="Folder for ranvier.v, ranvier.core, README.md and device.json.")
 @click.option("--board", help="Take the overlay of this board; without it the standard fabric.")
 @click.option("--cores", type=click.IntRange(1, 16), help="Cores of the fabric.")
-@click.option("--lanes", type=click.Choice(["4", "8", "16", "32", "64"]), help="Lanes of a core.")
+@click.option("--lanes", type=click.Choice(_LANES), help="Lanes of a core.")
 @click.option("--clock", default=100.0, show_default=True, type=click.FloatRange(1, 1000),
               help="Clock in MHz that the device states to the host.")
 @click.option("--baud", default=1_000_000, show_default=True, type=click.IntRange(9600, 12_000_000), help="Rate after reset, for a UART.")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..mapping.limit import Limit, limit_of
 from ..model.fabric.config import FabricConfig
 from ..model.fabric.cycles import predict_cycles
 from ..model.fabric.device_config import DeviceConfig
@@ -45,7 +46,8 @@ class Prediction:
     """Clocks and microseconds of an inference of ``ticks`` steps, from the input loaded to the answer ready.
 
     ``basis`` is ``samples`` (the mean over them) or ``worst`` (every neuron spikes in every step). ``stream`` is the time
-    from one answer to the next, when the next input is always there. ``link_us`` is what the link needs for an input.
+    from one answer to the next, when the next input is always there. ``link_us`` is what the link needs for an input. ``limit`` is
+    what the clocks of a stream hang on.
     """
 
     basis: str
@@ -56,10 +58,11 @@ class Prediction:
     stream_us: float
     link_bytes: int
     link_us: float
+    limit: Limit
 
     def to_json(self) -> dict[str, Any]:
         """The fields as plain JSON values."""
-        return asdict(self)
+        return {**asdict(self), "limit": self.limit.to_json()}
 
 
 def capacity_of(fabric: FabricConfig, clock_hz: float) -> Capacity:
@@ -94,11 +97,13 @@ def predict(placement: Placement, device: DeviceConfig, ticks: int, samples: npt
     alone = float(predict_cycles(placement, popcounts, clamps, ticks, stream=False).clocks.sum(axis=1).mean())
     many = {name: np.repeat(found, 8, axis=0) for name, found in popcounts.items()} if samples is None else popcounts
     held = {name: np.repeat(found, 8, axis=0) for name, found in clamps.items()} if samples is None else clamps
-    stream = float(predict_cycles(placement, many, held, ticks).clocks.sum()) / len(next(iter(many.values())))
+    windows = len(next(iter(many.values())))
+    cycles = predict_cycles(placement, many, held, ticks)
+    stream = float(cycles.clocks.sum()) / windows
     microsecond = device.clock_hz / 1e6
     count_bytes = link_bytes(placement)
     return Prediction("worst" if samples is None else "samples", ticks, count, alone, alone / microsecond, stream / microsecond,
-                      count_bytes, count_bytes * _START_AND_STOP_BITS / device.baud * 1e6)
+                      count_bytes, count_bytes * _START_AND_STOP_BITS / device.baud * 1e6, limit_of(placement, cycles, ticks, windows))
 
 
 def _everything_spikes(placement: Placement, ticks: int) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from ..bitstream.flow import Job, build_bitstream
 from ..bitstream.prediction import MOST_SAMPLES, Prediction, predict
 from ..bitstream.room import check_fabric, check_weights, fits
@@ -16,11 +18,13 @@ from ..files.input_mapping import input_mapping_of
 from ..files.network import load_network
 from ..files.samples import load_samples
 from ..mapping.mapper import map_network, tailor
+from ..mapping.size import tailor_size
 from ..model.errors import RanvierError
 from ..model.fabric.config import FabricConfig
 from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
+from ..runs import inputs_of
 
 __all__ = ["build", "choose_cores", "form", "seeds_of", "ticks_of"]
 
@@ -51,7 +55,8 @@ def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = 
         loaded = load_samples(samples_path, sum(p.size for p in network.inputs), samples_key=samples_key, labels_key=labels_key,
                                limit=MOST_SAMPLES)
         samples = input_values(loaded, input_mapping_of(network), network.input_bits)
-    fabric, placement = _placed(board, network, owner, tailored, cores, lanes)
+    sized = _sized(board, network, ticks, samples) if network is not None and tailored and cores is None and lanes is None else None
+    fabric, placement = _placed(board, network, owner, tailored, cores, lanes, sized)
     chosen = seeds_of(board, seeds)
     job = Job(board, fabric, chosen, jobs or max(1, min(len(chosen), os.cpu_count() or 1)), clock_mhz and clock_mhz * 1e6,
               network if tailored else None, faster=faster)
@@ -62,14 +67,27 @@ def build(path: Path | None, board_name: str, output: Path, *, tailored: bool = 
     return build_bitstream(job, output, prediction)
 
 
+def _sized(board: Board, network: Network, ticks: int | None, samples: npt.NDArray[Any] | None) -> FabricConfig | None:
+    """The fabric that `tailor_size` chooses within the board's overlay, which is known to be placed; None where none fits."""
+    inputs = None if samples is None else inputs_of(network, samples)
+    try:
+        return tailor_size(network, steps=ticks or ticks_of(network), inputs=inputs, base=board.fabric, most=board.fabric,
+                           room=lambda fabric: fits(board, fabric), nearly=_NEARLY).config
+    except RanvierError:
+        return None
+
+
 def _placed(board: Board, network: Network | None, owner: Path | str, tailored: bool, cores: int | None,
-            lanes: int | None) -> tuple[FabricConfig, Placement | None]:
-    """The fabric, and the network on it. Raises `RanvierError` where either does not fit; what is said is what would help."""
+            lanes: int | None, sized: FabricConfig | None = None) -> tuple[FabricConfig, Placement | None]:
+    """The fabric, which is ``sized`` where there is one, and the network on it.
+
+    Raises `RanvierError` where either does not fit; what is said is what would help.
+    """
     def room(fabric: FabricConfig) -> bool:
         return fits(board, fabric)
 
     try:
-        fabric = form(board.fabric, network if tailored else None, cores, lanes, room)
+        fabric = sized or form(board.fabric, network if tailored else None, cores, lanes, room)
         check_fabric(board, fabric, tailored=tailored)
     except RanvierError as error:
         raise RanvierError(f"{owner}: {error}") from error

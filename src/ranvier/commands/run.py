@@ -16,6 +16,7 @@ from ..files.safe import shown, write_json
 from ..files.samples import load_samples
 from ..mapping.choose import choose_fabric
 from ..mapping.mapper import map_network
+from ..mapping.size import tailor_size
 from ..model.errors import RanvierError
 from ..model.fabric.config import FabricConfig
 from ..model.fabric.counters import Counts
@@ -46,13 +47,13 @@ def run_samples(*arguments: Any, output: Path | None = None, **options: Any) -> 
 
 
 def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
-                  cores: int = 2, lanes: int = 64, pixel_bits: int | None = None, baud: int | None = None, fault: bool = False,
-                  output: Path | None = None, shown_as: Path | None = None, samples_key: str | None = None,
-                  labels_key: str | None = None) -> dict[str, Any]:
+                  cores: int | None = None, lanes: int | None = None, tailored: bool = False, pixel_bits: int | None = None,
+                  baud: int | None = None, fault: bool = False, output: Path | None = None, shown_as: Path | None = None,
+                  samples_key: str | None = None, labels_key: str | None = None) -> dict[str, Any]:
     """Run samples from a file through a network from a file; the report, which also goes into ``output``.
 
     ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
-    ``serial:PORT``.
+    ``serial:PORT``. The fabric is of the standard form unless it is ``tailored``, which is to choose cores and lanes that are not given.
     """
     network = load_network(path)
     if len(network.inputs) != 1:
@@ -69,7 +70,9 @@ def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None
         found, answers = run_on_device(backend, DeviceRun(network, samples, steps, pixel_bits, None, baud, compare, folder))
     else:
         try:
-            placement = map_network(network, choose_fabric(network, cores, lanes))
+            fabric, sizing = _fabric(network, samples, steps, cores, lanes, tailored)
+            placement = map_network(network, fabric)
+            report |= sizing
         except RanvierError as error:
             if backend != "golden:":
                 raise RanvierError(f"{path}: {error}") from error
@@ -100,6 +103,16 @@ def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None
         save_answers(output, said)
         write_json(output / "report.json", report)
     return report
+
+
+def _fabric(network: Network, samples: Any, steps: int, cores: int | None, lanes: int | None,
+            tailored: bool) -> tuple[FabricConfig, dict[str, Any]]:
+    """The fabric to run on, and what the report says of its choice."""
+    if not tailored:
+        return choose_fabric(network, cores or 2, lanes or 64), {}
+    with waiting("tailor the fabric"):
+        sizing = tailor_size(network, steps=steps, inputs=inputs_of(network, samples), cores=cores, lanes=lanes)
+    return sizing.config, {"sizing": sizing.to_json()}
 
 
 def _on_model(placement: Placement, samples: Any, steps: int) -> tuple[dict[str, Any], Any]:

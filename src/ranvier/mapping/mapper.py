@@ -20,7 +20,7 @@ from .layouts import Layouts
 from .looping import ended, repeated
 from .scans import Scans
 
-__all__ = ["map_network", "tailor"]
+__all__ = ["map_network", "roomy", "row_work", "tailor"]
 
 
 def map_network(network: Network, config: FabricConfig, activity: Mapping[str, float] | None = None) -> Placement:
@@ -46,10 +46,10 @@ def map_network(network: Network, config: FabricConfig, activity: Mapping[str, f
     return placement
 
 
-def tailor(network: Network, config: FabricConfig) -> FabricConfig:
-    """``config`` with the network's number format, and each depth made just large enough for the network."""
+def roomy(network: Network, config: FabricConfig) -> FabricConfig:
+    """``config`` with the network's number format and options, and depths for any network that can be placed."""
     options = network.options
-    most = config.replace(
+    return config.replace(
         state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
         neurons=_families(network, config)[0], spike_bits=options.spike_bits, next_tick=int(options.next_tick),
         currents=int(options.currents), windows=int(bool(Layouts(network, config.core.lanes).convolutions)), levels=64, delays=MAX_DELAY,
@@ -57,8 +57,12 @@ def tailor(network: Network, config: FabricConfig) -> FabricConfig:
         core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
               "dynamics_depth": 1 << 14, "readout_depth": 1 << 14},
         input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
-    placement = map_network(network, most)
-    need = _needs(placement)
+
+
+def tailor(network: Network, config: FabricConfig) -> FabricConfig:
+    """``config`` with the network's number format, and each depth made just large enough for the network."""
+    most = roomy(network, config)
+    need = _needs(map_network(network, most))
     depths = {unit: {name: max(need[f"{unit} {name}"], least) for name, least in leasts.items()}
               for unit, leasts in (("core", LEAST_CORE), ("input", LEAST_INPUT))}
     fabric = {name: max(need[f"fabric {name}"], least) for name, least in LEAST_FABRIC.items()}
@@ -142,6 +146,13 @@ def _unit(network: Network, layouts: Layouts, population: Population, activity: 
             shared += sum(window.weight_words(block.pixels) for block in layouts.kinds(line))
             work += sum(window.weight_words(block.pixels) for block in layouts.row_blocks(line)) * chance
     return _Unit(line.neurons if line else layouts.lanes, own, shared, work)
+
+
+def row_work(network: Network, layouts: Layouts, activity: Mapping[str, float]) -> dict[str, tuple[int, int, float]]:
+    """Of each population on cores: how many rows it takes (of an image, its rows), neurons of one, and weight words that it expects of
+    one in a step; ``activity`` is the expected number of set bits of a neuron's count."""
+    units = {p.name: _unit(network, layouts, p, activity) for p in network.populations if not p.driven}
+    return {name: (-(-network.by_name[name].size // unit.neurons), unit.neurons, unit.work) for name, unit in units.items()}
 
 
 def _assign(network: Network, layouts: Layouts, config: FabricConfig, activity: Mapping[str, float]) -> dict[str, list[int]]:

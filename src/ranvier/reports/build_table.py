@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ..model.errors import RanvierError
 from ..model.fabric.config import size_text
+from .tables import limit_text
 
 __all__ = ["build_rows", "seed_lines"]
 
@@ -63,6 +64,7 @@ def _prediction(found: dict[str, Any] | None, baud: int) -> list[tuple[str, str]
     basis = f"mean of {found['samples']} samples" if found["basis"] == "samples" else "at worst, every neuron spikes in every tick"
     return [(f"inference of {found['ticks']} ticks, {basis}", f"{found['us']:.2f} us ({found['clocks']:.1f} clocks)"),
             ("  in a stream", f"{found['stream_us']:.2f} us"),
+            *([("  limit", limit_text(found["limit"]))] if "limit" in found else []),
             (f"  what the link needs for an input, {baud:,} baud", f"{found['link_us']:,.0f} us ({found['link_bytes']} bytes)")]
 
 

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ..files.safe import load_json
+from ..mapping.limit import LIMITS
 from ..model.errors import RanvierError
 from ..model.fabric.config import size_text
 
-__all__ = ["demo_rows", "load_report", "note_lines", "print_rows", "run_rows", "semantics_lines"]
+__all__ = ["demo_rows", "fabric_text", "limit_text", "load_report", "note_lines", "print_rows", "run_rows", "semantics_lines"]
 
 
 def print_rows(title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -72,6 +73,18 @@ def _demo_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def limit_text(limit: dict[str, Any]) -> str:
+    """What the clocks hang on, and the share of them that each of the three needs."""
+    shares = ", ".join(f"{name} {100 * limit[name]:.0f} %" for name in LIMITS)
+    return f"{limit['name']} (of all clocks: {shares})"
+
+
+def fabric_text(fabric: dict[str, Any]) -> str:
+    """A fabric's size, with its sweep lanes and words."""
+    return (f"{size_text(fabric['cores'], fabric['core']['lanes'])}, {fabric['core']['sweep_lanes']} sweep lanes a core, "
+            f"{fabric['input']['sweep_lanes']} in the input unit, words of {fabric['word_bits']} bits")
+
+
 def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
     """The table of `ranvier run`."""
     try:
@@ -80,6 +93,8 @@ def run_rows(report: dict[str, Any]) -> list[tuple[str, str]]:
                 ("fabric", "none" if fabric is None else size_text(fabric['cores'], fabric['core']['lanes'])), *_answer_rows(report)]
         if fabric is None:
             return rows + [(f"counter {name}", f"{value:,}") for name, value in report["counters"].items()]
+        if "sizing" in report:
+            rows += [("tailored", fabric_text(fabric)), ("limit", limit_text(report["sizing"]["limit"]))]
         if "rtl_mismatches" in report:
             rows += [("samples compared", f"{report['rtl_samples']:,}"), ("mismatches", f"{report['rtl_mismatches']:,}")]
         if "mismatches" in report:
