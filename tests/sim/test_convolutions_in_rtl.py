@@ -43,7 +43,7 @@ def simulator(request: pytest.FixtureRequest) -> Iterator[tuple[FabricConfig, Si
 
 
 #: Random networks in each fabric.
-STACKS = 24
+STACKS = 28
 MOMENTS = [("subtract", "same_tick"), ("subtract", "next_tick"), ("value", "same_tick"), ("value", "next_tick"), ("value", "old_v")]
 
 
