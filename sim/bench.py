@@ -27,7 +27,7 @@ from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.fabric.layout import CHUNK_BITS, MEMORY_BITS, Counter, Memory, MemoryLayout
 from ranvier.processes import run
 from ranvier.rtl.fabric import Fabric
-from ranvier.rtl.forms.form import Form, form_of
+from ranvier.rtl.forms.form import FORMS, Form, form_of
 from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K, Technology, platform_form
 from ranvier.rtl.forms.tick_copy import TickCopy
 from ranvier.rtl.input_unit import InputUnit
@@ -52,6 +52,7 @@ from .cells import cell_models
 from .link_blocks import link_blocks
 from .neuron_blocks import COUNTED, PAIR, SWEEPS, neuron_blocks
 from .verilate import tool_environment, verilator_binary
+from .window_blocks import wide_lanes, window_blocks
 
 __all__ = ["BLOCKS", "CHAIN", "CHAIN_STAGES", "COUNTERS", "FABRIC", "MEMORIES", "RING", "TOPS", "BenchTop", "build_bench",
            "iverilog_version", "run_bench"]
@@ -247,6 +248,10 @@ def _options(_: Form) -> BenchTop:
                      "input_planes": InputUnit(COUNTED), "pair_planes": TwoNodes(PAIR)})
 
 
+def _windows(form: Form) -> BenchTop:
+    return BenchTop(window_blocks(form))
+
+
 @dataclass(frozen=True)
 class Top:
     """A design that is built, for a technology that stands for the platform."""
@@ -267,6 +272,12 @@ TOPS = {
     "neurons": Top(lambda _: BenchTop(neuron_blocks()), CHECKED),
     "options": Top(_options, CHECKED),
     "options_up5k": Top(_options, CHECKED_UP5K),
+    "windows": Top(_windows, CHECKED),
+    "windows_up5k": Top(_windows, CHECKED_UP5K),
+    "windows_whole": Top(_windows, replace(CHECKED, form=FORMS[2])),
+    "windows_ahead": Top(_windows, replace(CHECKED, form=FORMS[3])),
+    "wide": Top(lambda _: BenchTop(wide_lanes()), CHECKED),
+    "wide_up5k": Top(lambda _: BenchTop(wide_lanes()), CHECKED_UP5K),
     "fabric": Top(lambda _: BenchTop({"fabric": Fabric(FABRIC)}), CHECKED),
     "link": Top(lambda _: BenchTop(link_blocks()), CHECKED),
     "prng": Top(lambda _: BenchTop({"prng": Prng(), "prngkey": Key(), "prngdraw": Draw()}), CHECKED),
@@ -287,8 +298,8 @@ def bench_verilog(top: str) -> str:
         made = TOPS[top]
         return verilog_of(made.make(made.form), _TOPLEVEL, made.technology)
 
-    sources = (Path(__file__), Path(__file__).with_name("link_blocks.py"), Path(__file__).with_name("neuron_blocks.py"))
-    text = cached_verilog("\0".join([top, *(source.read_text() for source in sources)]), make)
+    blocks = (Path(__file__).with_name(f"{name}_blocks.py") for name in ("link", "neuron", "window"))
+    text = cached_verilog("\0".join([top, *(source.read_text() for source in (Path(__file__), *blocks))]), make)
     return text + cell_models(text)
 
 

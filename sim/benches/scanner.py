@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +13,13 @@ from ranvier.model.fabric.timing import QUEUE_LATENCY
 from ranvier.rtl.scan.entry import SLICE_BITS, entry_layout, token_layout
 
 from ..bench import BLOCKS
+from ..window_blocks import WINDOWS
 from .common import FORM, Bench, bits_of, seeded, unpack
 
-_ENTRY, _TOKEN = entry_layout(BLOCKS), token_layout(BLOCKS)
+_CONFIG = WINDOWS if os.environ.get("RANVIER_BENCH_TOP", "").startswith("windows") else BLOCKS
+_ENTRY, _TOKEN = entry_layout(_CONFIG), token_layout(_CONFIG)
+#: Fields that go unchanged from an entry to its tokens.
+_ROW = ("row", "neurons", *(("restart",) if _CONFIG.windows else ()))
 # The queue's latency counts from the read of a spike word; the entry arrives two clocks after it, or one.
 _ARRIVAL_LATENCY = QUEUE_LATENCY - 1 - FORM.late_memories
 _ADDRESSES = 1 << _ENTRY["base"].width
@@ -33,8 +38,8 @@ class _Expected:
 
     def arrive(self, clock: int, entry: Mapping[str, int]) -> None:
         at = taken = max(clock + _ARRIVAL_LATENCY, self._free)
-        same = {"row": entry["row"], "neurons": entry["neurons"]}
-        for position in (n for n in range(BLOCKS.word_bits) if entry["bits"] >> n & 1):
+        same = {name: entry[name] for name in _ROW}
+        for position in (n for n in range(_CONFIG.word_bits) if entry["bits"] >> n & 1):
             self.tokens[at] = {"weight": 1, "double": 0, "row_end": 0, "address": (entry["base"] + position) % _ADDRESSES, **same}
             at += 1
         if entry["double"]:
@@ -52,14 +57,16 @@ class _Expected:
 
 
 def _entry(rng: random.Random) -> dict[str, int]:
-    full = (1 << BLOCKS.word_bits) - 1
-    bits = rng.choice([0, full, 1, 1 << BLOCKS.word_bits - 1, rng.getrandbits(16), 1 << rng.randrange(16),
-                       rng.getrandbits(16) & rng.getrandbits(16)])
+    width = _CONFIG.word_bits
+    full = (1 << width) - 1
+    bits = rng.choice([0, full, 1, 1 << width - 1, rng.getrandbits(width), 1 << rng.randrange(width),
+                       rng.getrandbits(width) & rng.getrandbits(width)])
     double = int(bits == 0 and rng.random() < 0.6)
     filled = sum(1 << n for n in range(_SLICES) if bits >> n * SLICE_BITS & (1 << SLICE_BITS) - 1)
-    return {"bits": bits, "filled": filled, "base": rng.randrange(BLOCKS.core.weight_depth - BLOCKS.word_bits + 1), "double": double,
-            "row_last": int(not bits and not double or rng.random() < 0.35), "row": rng.randrange(BLOCKS.core.row_depth),
-            "hold": rng.randint(1, BLOCKS.most_hold), "neurons": rng.randint(1, BLOCKS.core.lanes)}
+    return {"bits": bits, "filled": filled, "base": rng.randrange(_ADDRESSES), "double": double,
+            "row_last": int(not bits and not double or rng.random() < 0.35), "row": rng.randrange(_CONFIG.core.row_depth),
+            "hold": rng.randint(1, _CONFIG.most_hold), "neurons": rng.randint(1, _CONFIG.core.lanes),
+            **({"restart": rng.randrange(2)} if _CONFIG.windows else {})}
 
 
 def _check(bench: Bench, expected: _Expected, number: int) -> None:
@@ -72,7 +79,7 @@ def _check(bench: Bench, expected: _Expected, number: int) -> None:
     if token is None:
         return
     found["address"] = (found["address"] + (0 if FORM.late_memories else found["number"])) % _ADDRESSES
-    for name in ("row", "neurons", *(["address"] if token["weight"] else [])):
+    for name in (*_ROW, *(["address"] if token["weight"] else [])):
         assert found[name] == token[name], f"{about}: {name} expected {token[name]}, found {found[name]}"
 
 

@@ -16,12 +16,14 @@ from ranvier.rtl.signatures import word_layout
 
 from ..bench import BLOCKS
 from ..neuron_blocks import SWEEPS
+from ..window_blocks import WINDOWS
 from .common import FORM, Bench, bits_of, random_steps, seeded, signed, steps_word
 from .neurons import Neuron, arriving, column_bits, group_bits, random_neuron, random_rule, without_currents
 from .neurons import step as neuron_step
 
 #: The sweeps of the top that runs, by the prefix of their ports.
-_BLOCKS = SWEEPS if os.environ.get("RANVIER_BENCH_TOP", "").startswith("options") else {"sweep": BLOCKS}
+_BLOCKS = {"options": SWEEPS, "windows": {"sweep": WINDOWS}}.get(
+    os.environ.get("RANVIER_BENCH_TOP", "").partition("_")[0], {"sweep": BLOCKS})
 
 
 class _Sweep:
@@ -76,6 +78,19 @@ class _Unit:
     writes: dict[int, dict[str, int]] = field(default_factory=dict)      # `_Sweep.write` later
     currents: dict[int, int] = field(default_factory=dict)               # one clock later
     spiking: set[int] = field(default_factory=set)
+    moved: dict[str, int] = field(default_factory=lambda: {"state_base": 0, "word_address": 0})    # in a loop, since its first pass
+
+    def placed(self, row: dict[str, int], restart: int) -> dict[str, int]:
+        """The row where this pass of a loop has it; the last row of a pass takes those behind it a step further."""
+        config = self.sweep.config
+        if restart:
+            self.moved = dict.fromkeys(self.moved, 0)
+        sizes = {"state_base": config.core.state_depth, "word_address": config.spike_depth}
+        found = row | {name: (row[name] + offset) % sizes[name] for name, offset in self.moved.items()}
+        if row["advance"]:
+            self.moved = {"state_base": self.moved["state_base"] + row["state_step"],
+                          "word_address": self.moved["word_address"] + row["word_step"]}
+        return found
 
     def neuron(self, row: dict[str, int], group: int, lane: int) -> Neuron:
         """Some parameters from one memory, the rest from the other."""
@@ -88,7 +103,7 @@ class _Unit:
         sweep, position, word = self.sweep, row["position"], row["word_address"]
         for group in range(row["groups"]):
             at = clock + 1 + group
-            address = row["state_base"] + group
+            address = (row["state_base"] + group) % sweep.config.core.state_depth
             self.takes[at] = {"take": 1, "active": 1, "last_group": int(group == row["groups"] - 1), "state_address": address}
             for name, delay in sweep.needs.items():
                 if name not in sweep.columns:
@@ -100,7 +115,8 @@ class _Unit:
             full = position == sweep.per_word - 1
             self._gather(counts, position)
             if row["spiking"] and (full or row["flush"] and group == row["groups"] - 1):
-                sent = {"address": word + tick % (1 << row["slots_log2"]), "bits": group_bits(self.gathered, sweep.config.word_bits)}
+                place = (word + tick % (1 << row["slots_log2"])) % sweep.config.spike_depth
+                sent = {"address": place, "bits": group_bits(self.gathered, sweep.config.word_bits)}
                 if sweep.config.spike_bits > 1:
                     sent["plane_step"] = row["plane_step"]
                 self.words[at + sweep.word] = {"word_valid": 1, "word": bits_of(word_layout(sweep.config), sent)}
@@ -141,31 +157,62 @@ def _random_unit(rng: random.Random, sweep: _Sweep) -> _Unit:
 
     drive, dynamics = groups(), groups()
     dynamics = [*dynamics[:8], *([without_currents(neuron, sweep.config) for neuron in group] for group in dynamics[8:])]
-    return _Unit(sweep, [0] * 16, drive, dynamics, [0] * sweep.config.spike_bits)
+    return _Unit(sweep, [0] * sweep.config.core.state_depth, drive, dynamics, [0] * sweep.config.spike_bits)
 
 
-def _rows(rng: random.Random, sweep: _Sweep) -> list[dict[str, int]]:
-    """The rows of a few parts: each begins in the word where the one before ended; the last one flushes."""
+def _part(rng: random.Random, sweep: _Sweep, state: int, left: int) -> list[dict[str, int]]:
+    """The rows of ``left`` groups: each begins in the word where the one before ended; the last one flushes."""
     found: list[dict[str, int]] = []
     config, currents = sweep.config, bool(sweep.config.currents)
-    state = 0
-    while state < 16 and rng.random() < 0.9:
-        left, position, slots_log2 = rng.randint(1, min(16 - state, 10)), 0, rng.randrange(5)
-        base = rng.randrange(config.spike_depth - (-(-left // sweep.per_word) << slots_log2) + 1)
-        spiking, level, word = int(rng.random() < 0.8), rng.randrange(config.levels), 0
-        rule = random_rule(rng, config, "core", spiking)
-        planes = {"plane_step": rng.randrange(config.spike_depth)} if config.spike_bits > 1 else {}
-        # Groups of dynamics that may be the rows'.
-        least, most = (0, 8) if rule.get("current") else (8, 16) if currents else (0, 16)
-        while left:
-            groups = min(left, rng.randint(1, sweep.groups))
-            left -= groups
-            steps = {f"{name}_step": rng.randrange(2) for name in ("drive", "dynamics")}
-            bases = {"drive_base": rng.randrange(16 - groups + 1), "dynamics_base": rng.randint(least, most - groups)}
-            found.append({"groups": groups, "level": level, "state_base": state, **steps, **bases,
-                          "word_address": base + (word << slots_log2), "slots_log2": slots_log2, "position": position,
-                          "flush": int(not left), **rule, **planes, "readout": 1 - spiking})
-            word, position = word + (position + groups) // sweep.per_word, (position + groups) % sweep.per_word
+    position, slots_log2 = 0, rng.randrange(5)
+    base = rng.randrange(config.spike_depth - (-(-left // sweep.per_word) << slots_log2) + 1)
+    spiking, level, word = int(rng.random() < 0.8), rng.randrange(config.levels), 0
+    rule = random_rule(rng, config, "core", spiking)
+    planes = {"plane_step": rng.randrange(config.spike_depth)} if config.spike_bits > 1 else {}
+    # Groups of dynamics that may be the rows'.
+    least, most = (0, 8) if rule.get("current") else (8, 16) if currents else (0, 16)
+    while left:
+        groups = min(left, rng.randint(1, sweep.groups))
+        left -= groups
+        steps = {f"{name}_step": rng.randrange(2) for name in ("drive", "dynamics")}
+        bases = {"drive_base": rng.randrange(16 - groups + 1), "dynamics_base": rng.randint(least, most - groups)}
+        found.append({"groups": groups, "level": level, "state_base": state, **steps, **bases,
+                      "word_address": base + (word << slots_log2), "slots_log2": slots_log2, "position": position,
+                      "flush": int(not left), **rule, **planes, "readout": 1 - spiking})
+        word, position = word + (position + groups) // sweep.per_word, (position + groups) % sweep.per_word
+        state += groups
+    return found
+
+
+def _loop(rng: random.Random, sweep: _Sweep, state: int, groups: int, passes: int, apart: int) -> list[tuple[dict[str, int], int]]:
+    """The rows of a part in each pass of a loop, and whether it is the first one. Membranes lie ``apart``, upwards or downwards.
+
+    Outside of loops the row behind restarts, so it does not matter whether one says that it is the last of a pass.
+    """
+    depth, down = sweep.config.core.state_depth, rng.randrange(2)
+    rows = _part(rng, sweep, state + down * (passes - 1) * apart, groups)
+    moves = {"state_step": (-apart if down else apart) % depth, "word_step": rng.randrange(sweep.config.spike_depth)}
+    for n, row in enumerate(rows):
+        if passes == 1:
+            row |= {name: rng.randrange(2 if name == "advance" else depth) for name in ("advance", *moves)}
+        else:
+            row |= {"advance": int(n == len(rows) - 1), **moves}
+    return [(row, int(number == 0)) for number in range(passes) for row in rows]
+
+
+def _rows(rng: random.Random, sweep: _Sweep) -> list[tuple[dict[str, int], int]]:
+    """The rows of a few parts, with windows in loops, each with its ``restart``. No two of them have a group of membranes together."""
+    found: list[tuple[dict[str, int], int]] = []
+    depth, state = sweep.config.core.state_depth, 0
+    while state < depth and rng.random() < 0.9:
+        groups, passes = rng.randint(1, min(depth - state, 10)), 1
+        if sweep.config.windows:
+            passes = rng.randint(1, min(5, (depth - state) // groups))
+            apart = rng.randint(groups, (depth - state) // passes)
+            found += _loop(rng, sweep, state, groups, passes, apart)
+            state += passes * apart
+        else:
+            found += [(row, 1) for row in _part(rng, sweep, state, groups)]
             state += groups
     return found
 
@@ -197,21 +244,22 @@ async def _clock(bench: Bench, unit: _Unit, stored: list[int], about: str) -> No
 @cocotb.test()
 @cocotb.parametrize(block=list(_BLOCKS))
 async def ticks(dut: Any, block: str) -> None:
-    """Rows of random neurons, back to back and apart: state words, spike words, readouts, counts, clock by clock."""
+    """Rows of random neurons, back to back and apart, in loops too: state words, spike words, readouts, counts, clock by clock."""
     rng = seeded(block)
     bench, sweep = Bench(dut, block), _Sweep(_BLOCKS[block])
     await bench.reset()
     for _ in range(12):
         unit = _random_unit(rng, sweep)
-        stored = [0] * 16
+        stored = [0] * sweep.config.core.state_depth
         rows = _rows(rng, sweep)
         for number in range(6):
             steps, tick = random_steps(rng, sweep.config), rng.randrange(16)
             bench.set(ticker_tick=tick, ticker_steps=steps_word(sweep.config, steps))
-            for n, row in enumerate(rows):
-                about = f"tick {number}, row {n} {row}"
-                unit.load(rng, bench.clock, row, steps[row["level"]], tick)
-                bench.set(load=1, row=sweep.row.pack(**row))
+            for n, (row, restart) in enumerate(rows):
+                windows = {"restart": restart} if sweep.config.windows else {}
+                about = f"tick {number}, row {n} {row | windows}"
+                unit.load(rng, bench.clock, unit.placed(row, restart) if windows else row, steps[row["level"]], tick)
+                bench.set(load=1, row=sweep.row.pack(**row), **windows)
                 await _clock(bench, unit, stored, about)
                 bench.set(load=0)
                 for _ in range(row["groups"] - 1 + rng.choice([0, 0, 1, 3])):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ranvier.sim.bench import run_bench
+from ranvier.sim.window_blocks import WIDE
 
 BLOCKS = ("memory", "counters", "lanes", "scanner", "sequencer", "sweep", "ring", "ticker", "input_unit", "chain", "readback")
 
@@ -15,6 +16,11 @@ BLOCKS = ("memory", "counters", "lanes", "scanner", "sequencer", "sweep", "ring"
 @pytest.mark.parametrize("top", ["blocks", "blocks_up5k"])
 def test_block(top: str, block: str, simulator: str, seed: int, tmp_path: Path) -> None:
     assert run_bench(top, block, simulator, folder=tmp_path, seed=seed) >= 1
+
+
+@pytest.mark.parametrize("top", ["wide", "wide_up5k"])
+def test_lanes_of_the_widest_core(top: str, simulator: str, seed: int, tmp_path: Path) -> None:
+    assert run_bench(top, "lanes", simulator, folder=tmp_path, seed=seed) == len(WIDE)
 
 
 #: Benches of `ranvier.rtl.link`, and the tests that each has.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ranvier.mapping.mapper import map_network
@@ -13,6 +14,7 @@ from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
+from ranvier.model.network.semantics import Semantics
 from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K, Technology
 from ranvier.sim.simulator import Simulator
 from ranvier.verify.evidence import check_batch
@@ -40,8 +42,34 @@ def simulator(request: pytest.FixtureRequest) -> Iterator[tuple[FabricConfig, Si
         yield config, made
 
 
-def drawn(rng: np.random.Generator, spike_bits: int) -> Network:
-    """Input, two convolutions with borders, strides and channels of all kinds, an all-to-all layer, and one back into an image."""
+#: Random networks in each fabric.
+STACKS = 28
+MOMENTS = [("subtract", "same_tick"), ("subtract", "next_tick"), ("value", "same_tick"), ("value", "next_tick"), ("value", "old_v")]
+
+
+def neurons(rng: np.random.Generator, config: FabricConfig, name: str, shape: tuple[int, int, int]) -> Population:
+    """Any kind of neuron, reset and moment that the fabric has. Parameters are one a channel, or one a neuron."""
+    kind = str(rng.choice(["if", "lif", *["cubalif"] * (3 * config.currents)]))
+    reset, moment = MOMENTS[rng.integers(len(MOMENTS))] if config.next_tick else ("subtract", "same_tick")
+
+    channelwise = rng.random() < 0.8    # else there is no loop
+
+    def each(least: int, most: int) -> npt.NDArray[np.int64]:
+        return rng.integers(least, most, shape[2] if channelwise else shape[0] * shape[1] * shape[2])
+
+    found: dict[str, Any] = {"theta": each(1, 20), "bias": each(-3, 4), "v_init": each(-9, 9)}
+    if reset == "value":
+        found["v_reset"] = each(-20, 20)
+    if kind != "if":
+        found["k"] = each(40000, 65537)
+    current = {"current": str(rng.choice(["after", "before"]))} if kind == "cubalif" else {}
+    if current:
+        found |= {"k_i": each(20000, 65537), "i_min": each(-200, -20), "i_max": each(20, 200), "i_init": each(-9, 9)}
+    return Population(name, shape, kind, found, semantics=Semantics(reset=reset, reset_moment=moment, **current))
+
+
+def drawn(rng: np.random.Generator, config: FabricConfig) -> Network:
+    """Input, two convolutions with borders, strides and channels of all kinds, an all-to-all layer, and often one back into an image."""
     height, width, channels = (int(n) for n in rng.integers(1, (9, 9, 4)))
     source = Population("in", (height, width, channels), "input", theta=int(rng.integers(1, 200)))
     populations, projections = [source], []
@@ -59,22 +87,39 @@ def drawn(rng: np.random.Generator, spike_bits: int) -> Network:
             height, width = made.output_size(before)
             if min(height, width) >= 1:
                 break
-        theta = rng.integers(1, 20, channels if rng.random() < 0.8 else height * width * channels)
-        populations.append(Population(name, (height, width, channels), "if", theta=theta))
+        populations.append(neurons(rng, config, name, (height, width, channels)))
         projections.append(made)
     populations += [Population("d", 4, "lif", theta=9, k=50000), Population("out", 3, "li")]
     size = populations[2].size
     projections += [Projection.dense("b", "d", rng.integers(-8, 8, (size, 4))),
-                    Projection.dense("d", "b", rng.integers(-3, 3, (4, size)), delay=1),
                     Projection.dense("b", "out", rng.integers(-8, 8, (size, 3)))]
-    return Network(tuple(populations), tuple(projections), spike_bits=spike_bits, state_bits=20)
+    if rng.random() < 0.4:    # its rows are not repeated then
+        projections.append(Projection.dense("d", "b", rng.integers(-3, 3, (4, size)), delay=1))
+    return Network(tuple(populations), tuple(projections), spike_bits=config.spike_bits, state_bits=20)
 
 
-@pytest.mark.parametrize("seed", range(10))
+def test_stacks_have_every_kind_and_moment_in_loops_and_out_of_them() -> None:
+    """What `test_convolutions` is drawn from: each kind, reset and current, in rows of a loop and in rows that are not repeated."""
+    config, _ = FABRICS["planes ECP5"]
+    found: set[tuple[str, str, str, str, bool]] = set()
+    for seed in range(STACKS):
+        network = drawn(np.random.default_rng(seed), config)
+        placement = map_network(network, config)
+        looped = {placement.units[unit][n].part.population for unit, loops in enumerate(placement.loops)
+                  for loop in loops if loop.passes > 1 for n in range(loop.first, loop.first + loop.rows)}
+        found |= {(p.kind, p.semantics.reset, p.semantics.reset_moment, p.semantics.current, p.name in looped)
+                  for p in network.populations if p.name in "ab"}
+    for looped in (False, True):
+        assert {(reset, moment) for _, reset, moment, _, inside in found if inside == looped} == set(MOMENTS)
+        assert {kind for kind, *_, inside in found if inside == looped} == {"if", "lif", "cubalif"}
+        assert {current for kind, _, _, current, inside in found if kind == "cubalif" and inside == looped} == {"after", "before"}
+
+
+@pytest.mark.parametrize("seed", range(STACKS))
 def test_convolutions(simulator: tuple[FabricConfig, Simulator], seed: int) -> None:
     config, made = simulator
     rng = np.random.default_rng(seed)
-    network = drawn(rng, config.spike_bits)
+    network = drawn(rng, config)
     placement = map_network(network, config)
     made.load(placement)
     check = check_batch(placement, made, {"in": rng.integers(0, 256, (2, network.by_name["in"].size))}, 5)
