@@ -20,7 +20,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 verify: $(VENV)/dev.stamp
-	@echo "== evidence (share $(SHARE)): 500 random networks, all 10,000 digits, faults on the line, bitstreams for two boards"
+	@echo "== evidence (share $(SHARE)): 1,000 random networks, all 10,000 digits, faults on the line, bitstreams for two boards"
 	$(BIN)/python -m pytest -m verify -s --share $(SHARE) tests/verify
 	$(MAKE) mutants
 

@@ -20,7 +20,7 @@ from ..neuron_blocks import LANES, NEURONS, NeuronLanes
 from .common import Bench, seeded
 from .neurons import Neuron, arriving, group_bits, random_neuron, random_rule, step, without_currents
 
-_STEPS = 20_000
+_STEPS = 4_000
 _POOL = 400
 
 

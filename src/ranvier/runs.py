@@ -15,12 +15,13 @@ from .convert.samples import as_inputs
 from .frontends.conventional import Answer
 from .model.errors import RanvierError
 from .model.fabric.counters import Counts, empty
-from .model.fabric.cycles import Cycles, predict_cycles
+from .model.fabric.cycles import Cycles
 from .model.fabric.layout import Counter
 from .model.fabric.placement import Placement
+from .model.fabric.run import run_model
 from .model.mismatch import Mismatch
 from .model.network.network import Network
-from .model.run.golden import GoldenRun, run_golden
+from .model.run.golden import GoldenRun
 from .sim.simulator import Simulator
 from .verify.evidence import check_batch, one_flipped_bit, save_reproducer
 
@@ -125,9 +126,8 @@ def run_golden_set(placement: Placement, samples: Values, steps: int, progress: 
     """
     network, steps = placement.network, whole_steps(steps)
     values = samples if encoded else as_inputs(network, samples)
-    golden = run_golden(network, inputs_of(network, values), steps, blocks=placement.blocks, record=record, progress=progress)
-    cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
-    return GoldenResult(golden.readouts[the_readout(network)], golden, cycles)
+    run = run_model(placement, inputs_of(network, values), steps, record=record, progress=progress)
+    return GoldenResult(run.golden.readouts[the_readout(network)], run.golden, run.cycles)
 
 
 def run_rtl_set(placement: Placement, samples: Values, steps: int, *, compare: bool = True, stream: bool = True,

@@ -23,7 +23,7 @@ from ranvier.verify.line_faults import run_line_faults
 
 pytestmark = pytest.mark.verify
 
-NETWORKS = 500
+NETWORKS = 1000
 FAULTS = 10_000
 SESSIONS = 150
 
@@ -35,7 +35,7 @@ RARE = {"queue of 16 full": 1}
 
 
 def test_random_networks(tmp_path: Path, share: float) -> None:
-    """500 seeded networks over all build parameters, at most 32 fabrics: no mismatch, and everything acted.
+    """1,000 seeded networks over all build parameters, at most 32 fabrics: no mismatch, and everything acted.
 
     A share of it takes a part of the fabrics, and asks for each feature that these can have only whether it acted at all.
     """

@@ -8,13 +8,12 @@ import numpy as np
 
 from ..model.errors import RanvierError
 from ..model.fabric.counters import empty
-from ..model.fabric.cycles import predict_cycles
 from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.image import memory_image
 from ..model.fabric.layout import CHUNK_BITS
 from ..model.fabric.placement import Placement
+from ..model.fabric.run import run_model
 from ..model.link.identity import Identity, identity_words, parse_identity
-from ..model.run.golden import run_golden
 from .backend import Progress
 from .result import Job, Result
 
@@ -57,15 +56,14 @@ class GoldenBackend:
         counters, cycles = empty(job.placement.config.nodes), np.zeros(job.samples, np.int64)
         for block in job.blocks():
             rows = slice(block.start, block.stop)
-            found = run_golden(network, {name: values[rows] for name, values in job.values.items()}, job.steps,
-                               blocks=job.placement.blocks, record=bool(spikes))
-            predicted = predict_cycles(job.placement, found.popcounts, found.clamps, job.steps, stream=False)
+            run = run_model(job.placement, {name: values[rows] for name, values in job.values.items()}, job.steps, record=bool(spikes),
+                            stream=False)
             for name, values in readouts.items():
-                values[rows] = found.readouts[name]
+                values[rows] = run.golden.readouts[name]
             for name, fired in spikes.items():
-                fired[rows] = found.spikes[name]
-            counters += predicted.counters & _COUNTER
-            cycles[rows] = predicted.clocks.sum(axis=1, dtype=np.int64) & _COUNTER
+                fired[rows] = run.golden.spikes[name]
+            counters += run.cycles.counters & _COUNTER
+            cycles[rows] = run.cycles.clocks.sum(axis=1, dtype=np.int64) & _COUNTER
             if progress is not None:
                 progress(block.stop, job.samples)
         return Result(readouts, spikes, counters, cycles)

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from ..files.folder import result_folder
 from ..files.reproducer import REPRODUCER_FILES, write_reproducer
-from ..model.fabric.cycles import Cycles, predict_cycles
+from ..model.fabric.cycles import Cycles
 from ..model.fabric.image import address, memory_image
 from ..model.fabric.layout import Memory, memory_map
 from ..model.fabric.placement import Placement
+from ..model.fabric.run import run_model
 from ..model.mismatch import Mismatch
-from ..model.run.golden import GoldenRun, run_golden
+from ..model.run.golden import GoldenRun
 from ..sim.compare import compare_run
 from ..sim.simulator import Recording, Simulator
 
@@ -40,9 +41,9 @@ class Check:
 def check_batch(placement: Placement, simulator: Simulator, inputs: Inputs, steps: int, *, endless: bool = False) -> Check:
     """Run a batch as one stream of windows on ``simulator``, which holds ``placement``, and compare with the model."""
     recording = simulator.run(inputs, steps, endless=endless)
-    golden = run_golden(placement.network, inputs, steps, blocks=placement.blocks, record=True, endless=endless)
-    cycles = predict_cycles(placement, golden.popcounts, golden.clamps, steps)
-    return Check(golden, cycles, recording, compare_run(placement, golden, cycles, recording, steps, endless=endless))
+    run = run_model(placement, inputs, steps, record=True, endless=endless)
+    mismatch = compare_run(placement, run.golden, run.cycles, recording, steps, endless=endless)
+    return Check(run.golden, run.cycles, recording, mismatch)
 
 
 def one_flipped_bit(placement: Placement) -> Writes:
