@@ -1,4 +1,4 @@
-"""The figures of the digit network: `make bench`, or `python benchmarks/bench.py -o build/bench`.
+"""The figures of the digit network and of convolutions: `make bench`, or `python benchmarks/bench.py -o build/bench`.
 
 Prints one table and writes ``bench.json``, a list of figures with target, measured value and whether it was met, beside
 the load of the machine. A missed figure is called missed and does not fail the run; a difference between model and RTL does.
@@ -47,6 +47,8 @@ from ranvier.sim.verilate import build_library
 STEPS, THREADS, ROUNDS, RUNS = 4, 2, 3, 5
 #: Pictures of a run in which only clocks are counted, and of a batch in the RTL.
 RTL_PICTURES, RTL_BATCH = 2000, 250
+#: A share of the weight-memory limit may be so far below what was expected of it.
+SHARE_MARGIN = 0.03
 DIFFERENCES = "  differing spikes, membranes, counters, clocks"
 Pictures = npt.NDArray[Any]
 
@@ -277,6 +279,32 @@ def _core_figures(network: Network, pictures: Pictures, cores: int) -> list[Figu
         only("  membranes changed by a clamp", clamps, lambda n: f"{n:,.0f}")]
 
 
+# Convolutions
+
+
+def share_text(share: float) -> str:
+    """A share as it stands in the table."""
+    return f"{100 * share:.1f} %"
+
+
+def convolution_figures(samples: int) -> list[Figure]:
+    """Golden model on the event network; shares of the weight-memory limit of five layers in RTL, as `scan_share.py` measures them."""
+    here = Path(__file__).resolve()
+    with waiting(f"golden model, event network, {samples:,} samples"):
+        events = output_of([sys.executable, str(here.with_name("event_network.py")), "--samples", str(samples), "--threads", str(THREADS)])
+    figures = [at_most(f"golden model, event network of six layers, {samples:,} x {events['ticks']} ticks",
+                       events["target_seconds"] * samples / 1000, events["seconds"], seconds)]
+    with waiting("shares of five convolutions in RTL (compiled once)"):
+        rows = output_of([sys.executable, str(here.with_name("scan_share.py"))])
+    for row in rows:
+        name = f"share of the weight-memory limit, {row['layer']}, {100 * row['activity']:.0f} % active"
+        expected, rtl = row["expected"], row["rtl"]
+        note = "" if rtl == row["model"] else f" (cycle model: {share_text(row['model'])})"
+        figures.append(Figure(name, f"{share_text(expected)} within {100 * SHARE_MARGIN:.0f} points", share_text(rtl) + note,
+                              round(expected - rtl, 4) <= SHARE_MARGIN, rtl))
+    return figures
+
+
 def main() -> int:
     """Measure, print, write; 1 only where RTL and model differ."""
     parser = argparse.ArgumentParser(description="Measures the figures of the README; see the module's first lines.")
@@ -302,6 +330,7 @@ def main() -> int:
     figures += rtl_figures(placement, pictures, folder)
     load.append(os.getloadavg()[0])
     figures += clock_figures(network, pictures)
+    figures += convolution_figures(1000 if len(pictures) == 10_000 else 100)
     loads = ", ".join(f"{value:.1f}" for value in load)
     machine = f"{os.cpu_count()} processors, load average {loads} before the model, before the RTL, after it"
     print_rows(f"make bench, {machine}", ("figure", "target", "measured", ""), [figure.row() for figure in figures])
