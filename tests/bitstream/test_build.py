@@ -422,6 +422,7 @@ def test_predictions() -> None:
     assert (worst.basis, found.basis, found.samples) == ("worst", "samples", 20)
     assert found.clocks < worst.clocks and found.us == pytest.approx(found.clocks / 50)
     assert worst.stream_us < worst.us
+    assert worst.limit.weights > found.limit.weights and worst.to_json()["limit"]["name"] == worst.limit.name
     assert link_bytes(placement) == 64 + 17 and worst.link_us == pytest.approx(810)
 
 
@@ -445,6 +446,10 @@ def test_build_command(fake: Callable[..., None], network_file: Path, tmp_path: 
     assert (out / "network.ranvier").read_bytes() == network_file.read_bytes()
     shown = CliRunner().invoke(cli, ["report", str(out)])
     assert shown.exit_code == 0 and "at worst, every neuron spikes" in shown.output and "SPRAMs" in shown.output
+    assert f"{report['prediction']['limit']['name']} (of all clocks: weights " in shown.output
+    fabric, overlay = report["device"]["fabric"], BOARDS["icebreaker"].fabric
+    assert fabric["cores"] * fabric["core"]["lanes"] <= overlay.cores * overlay.core.lanes
+    assert fabric["input"]["sweep_lanes"] == overlay.input.sweep_lanes
     assert json.loads(CliRunner().invoke(cli, ["report", str(out), "--json"]).stdout) == report
 
 

@@ -327,7 +327,24 @@ def test_run_on_the_model_has_nothing_to_compare(ranvier: Run, files: Files) -> 
     assert_refused(run(ranvier, files, "--compare", "golden:"), "--on rtl:, serial:PORT or fabric:")
     assert_refused(run(ranvier, files, "--inject-fault"), "--on rtl:, serial:PORT or fabric:")
     assert_refused(run(ranvier, files, "--on", "rtl:", "--inject-fault"), "--on fabric:")
-    assert_refused(run(ranvier, files, "--on", "serial:/dev/no-such-port", "--cores", 2), "--cores and --lanes are for simulation")
+    for form in (("--cores", 2), ("--tailor",)):
+        assert_refused(run(ranvier, files, "--on", "serial:/dev/no-such-port", *form), "--cores, --lanes and --tailor are for simulation")
+
+
+def test_run_tailors_the_fabric_and_names_the_limit(ranvier: Run, files: Files) -> None:
+    """Answers stay, clocks do not grow, what is given stays, and without the option nothing is chosen."""
+    options = ("run", files.network, "--input", files.pictures)
+    standard, free, given = (json.loads(ranvier(*options, *more, "--json").out)
+                             for more in ((), ("--tailor",), ("--tailor", "--cores", 2, "--lanes", 8)))
+    assert "sizing" not in standard
+    assert standard["accuracy"] == free["accuracy"] == given["accuracy"]
+    assert free["clocks_per_sample_stream"] < standard["clocks_per_sample_stream"]
+    assert (given["fabric"]["cores"], given["fabric"]["core"]["lanes"]) == (2, 8)
+    for report in (free, given):
+        limit = report["sizing"]["limit"]
+        assert limit["name"] == max(("weights", "reads", "sweep"), key=lambda name: limit[name])
+    table = ranvier(*options, "--tailor").out
+    assert f"{free['sizing']['limit']['name']} (of all clocks: weights " in table and "sweep lanes a core" in table
     assert_refused(run(ranvier, files, "--on", "fabric:", "--baud", 1_000_000), "there is no line")
 
 

@@ -128,8 +128,8 @@ def test_what_is_given_stays() -> None:
 def test_room_and_most_bound_the_choice() -> None:
     free = tailor_size(dense(), steps=1).config
     assert free.cores * free.core.lanes > 64
-    small = tailor_size(dense(), steps=1, room=lambda config: config.cores * config.core.lanes <= 64).config
-    assert small.cores * small.core.lanes <= 64
+    small = tailor_size(dense(), steps=1, cores=2, room=lambda config: config.core.lanes <= 16).config
+    assert small.core.lanes == 16
     most = FabricConfig(cores=2, core=CoreConfig(lanes=16, sweep_lanes=2), input=InputConfig(sweep_lanes=4), word_bits=16)
     bounded = tailor_size(dense(), steps=1, base=most, most=most).config
     assert bounded.cores <= 2 and bounded.cores * bounded.core.lanes <= 32 and bounded.cores * bounded.core.sweep_lanes <= 4
