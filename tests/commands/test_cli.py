@@ -307,8 +307,8 @@ def test_run_refuses_a_network_that_does_not_fit(ranvier: Run, files: Files) -> 
     large, pictures = files.folder / "large.ranvier", files.folder / "large.npz"
     save_network(network, large)
     np.savez(pictures, pictures=np.zeros((1, inputs), np.uint8))
-    assert_refused(run(ranvier, files, network=large, pictures=pictures), "large.ranvier", "weight", str(inputs), str(1 << 16),
-                   "use ")
+    assert_refused(run(ranvier, files, "--on", "fabric:", network=large, pictures=pictures), "large.ranvier", "weight", str(inputs),
+                   str(1 << 16), "use ")
 
 
 def test_run_refuses_several_inputs(ranvier: Run, files: Files) -> None:
