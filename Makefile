@@ -21,7 +21,7 @@ test: $(VENV)/dev.stamp
 
 verify: $(VENV)/dev.stamp
 	@echo "== evidence (share $(SHARE)): 1,000 random networks, all 10,000 digits, faults on the line, bitstreams for two boards"
-	$(BIN)/python -m pytest -m verify -s --share $(SHARE) tests/verify
+	$(BIN)/python -m pytest -m verify -s --share $(SHARE)
 	$(MAKE) mutants
 
 # Faults put into the sources on purpose; the tests must notice.

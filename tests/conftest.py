@@ -64,15 +64,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 #: Files whose tests share a compiled design or a fixture that takes long; a parameter that names the design tells them apart.
-_TOGETHER = ("tests/commands/test_demo.py", "tests/commands/test_cli.py", "tests/device/test_device.py", "tests/rtl/test_blocks.py",
-             "tests/sim/test_rtl_against_model.py", "tests/verify/test_campaign.py")
+_TOGETHER: dict[str, str] = {
+    "tests/commands/test_demo.py": "", "tests/commands/test_cli.py": "", "tests/device/test_device.py": "",
+    "tests/verify/test_campaign.py": "",
+    "tests/rtl/test_blocks.py": "top", "tests/rtl/scan/test_windows.py": "top", "tests/rtl/sweep/test_options.py": "top",
+    "tests/sim/test_rtl_against_model.py": "simulator", "tests/sim/test_convolutions_in_rtl.py": "simulator",
+}
 
 
 def _group(item: pytest.Item) -> str:
     path = item.nodeid.partition("::")[0]
     if path not in _TOGETHER:
         return ""
-    if path == "tests/sim/test_rtl_against_model.py":
-        callspec = getattr(item, "callspec", None)
-        return f"{path} {callspec.params.get('simulator', '')}" if callspec else path
-    return path
+    callspec = getattr(item, "callspec", None)
+    return f"{path} {callspec.params.get(_TOGETHER[path], '')}" if callspec else path

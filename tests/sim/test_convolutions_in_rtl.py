@@ -34,7 +34,7 @@ FABRICS: dict[str, tuple[FabricConfig, Technology]] = {
 }
 
 
-@pytest.fixture(scope="module", params=list(FABRICS))
+@pytest.fixture(scope="module", params=["planes ECP5", pytest.param("UP5K", marks=(pytest.mark.verify, pytest.mark.whole))])
 def simulator(request: pytest.FixtureRequest) -> Iterator[tuple[FabricConfig, Simulator]]:
     """Each fabric, compiled once."""
     config, technology = FABRICS[request.param]

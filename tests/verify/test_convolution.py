@@ -46,7 +46,8 @@ def compare(network: Network, fabric: FabricConfig, samples: npt.NDArray[np.inte
     return result
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=() if name == "8 ticks, 4 bits" else pytest.mark.whole) for name in SETTINGS])
 def test_convolutional_digits(name: str, share: float, tmp_path: Path) -> None:
     """`cnn.onnx` keeps its accuracy on all pictures, or a share of them, and the first of them are equal in RTL."""
     steps, settings, points = SETTINGS[name]
@@ -68,6 +69,7 @@ def test_convolutional_digits(name: str, share: float, tmp_path: Path) -> None:
     assert np.mean(classify(result.readouts) == labels[:count]) >= 0.99
 
 
+@pytest.mark.whole
 def test_event_network(share: float, tmp_path: Path) -> None:
     """Six layers with pooling and counts of 4 bits, driven by events: every layer but the last spikes, and all is equal in RTL."""
     network = event_network()

@@ -14,6 +14,6 @@ BENCHES = {"sweep": len(SWEEPS), "ring": 2, "input_unit": 1}
 
 
 @pytest.mark.parametrize("bench", BENCHES)
-@pytest.mark.parametrize("top", ["options", "options_up5k"])
+@pytest.mark.parametrize("top", ["options", pytest.param("options_up5k", marks=(pytest.mark.verify, pytest.mark.whole))])
 def test_block(top: str, bench: str, simulator: str, seed: int, tmp_path: Path) -> None:
     assert run_bench(top, bench, simulator, folder=tmp_path, seed=seed) == BENCHES[bench]
