@@ -10,7 +10,9 @@
 
 from . import needs as _needs  # noqa: F401  (first: it says that torch is missing before anything asks for it)
 from .check import check
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .convert import from_network, to_network
+from .fit import Epoch, cross_entropy, evaluate, fit
 from .network import Network
 from .output import Output
 from .populations import IF, LI, LIF, CubaLI, CubaLIF, Input, Population
@@ -18,6 +20,7 @@ from .projections import Conv2d, Dense, Projection
 from .surrogates import SURROGATES, Surrogate, atan, boxcar, fast_sigmoid, triangular
 
 __all__ = [
-    "IF", "LI", "LIF", "SURROGATES", "Conv2d", "CubaLI", "CubaLIF", "Dense", "Input", "Network", "Output", "Population", "Projection",
-    "Surrogate", "atan", "boxcar", "check", "fast_sigmoid", "from_network", "to_network", "triangular",
+    "IF", "LI", "LIF", "SURROGATES", "Checkpoint", "Conv2d", "CubaLI", "CubaLIF", "Dense", "Epoch", "Input", "Network", "Output",
+    "Population", "Projection", "Surrogate", "atan", "boxcar", "check", "cross_entropy", "evaluate", "fast_sigmoid", "fit",
+    "from_network", "load_checkpoint", "save_checkpoint", "to_network", "triangular",
 ]

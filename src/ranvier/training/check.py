@@ -26,7 +26,7 @@ def check(model: Network, inputs: Any, steps: int) -> int:
     """
     with torch.no_grad():
         output = model(inputs, steps, record=True)
-    network = model.to_network()
+    network = output.network
     golden = simulate(network, inputs, steps)
     names: dict[tuple[str, str], tuple[Array, Array]] = {}
     for population in network.populations:
