@@ -45,11 +45,12 @@ class Checkpoint:
         """Put the parameters into ``model``; raises `RanvierError` where it has others."""
         weights, own = self.best if best else self.weights, model.state_dict()
         for name in sorted(set(own) ^ set(weights)):
-            raise RanvierError(f"checkpoint: {name} is in {'the model' if name in own else 'the checkpoint'} only; build the model as it was")
+            where = "the model" if name in own else "the checkpoint"
+            raise RanvierError(f"checkpoint: {name} is in {where} only; build the model as it was")
         for name, value in weights.items():
             if value.shape != own[name].shape:
-                raise RanvierError(f"checkpoint: {name} is {tuple(value.shape)}, the model has {tuple(own[name].shape)}; build the model as it "
-                                   "was")
+                raise RanvierError(f"checkpoint: {name} is {tuple(value.shape)}, the model has {tuple(own[name].shape)}; build the model "
+                                   "as it was")
         model.load_state_dict(weights)
 
 

@@ -26,7 +26,7 @@ def to_network(model: Network) -> IntegerNetwork:
 
 
 def from_network(network: IntegerNetwork, *, open_bounds: bool = False, learn_threshold: bool = False, learn_bias: bool = True,
-                 learn_beta: bool = False, learn_alpha: bool = False, surrogate: str | Surrogate = "fast_sigmoid") -> Network:
+                 learn_beta: bool = False, learn_alpha: bool = False, surrogate: str | Surrogate = "atan") -> Network:
     """The network to train that stands for ``network``; `to_network` gives the same integers back.
 
     Weights get such units that thresholds are 1, and those of a readout that its summed weights have a length of 1 on the average.

@@ -99,7 +99,8 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
     if patience is not None and validation is None:
         raise RanvierError("fit: patience needs validation samples; give validation=(samples, labels)")
     samples = _Samples.of(data, "data")
-    held_out = None if validation is None else _Samples.of(validation, "validation")
+    if validation is not None:
+        _Samples.of(validation, "validation")
     trained = [value for value in model.parameters() if value.requires_grad]
     given = optimizer is not None
     if optimizer is None:
@@ -135,11 +136,11 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
                 means.add(output, labels, float(cost.detach()))
                 update(epoch * batches + number + 1)
             found = means.means()
-            checked = evaluate(model, validation, steps=steps, loss=loss) if held_out is not None else {}
+            checked = evaluate(model, validation, steps=steps, loss=loss) if validation is not None else {}
             history.append(Epoch(epoch, **found, validation_loss=checked.get("loss", math.nan),
                                  validation_accuracy=checked.get("accuracy", math.nan), seconds=time.monotonic() - begun))
             state.weights = copy_of(model)
-            if held_out is not None and (history[-1].validation_loss < best or not state.best):
+            if validation is not None and (history[-1].validation_loss < best or not state.best):
                 best, state.best = history[-1].validation_loss, state.weights
             state.optimizer = optimizer.state_dict()["state"]
             state.notes = {"seed": seed, "epochs": [_plain(e) for e in history]}
@@ -174,8 +175,8 @@ class _Means:
         n = output.samples
         self._count += n
         with torch.no_grad():
-            for name, value in (("loss", loss), ("accuracy", _accuracy(output, labels)), ("rate", float(output.rate())),
-                                ("operations", float(output.operations()))):
+            for name, value in (("loss", loss), ("accuracy", _accuracy(output, labels)), ("rate", float(output.rate().detach())),
+                                ("operations", float(output.operations().detach()))):
                 self._sums[name] += n * value
 
     def means(self) -> dict[str, float]:
@@ -237,14 +238,20 @@ def _resumed(path: str | os.PathLike[str], model: Network, optimizer: torch.opti
     names = {f.name for f in fields(Epoch)}
     rows = state.notes.get("epochs")
     if state.notes.get("seed") != seed or not isinstance(rows, list) or any(not isinstance(r, dict) or set(r) != names for r in rows):
-        raise RanvierError(f"{shown(path)}: it is of another run (seed {state.notes.get('seed')}, not {seed}); give its seed, or another file")
+        raise RanvierError(f"{shown(path)}: it is of another run (seed {state.notes.get('seed')}, not {seed}); give its seed "
+                           "or another file")
     state.give(model)
     whole = optimizer.state_dict()
     try:
         optimizer.load_state_dict({**whole, "state": state.optimizer})
     except (ValueError, KeyError, TypeError) as error:
         raise RanvierError(f"{shown(path)}: its optimiser is another one ({error}); give the one of that run") from None
-    return state, [Epoch(**{name: math.nan if value is None else value for name, value in row.items()}) for row in rows]
+    return state, [_epoch(row) for row in rows]
+
+
+def _epoch(row: dict[str, Any]) -> Epoch:
+    values: dict[str, Any] = {name: math.nan if value is None else value for name, value in row.items()}
+    return Epoch(**values)
 
 
 def _plain(epoch: Epoch) -> dict[str, float | None]:

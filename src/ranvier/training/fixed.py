@@ -58,7 +58,10 @@ class _Decay(torch.autograd.Function):
 
 
 def decay(x: Tensor, k: Tensor | None, rounding: str) -> Tensor:
-    """`fixed.decay` of ``x`` (samples, neurons) by ``k`` (neurons,), or ``x`` where there is no leak. Back: x * k / 65536 of real numbers."""
+    """`fixed.decay` of ``x`` (samples, neurons) by ``k`` (neurons,), or ``x`` where there is no leak.
+
+    Back: x * k / 65536 of real numbers.
+    """
     if k is None:
         return x
     result: Tensor = _Decay.apply(x, k, rounding)

@@ -34,7 +34,8 @@ class Network(nn.Module):
                         [Dense("image", "hidden"), Dense("hidden", "out")])
 
     surrogate
-        What stands for the slope of a spike: ``fast_sigmoid``, ``atan``, ``triangular``, ``boxcar``, or a function as in `surrogates`.
+        What stands for the slope of a spike: ``atan`` (as in snnTorch without a word), ``fast_sigmoid``, ``triangular``, ``boxcar``, or a
+        function as in `surrogates`.
     seed
         Of the weights that are drawn.
 
@@ -43,7 +44,7 @@ class Network(nn.Module):
 
     def __init__(self, populations: Sequence[Population], projections: Sequence[Projection], *, weight_bits: int = 4,
                  state_bits: int = 16, input_bits: int = 8, spike_bits: int = 1, rounding: str = "nearest",
-                 surrogate: str | Surrogate = "fast_sigmoid", seed: int = 0, info: Mapping[str, Any] | None = None) -> None:
+                 surrogate: str | Surrogate = "atan", seed: int = 0, info: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.populations, self.projections = nn.ModuleList(populations), nn.ModuleList(projections)
         self.weight_bits, self.state_bits, self.input_bits, self.spike_bits = weight_bits, state_bits, input_bits, spike_bits

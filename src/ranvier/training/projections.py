@@ -117,7 +117,11 @@ class Dense(Projection):
 
 
 class Conv2d(Projection):
-    """A convolution; geometry as in `ranvier.Projection`. A pooling by sum has as many groups as channels, weights 1 and ``learn=False``."""
+    """A convolution; geometry as in `ranvier.Projection`.
+
+    A pooling by sum has as many groups as channels, weights 1 and ``learn=False``, and ends in a population with ``scale`` 1 that does
+    not learn it.
+    """
 
     def __init__(self, source: str, destination: str, kernel: int | tuple[int, int], *, stride: int | tuple[int, int] = 1,
                  padding: int | tuple[int, int] | tuple[int, int, int, int] = 0, dilation: int | tuple[int, int] = 1, groups: int = 1,
