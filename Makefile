@@ -10,7 +10,7 @@ SHARE ?= 1
 MUTANTS_SHARE ?= $(SHARE)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test verify mutants lint bench bench-boards bench-snntorch bitstreams clean
+.PHONY: demo test test-training verify mutants lint bench bench-boards bench-snntorch bitstreams clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/ranvier demo -o build/demo
@@ -18,6 +18,11 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/dev.stamp
 	@echo "== tests (benches of every block, model against RTL, command line, bad input)"
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+# What needs torch; it can be gigabytes, so make test does without.
+test-training: $(VENV)/train.stamp
+	@echo "== tests of training: the forward pass against the model, the loop"
+	$(BIN)/python -m pytest -n $(WORKERS) tests/training
 
 verify: $(VENV)/dev.stamp
 	@echo "== evidence (share $(SHARE)): 1,000 random networks, all 10,000 digits, faults on the line, bitstreams for two boards"
@@ -77,3 +82,8 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "== installing Ranvier with its tools for development into $(VENV)"
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,boards]'
 	@touch $@ $(VENV)/demo.stamp $(VENV)/boards.stamp
+
+$(VENV)/train.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "== installing Ranvier with its tools for development and torch into $(VENV)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,boards,train]'
+	@touch $@ $(VENV)/demo.stamp $(VENV)/boards.stamp $(VENV)/dev.stamp

@@ -29,6 +29,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "src/ranvier/convert": (*_MODEL, "src/ranvier/files", "src/ranvier/frontends"),
     "src/ranvier/mapping": _MODEL,
     "src/ranvier/encoders": (*_MODEL, "src/ranvier/files"),
+    "src/ranvier/training": (*_MODEL, "src/ranvier/files", "src/ranvier/progress", "src/ranvier/simulation"),
+    "src/ranvier/simulation": _MODEL,
+    "src/ranvier/progress": (),
     "src/ranvier/processes": (),
     "src/ranvier": ("",),
 }
