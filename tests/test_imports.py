@@ -16,7 +16,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "model/neurons": ("model",),
     "model/network": ("model", "model/neurons"),
     "model/run": ("model", "model/neurons", "model/network"),
-    "model/fabric": ("model", "model/neurons", "model/network"),
+    "model/fabric": ("model", "model/neurons", "model/network", "model/run"),
     "model/link": ("model", "model/neurons", "model/network", "model/fabric"),
     **dict.fromkeys(_RTL, (*_MODEL, *_RTL)),
     "rtl/verilog": ("rtl", "src/ranvier/processes"),    # Yosys writes it

@@ -29,7 +29,7 @@ def from_network(network: IntegerNetwork, *, open_bounds: bool = False, learn_th
                  learn_beta: bool = False, learn_alpha: bool = False, surrogate: str | Surrogate = "atan") -> Network:
     """The network to train that stands for ``network``; `to_network` gives the same integers back.
 
-    Weights get such units that thresholds are 1, and those of a readout that its summed weights have a length of 1 on the average.
+    Weights get such units that thresholds are 1, and those of a readout that its largest weight is 1.
 
     open_bounds
         Leave all bounds to the proof of headroom, as weights may grow beyond what given bounds leave room for.
@@ -77,6 +77,5 @@ def _scale(network: IntegerNetwork, plain: IntegerPopulation) -> Reals:
         return np.ones(1)
     if plain.spiking:
         return 1 / network.parameter(plain, "theta")[:plain.shape[2]]
-    squares = sum((float((p.weights.astype(np.float64) ** 2).sum(axis=(0, 1, 2)).mean()) * 4.0 ** p.exponent
-                   for p in network.incoming(plain.name)), 0.0)
-    return np.array([1 / np.sqrt(max(squares, 1.0))])
+    largest = max((int(np.abs(p.weights).max()) << p.exponent for p in network.incoming(plain.name)), default=1)
+    return np.array([1 / max(largest, 1)])
