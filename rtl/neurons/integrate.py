@@ -49,6 +49,7 @@ class Integrate(NeuronUnit):
         m = Module()
         ports: Any = self
         register, bounded = registers(m), self.timing.needs["v_max"]
+        assert self.timing.latency == bounded + 1 == self.timing.needs["v_init"]
         u = self._sum(register, self._current(m, register) if self.options.currents else self.current)
         (after, replaced), v_reset = self._spike(m, register, u), ports.v_reset
         if self.options.next_tick:

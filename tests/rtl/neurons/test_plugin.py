@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -125,9 +126,12 @@ def test_the_rtl_equals_the_model(config: FabricConfig, compiled: Simulator) -> 
     assert spikes > 100 and clamps > 100, f"{spikes} spikes and {clamps} clamps on cores"
 
 
-def test_the_sweep_notices_other_clocks(config: FabricConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("clock", ["latency", "spikes"])
+def test_a_pipeline_notices_other_clocks(clock: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hardware that needs another number of clocks than the model says is not built."""
-    Sweep(config, "core").elaborate(CHECKED)
-    monkeypatch.setattr(UNITS["halving"], "latency", 6)
+    family, config = registry.FAMILIES["integrate"], FabricConfig(spike_bits=2, word_bits=128, next_tick=1, currents=1)
+    timing = family.timing(config.options("core"))
+    UNITS["integrate"](config, "core", clamp_by_or=False).elaborate(CHECKED)
+    monkeypatch.setattr(type(family), "timing", lambda self, options: replace(timing, **{clock: getattr(timing, clock) + 1}))
     with pytest.raises(AssertionError):
-        Sweep(config, "core").elaborate(CHECKED)
+        UNITS["integrate"](config, "core", clamp_by_or=False).elaborate(CHECKED)
