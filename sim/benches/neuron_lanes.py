@@ -112,7 +112,7 @@ async def steps(dut: Any, block: str) -> None:
     cocotb.log.info("%s: %s", block, dict(sorted(seen.items())))
     config, unit = NEURONS[block]
     options = config.options(unit)
-    assert seen["count 0"] > _STEPS // 20 and all(seen[f"count {n}"] > _STEPS // 2000 for n in range(1, min(8, 1 << options.spike_bits))), seen
+    assert seen["count 0"] > _STEPS // 20 and all(seen[f"count {n}"] for n in range(1, min(8, 1 << options.spike_bits))), seen
     assert seen[f"count {(1 << options.spike_bits) - 1}"] > _STEPS // 200 and seen["clamps 1"] > _STEPS // 40, seen
     assert not options.next_tick or seen["moment 1"] > _STEPS // 4, seen
     assert not options.currents or seen["before 1"] > _STEPS // 5 and seen["clamps 2"] > _STEPS // 200, seen
