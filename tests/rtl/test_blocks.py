@@ -18,7 +18,9 @@ def test_block(top: str, block: str, simulator: str, seed: int, tmp_path: Path) 
     assert run_bench(top, block, simulator, folder=tmp_path, seed=seed) >= 1
 
 
-@pytest.mark.parametrize("top", ["wide", pytest.param("wide_up5k", marks=(pytest.mark.verify, pytest.mark.whole))])
+@pytest.mark.verify
+@pytest.mark.whole
+@pytest.mark.parametrize("top", ["wide", "wide_up5k"])
 def test_lanes_of_the_widest_core(top: str, simulator: str, seed: int, tmp_path: Path) -> None:
     assert run_bench(top, "lanes", simulator, folder=tmp_path, seed=seed) == len(WIDE)
 

@@ -46,8 +46,8 @@ def compare(network: Network, fabric: FabricConfig, samples: npt.NDArray[np.inte
     return result
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=() if name == "8 ticks, 4 bits" else pytest.mark.whole) for name in SETTINGS])
+@pytest.mark.whole
+@pytest.mark.parametrize("name", SETTINGS)
 def test_convolutional_digits(name: str, share: float, tmp_path: Path) -> None:
     """`cnn.onnx` keeps its accuracy on all pictures, or a share of them, and the first of them are equal in RTL."""
     steps, settings, points = SETTINGS[name]
