@@ -5,20 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import RanvierError
-from ..limits import Ints
 from ..neurons.kind import Reach
 from .network import Network
 from .population import Population
 
-__all__ = ["input_bounds", "prove_headroom"]
-
-
-def input_bounds(network: Network, population: Population) -> tuple[Ints, Ints]:
-    """P and N of every neuron: the largest sums of positive and of negative contributions in one step.
-
-    Both are int64 of shape (size,) and not negative. An input neuron's contribution is the host's value.
-    """
-    return network.arrivals(population)
+__all__ = ["prove_headroom"]
 
 
 def prove_headroom(network: Network) -> None:

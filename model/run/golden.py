@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..errors import RanvierError
 from ..limits import Ints
-from ..network.headroom import input_bounds, prove_headroom
+from ..network.headroom import prove_headroom
 from ..network.levels import schedule, step_order
 from ..network.network import Network
 from ..network.population import Population
@@ -191,11 +191,11 @@ def _real_dtype(network: Network) -> type[np.floating[Any]]:
 
     Weights (times a power of two) and counts of spikes are integers, so a product is what a synapse contributes, and every
     partial sum, in whatever order and grouping the matrix product takes, is the sum of a subset of the contributions: an
-    integer within -N to P of `input_bounds`. float32 holds every integer up to 2**24, so where P and N are at most that, no
+    integer within -N to P of `Network.arrivals`. float32 holds every integer up to 2**24, so where P and N are at most that, no
     operation rounds (a fused multiply-add rounds an exact value to itself). State words of up to 24 bits always are,
     since headroom keeps P and N within the word. Otherwise they are within 32 bits, and float64 holds 2**53.
     """
-    largest = max(int(bound.max()) for p in network.populations for bound in input_bounds(network, p))
+    largest = max(int(bound.max()) for p in network.populations for bound in network.arrivals(p))
     return np.float32 if largest <= 1 << 24 else np.float64
 
 
@@ -228,7 +228,7 @@ def _clamps_act(network: Network, population: Population, steps: int) -> bool:
     Follows the interval of reachable membranes step by step, where the family knows it.
     """
     parameters, rule = network.parameters(population), network.rule(population)
-    positive, negative = input_bounds(network, population)
+    positive, negative = network.arrivals(population)
     low = high = parameters[INITIAL]
     for _ in range(min(steps, _REACH_STEPS)):
         reached = population.family.interval(parameters, rule, low, high, positive, negative)

@@ -28,7 +28,7 @@ from ..files.samples import Samples
 from ..frontends.conventional import Answer, Conventional
 from ..model.errors import RanvierError
 from ..model.limits import MAX_SPIKE_BITS
-from ..model.network.headroom import input_bounds, prove_headroom
+from ..model.network.headroom import prove_headroom
 from ..model.network.levels import schedule
 from ..model.network.network import Network
 from .advice import Settings, Trials, advise
@@ -289,7 +289,7 @@ class _Run:
 def _unmeasured(network: Network, steps: int) -> list[str]:
     """Without samples only the proof is known: a word if the readout could reach its bounds within ``steps`` steps."""
     readout = network.readouts[0]
-    positive, negative = input_bounds(network, readout)
+    positive, negative = network.arrivals(readout)
     bias = network.parameter(readout, "bias")
     up = int((positive + np.maximum(bias, 0)).max())
     down = int((negative - np.minimum(bias, 0)).max())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from ranvier.model.errors import RanvierError
-from ranvier.model.network.headroom import input_bounds, prove_headroom
+from ranvier.model.network.headroom import prove_headroom
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
@@ -36,9 +36,9 @@ def brute_force(net: Network, population: Population) -> tuple[list[int], list[i
 
 def test_bounds_are_the_extremes_over_all_spike_patterns() -> None:
     net = network()
-    positive, negative = input_bounds(net, net.by_name["hid"])
+    positive, negative = net.arrivals(net.by_name["hid"])
     assert (positive.tolist(), negative.tolist()) == brute_force(net, net.by_name["hid"]) == ([25, 35], [40, 15])
-    positive, negative = input_bounds(net, net.by_name["in"])
+    positive, negative = net.arrivals(net.by_name["in"])
     assert (positive.tolist(), negative.tolist()) == ([255, 255], [0, 0])
 
 
@@ -49,7 +49,7 @@ def test_bounds_of_random_networks() -> None:
         for population in net.populations:
             rows = sum(p.matrix.shape[0] for p in net.incoming(population.name))
             if 0 < rows <= 10:
-                positive, negative = input_bounds(net, population)
+                positive, negative = net.arrivals(population)
                 assert (positive.tolist(), negative.tolist()) == brute_force(net, population), f"seed {seed}"
                 checked += 1
     assert checked > 40

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 import ranvier
 from ranvier.model.errors import RanvierError
-from ranvier.model.network.headroom import input_bounds, prove_headroom
+from ranvier.model.network.headroom import prove_headroom
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
@@ -186,7 +186,7 @@ def test_bounds_of_kernels_are_reached(name: str) -> None:
         net = Network(populations, (projection,), 20, 4, 3, 3)
         reached = run_golden(net, full, 1).readouts["out"][0]
         whole = Network(populations, (Projection.conv("in", "out", weights, exponent=2, **geometry),), 20, 4, 3, 3)
-        np.testing.assert_array_equal(reached * sign, input_bounds(whole, whole.populations[1])[0 if sign > 0 else 1])
+        np.testing.assert_array_equal(reached * sign, whole.arrivals(whole.populations[1])[0 if sign > 0 else 1])
 
 
 def test_a_matrix_is_a_convolution_of_one_pixel() -> None:
