@@ -13,8 +13,9 @@ from ..limits import MAX_DELAY, MAX_SPIKE_BITS
 from ..neurons.kind import Family, Options
 from ..neurons.registry import DEFAULT_FAMILY, FAMILIES, driven_family
 
-__all__ = ["LANES_A_CHAIN", "LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "CoreConfig", "FabricConfig", "InputConfig", "bits_for",
-           "check_range", "from_fields", "power_of_two", "size_text"]
+__all__ = ["LANES_A_CHAIN", "LEAST_CORE", "LEAST_FABRIC", "LEAST_INPUT", "MOST_CORES", "MOST_LANES", "MOST_SWEEP_LANES", "MOST_WORD_BITS",
+           "CoreConfig", "FabricConfig", "InputConfig", "bits_for", "check_range", "from_fields", "least_word_bits", "power_of_two",
+           "size_text"]
 
 #: Lanes whose adders share a carry chain in an ECP5 (more would make it slow), so the least that a core has.
 LANES_A_CHAIN = 4
@@ -23,6 +24,8 @@ LEAST_CORE = {"program_depth": 2, "row_depth": 1, "weight_depth": 16, "state_dep
               "readout_depth": 1}
 LEAST_INPUT = {"row_depth": 1, "state_depth": 1, "drive_depth": 1, "dynamics_depth": 1}
 LEAST_FABRIC = {"spike_depth": 4, "levels": 2, "delays": 1, "doubling": 0}
+#: The most that a core and a fabric can have.
+MOST_CORES, MOST_LANES, MOST_SWEEP_LANES, MOST_WORD_BITS = 16, 256, 64, 256
 _MOST_CORE = {"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16}
 _MOST_INPUT = {"row_depth": 1024}
 _MOST_GROUPS = 1 << 14
@@ -46,6 +49,15 @@ def size_text(cores: int, lanes: int) -> str:
 def power_of_two(value: int) -> bool:
     """Whether ``value`` is 1, 2, 4 ..."""
     return value > 0 and value & (value - 1) == 0
+
+
+def least_word_bits(cores: int, sweep_lanes: int, spike_bits: int) -> int:
+    """The shortest spike word with which no sweep waits for the ring, a power of two.
+
+    ``sweep_lanes`` are those of a core or of the input unit, whichever has more. A word's turn on the ring comes once for each node, and
+    it leaves as one word for each plane.
+    """
+    return 1 << ((cores + 1) * sweep_lanes * spike_bits - 1).bit_length()
 
 
 def check_range(owner: str, values: dict[str, int], ranges: dict[str, tuple[int, int]]) -> None:
@@ -98,7 +110,7 @@ class CoreConfig:
 
     def __post_init__(self) -> None:
         check_range("core", asdict(self), {
-            "lanes": (LANES_A_CHAIN, 256), "sweep_lanes": (1, 64),
+            "lanes": (LANES_A_CHAIN, MOST_LANES), "sweep_lanes": (1, MOST_SWEEP_LANES),
             **{name: (least, _MOST_CORE.get(name, _MOST_GROUPS)) for name, least in LEAST_CORE.items()}})
         if not power_of_two(self.lanes):
             raise RanvierError(f"core: lanes is {self.lanes}; it must be a power of two")
@@ -118,7 +130,7 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         check_range("input", asdict(self), {
-            "sweep_lanes": (1, 64),
+            "sweep_lanes": (1, MOST_SWEEP_LANES),
             **{name: (least, _MOST_INPUT.get(name, _MOST_GROUPS)) for name, least in LEAST_INPUT.items()}})
         if not power_of_two(self.sweep_lanes):
             raise RanvierError(f"input: sweep_lanes is {self.sweep_lanes}; it must be a power of two")
@@ -183,11 +195,11 @@ class FabricConfig:
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         check_range("fabric", values, {
-            "cores": (1, 16), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (LEAST_FABRIC["spike_depth"], 1 << 14),
+            "cores": (1, MOST_CORES), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (LEAST_FABRIC["spike_depth"], 1 << 14),
             "levels": (LEAST_FABRIC["levels"], 64), "delays": (LEAST_FABRIC["delays"], MAX_DELAY), "queue_depth": (2, 16),
             "doubling": (LEAST_FABRIC["doubling"], 1), "reads_back": (0, 1),
             "spike_bits": (1, MAX_SPIKE_BITS), "next_tick": (0, 1), "currents": (0, 1), "windows": (0, 1),
-            "word_bits": (4, 256)})
+            "word_bits": (4, MOST_WORD_BITS)})
         if not isinstance(self.weight_bits, int) or self.weight_bits not in (2, 4, 8, 16):
             raise RanvierError(f"fabric: weight_bits is {self.weight_bits}; it must be 2, 4, 8 or 16")
         if self.input_bits >= self.state_bits:

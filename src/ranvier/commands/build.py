@@ -20,7 +20,7 @@ from ..files.samples import load_samples
 from ..mapping.mapper import map_network, tailor
 from ..mapping.size import tailor_size
 from ..model.errors import RanvierError
-from ..model.fabric.config import FabricConfig
+from ..model.fabric.config import FabricConfig, least_word_bits
 from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
@@ -135,8 +135,8 @@ def form(base: FabricConfig, network: Network | None, cores: int | None = None, 
 
 
 def _with_cores(base: FabricConfig, cores: int) -> FabricConfig:
-    needed = (cores + 1) * max(base.core.sweep_lanes, base.input.sweep_lanes)
-    return base.replace(cores=cores, word_bits=max(base.word_bits, 1 << (needed - 1).bit_length()))
+    needed = least_word_bits(cores, max(base.core.sweep_lanes, base.input.sweep_lanes), base.spike_bits)
+    return base.replace(cores=cores, word_bits=max(base.word_bits, needed))
 
 
 def choose_cores(network: Network, base: FabricConfig, room: Callable[[FabricConfig], bool] | None = None) -> FabricConfig:

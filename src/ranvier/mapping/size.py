@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..model.errors import RanvierError
-from ..model.fabric.config import FabricConfig
+from ..model.fabric.config import (
+    LANES_A_CHAIN,
+    MOST_CORES,
+    MOST_LANES,
+    MOST_SWEEP_LANES,
+    MOST_WORD_BITS,
+    FabricConfig,
+    least_word_bits,
+)
 from ..model.fabric.cycles import Cycles, predict_cycles
 from ..model.fabric.placement import Placement
 from ..model.fabric.timing import DECODE, FIRST_SCAN, QUEUE_LATENCY, ROW_LATENCY, TICK_OVERHEAD
@@ -24,14 +32,20 @@ from .mapper import map_network, roomy, row_work, tailor
 
 __all__ = ["MOST_SAMPLES", "NEARLY", "Sizing", "area", "tailor_size"]
 
+
+def _powers(least: int, most: int) -> tuple[int, ...]:
+    """Powers of two from ``least`` to ``most``, which are such."""
+    return tuple(1 << n for n in range(least.bit_length() - 1, most.bit_length()))
+
+
 #: Samples that the choice looks at; more are left out.
 MOST_SAMPLES = 8
 #: Fabrics with no more than so many times the fewest clocks count as equally fast.
 NEARLY = 1.01
-_LANES = tuple(1 << n for n in range(2, 9))
-_CORES = tuple(range(1, 17))
-_WORDS = tuple(1 << n for n in range(4, 9))
-_SWEEPS = tuple(1 << n for n in range(7))
+_LANES = _powers(LANES_A_CHAIN, MOST_LANES)
+_CORES = tuple(range(1, MOST_CORES + 1))
+_WORDS = _powers(16, MOST_WORD_BITS)
+_SWEEPS = _powers(1, MOST_SWEEP_LANES)
 #: Numbers of cores from which on the search looks for a start, up to the next one.
 _STARTS = (1, 2, 4, 8)
 #: Share of the expected weight words that is surely there: the expectation takes spikes as spread evenly.
@@ -142,7 +156,7 @@ class _Size:
 def _sizes(lanes: tuple[int, ...], cores: tuple[int, ...], spike_bits: int) -> Iterator[_Size]:
     """All sizes that a fabric can have: every word holds what all nodes of the ring sweep in a clock."""
     for count, width, word_bits in product(cores, lanes, _WORDS):
-        sweeps = [n for n in _SWEEPS if (count + 1) * n * spike_bits <= word_bits]
+        sweeps = [n for n in _SWEEPS if least_word_bits(count, n, spike_bits) <= word_bits]
         for sweep, inputs in product(sweeps, sweeps):
             if sweep <= width:
                 yield _Size(count, width, sweep, inputs, word_bits)
@@ -234,10 +248,10 @@ class _Search:
         if self._most is None:
             return True
         most = self._most
-        needed = (size.cores + 1) * max(size.sweep, size.inputs) * self._network.spike_bits
+        needed = least_word_bits(size.cores, max(size.sweep, size.inputs), self._network.spike_bits)
         return (size.cores <= most.cores and size.cores * size.lanes <= most.cores * most.core.lanes
                 and size.cores * size.sweep <= most.cores * most.core.sweep_lanes and size.inputs == most.input.sweep_lanes
-                and size.word_bits == max(most.word_bits, 1 << (needed - 1).bit_length()))
+                and size.word_bits == max(most.word_bits, needed))
 
     def _promising(self, size: _Size, found: _Size) -> bool:
         """Whether a size may be faster than what was found, or as fast and smaller."""

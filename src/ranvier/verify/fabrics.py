@@ -11,7 +11,7 @@ import numpy as np
 
 from ..mapping.mapper import tailor
 from ..model.errors import RanvierError
-from ..model.fabric.config import CoreConfig, FabricConfig, InputConfig
+from ..model.fabric.config import MOST_WORD_BITS, CoreConfig, FabricConfig, InputConfig, least_word_bits
 from ..model.network.network import Network
 from ..rtl.forms.form import SIMULATION, drawn_form
 from ..rtl.forms.technology import CHECKED, CHECKED_UP5K, ECP5, SIMULATED, Technology, weights_in_spram
@@ -91,11 +91,9 @@ def technology_for(form: str, config: FabricConfig) -> Technology | None:
 
 def _config(choice: dict[str, Any]) -> FabricConfig:
     """The fabric with roomy memories."""
-    nodes = choice["cores"] + 1
-    widest = max(choice["sweep_lanes"], choice["input_lanes"])
-    least = max(4, 1 << (nodes * widest * choice["spike_bits"] - 1).bit_length())
+    least = max(4, least_word_bits(choice["cores"], max(choice["sweep_lanes"], choice["input_lanes"]), choice["spike_bits"]))
     word_bits = {"least": least, "twice": 2 * least}.get(choice["word_bits"], choice["word_bits"])
-    if choice["word_bits"] == "twice" and word_bits > 256:
+    if choice["word_bits"] == "twice" and word_bits > MOST_WORD_BITS:
         raise RanvierError("fabric: no longer word")
     lanes, sweep = choice["lanes"], choice["sweep_lanes"]
     groups = max(64, 512 // sweep)
