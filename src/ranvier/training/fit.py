@@ -110,6 +110,7 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
         state, history = _resumed(checkpoint, model, optimizer, seed)
     best = min((e.validation_loss for e in history if not math.isnan(e.validation_loss)), default=math.inf)
     batches = math.ceil(samples.count / batch)
+    learner = _Learner(model, optimizer, trained, loss, steps, clip_norm, truncate, rate_penalty, operation_penalty)
     with bar("Training", epochs * batches) if progress else nullcontext(lambda done: None) as update:
         for epoch in range(len(history), epochs):
             if patience is not None and _waited(history) >= patience:
@@ -119,21 +120,13 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
                     group["lr"] = rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
             begun, means = time.monotonic(), _Means()
             for number, (inputs, labels) in enumerate(samples.batches(batch, np.random.default_rng([seed, epoch]))):
-                output = model(inputs, steps, truncate=truncate)
-                cost = loss(output, labels)
-                whole = cost + (rate_penalty * output.rate() if rate_penalty else 0) + (
-                    operation_penalty * output.operations() if operation_penalty else 0)
-                optimizer.zero_grad()
-                whole.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(trained, clip_norm)
-                if not (torch.isfinite(whole) and torch.isfinite(norm)):
+                wrong = learner.learn(inputs, labels, means)
+                if wrong:
                     state.give(model)
                     raise RanvierError(
-                        f"fit: the {'loss' if not torch.isfinite(whole) else 'gradient'} is no number in epoch {epoch}, batch {number}; "
+                        f"fit: the {wrong} is no number in epoch {epoch}, batch {number}; "
                         f"the model is as after {len(history)} epochs" + (f", as is {shown(checkpoint)}" if checkpoint and history else "")
                         + "; use a smaller rate")
-                optimizer.step()
-                means.add(output, labels, float(cost.detach()))
                 update(epoch * batches + number + 1)
             found = means.means()
             checked = evaluate(model, validation, steps=steps, loss=loss) if validation is not None else {}
@@ -152,6 +145,38 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
         state.give(model, best=True)
     check(model, samples.some(slice(CHECKED))[0], steps)
     return history
+
+
+@dataclass(frozen=True, eq=False)
+class _Learner:
+    """What a batch does to the model."""
+
+    model: Network
+    optimizer: torch.optim.Optimizer
+    trained: list[nn.Parameter]
+    loss: Loss
+    steps: int
+    clip_norm: float
+    truncate: int | None
+    rate_penalty: float
+    operation_penalty: float
+
+    def learn(self, inputs: Any, labels: Tensor, means: _Means) -> str:
+        """One step of the optimiser, unless the loss or the gradient is no number: then nothing but its name."""
+        output = self.model(inputs, self.steps, truncate=self.truncate)
+        cost = self.loss(output, labels)
+        whole = cost + (self.rate_penalty * output.rate() if self.rate_penalty else 0) + (
+            self.operation_penalty * output.operations() if self.operation_penalty else 0)
+        self.optimizer.zero_grad()
+        whole.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.trained, self.clip_norm)
+        if not torch.isfinite(whole):
+            return "loss"
+        if not torch.isfinite(norm):
+            return "gradient"
+        self.optimizer.step()
+        means.add(output, labels, float(cost.detach()))
+        return ""
 
 
 def evaluate(model: Network, data: tuple[Any, Any], *, steps: int, loss: Loss = cross_entropy) -> dict[str, float]:
