@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..model.convolution import field_sums, grouped_kernel, receptive_fields
+
 __all__ = ["Shape", "Synapses"]
 
 #: (height, width, channels).
@@ -102,29 +104,16 @@ class Synapses:
         found = np.empty((len(values), height * width * channels), np.result_type(values, self.weight))
         each = max(1, _CHUNK // max(1, height * width * math.prod(self.weight.shape[:3]) * self.groups))
         for start in range(0, len(values), each):
-            part = self._windows(values[start:start + each])
-            found[start:start + each] = self._products(part).reshape(len(part), -1)
+            images = values[start:start + each].reshape(-1, *self.shape)
+            part = receptive_fields(images, self.extent, self.stride, self.dilation, self.padding)
+            found[start:start + each] = self._sums(part).reshape(len(part), -1)
         return found
 
-    def _windows(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What each pixel of the result sees: (n, height, width, source channels, kernel height, kernel width)."""
-        top, bottom, left, right = self.padding
-        image = np.pad(values.reshape(-1, *self.shape), ((0, 0), (top, bottom), (left, right), (0, 0)))
-        (down, across), (tall, wide) = self.stride, self.dilation
-        windows = np.lib.stride_tricks.sliding_window_view(image, self.extent, (1, 2))
-        height, width, _ = self.output_shape
-        return windows[:, ::down, ::across, :, ::tall, ::wide][:, :height, :width]
-
-    def _products(self, windows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Sums of the windows' values times the kernel, (n, height, width, channels)."""
-        kh, kw, each, channels = self.weight.shape
-        if each == 1 and self.groups == channels:
-            return np.asarray(np.einsum("nyxcij,ijc->nyxc", windows, self.weight[:, :, 0]))
-        count, height, width = windows.shape[:3]
-        parts = windows.reshape(count, height, width, self.groups, each, kh, kw).transpose(3, 0, 1, 2, 5, 6, 4)
-        parts = parts.reshape(self.groups, count * height * width, kh * kw * each)
-        kernels = self.weight.reshape(kh * kw * each, self.groups, channels // self.groups).transpose(1, 0, 2)
-        return np.asarray(np.matmul(parts, kernels).transpose(1, 0, 2).reshape(count, height, width, channels))
+    def _sums(self, fields: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Sums of the receptive fields times the kernel, (n, height, width, channels)."""
+        if self.weight.shape[2] == 1 and self.groups == self.weight.shape[3]:
+            return np.asarray(np.einsum("nyxijc,ijc->nyxc", fields, self.weight[:, :, 0]))
+        return field_sums(fields, grouped_kernel(self.weight, self.groups))
 
     def matrix(self) -> npt.NDArray[Any]:
         """The same map as a matrix (size, outputs)."""
