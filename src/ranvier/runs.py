@@ -30,7 +30,7 @@ __all__ = ["GoldenResult", "RtlResult", "classify", "run_golden_set", "run_rtl_s
 Values = npt.NDArray[Any]
 Progress = Callable[[int], None]
 
-#: Values that are in the RTL and in the records at once.
+#: Samples that are in the RTL and in the records at once.
 _BATCH = 250
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,40 +21,15 @@ from ranvier.files.network import load_network, save_network
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
+from tests.command_line import Result, Run, runner
 
 INPUTS, HIDDEN, CLASSES, PICTURES = 16, 12, 3, 24
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output, which must be JSON and nothing else."""
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def ranvier(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The command `ranvier` in this process."""
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["ranvier", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = int(left.code or 0)
-        return Result(code, *capsys.readouterr())
-    return run
+    return runner(monkeypatch, capsys)
 
 
 def dense_onnx(path: Path, *, bad: float | None = None, relu: bool = False) -> Path:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +13,18 @@ import pytest
 from PIL import Image
 from scipy.io import wavfile
 
-from ranvier import cli, encoders
+from ranvier import encoders
 from ranvier.commands.encode import ENCODERS, option_names
 from ranvier.encoders import audio, events
+from tests.command_line import Run, runner
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "encoders"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def encode(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`ranvier encode` in this process."""
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["ranvier", "encode", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = int(left.code or 0)
-        return Result(code, *capsys.readouterr())
-    return run
+    return runner(monkeypatch, capsys, "encode")
 
 
 def _arrays(path: Path) -> dict[str, Any]:

@@ -47,9 +47,9 @@ def run_samples(*arguments: Any, output: Path | None = None, **options: Any) -> 
 
 
 def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None, limit: int | None, *, compare: bool = False,
-                  cores: int | None = None, lanes: int | None = None, tailored: bool = False, pixel_bits: int | None = None,
-                  baud: int | None = None, fault: bool = False, output: Path | None = None, shown_as: Path | None = None,
-                  samples_key: str | None = None, labels_key: str | None = None) -> dict[str, Any]:
+                 cores: int | None = None, lanes: int | None = None, tailored: bool = False, pixel_bits: int | None = None,
+                 baud: int | None = None, fault: bool = False, output: Path | None = None, shown_as: Path | None = None,
+                 samples_key: str | None = None, labels_key: str | None = None) -> dict[str, Any]:
     """Run samples from a file through a network from a file; the report, which also goes into ``output``.
 
     ``backend`` is ``golden:`` (the model), ``fabric:`` (the compiled fabric, every membrane of it), or a device: ``rtl:`` or
