@@ -39,7 +39,9 @@ def neurons_of(texts: list[str]) -> npt.NDArray[np.int64]:
 
 def spikes_of(neurons: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """The same as values of the input population, uint8 (texts, steps, `SIZE`), 0 or 1."""
-    return (neurons[..., None] == np.arange(SIZE)).astype(np.uint8)
+    values = np.zeros((*neurons.shape, SIZE), np.uint8)
+    np.put_along_axis(values, neurons[..., None], 1, axis=2)
+    return values
 
 
 def answers_of(network: Network, neurons: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int]:
