@@ -421,6 +421,7 @@ Bounds of what is read, checked before it is unpacked:
 Compiled fabrics are kept in the folder that `RANVIER_CACHE` names, otherwise in `ranvier` in the user's cache folder. The
 Makefile sets it to `build/cache`. A cache may be deleted at any time. Every build in it carries checksums that are compared before it is
 used: one that is damaged is made again, once, which standard error says. Processes that want the same build wait for the first.
+`RANVIER_OPTIMISATION`, 0 to 3, is the compiler's level: 2 unless it is set; 1 compiles sooner and simulates a little slower.
 
 ## Samples
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever starts tests in the background has interrupts ignored, by every child too; tests interrupt their children.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests compile many small designs and simulate each for a short time.
+os.environ.setdefault("RANVIER_OPTIMISATION", "1")
 
 settings.register_profile("ranvier", derandomize=True, deadline=None, print_blob=True,
                           suppress_health_check=[HealthCheck.too_slow])

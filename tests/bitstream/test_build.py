@@ -412,6 +412,16 @@ def test_forms() -> None:
     assert wide.word_bits == 64 and wide.cores == 16 and wide.word_bits // wide.input.sweep_lanes >= 17
 
 
+@pytest.mark.parametrize("cores", [1, 4, 8, 16])
+def test_any_cores_for_spikes_with_a_count(cores: int) -> None:
+    """A spike takes ``spike_bits`` bits of the ring's words; where no word is long enough, fewer neurons are updated at once."""
+    network = Network([Population("in", 8, "input", theta=4), Population("out", 8, "if", theta=40)],
+                      [Projection.dense("in", "out", np.ones((8, 8), int))], spike_bits=4)
+    made = form(BOARDS["ulx3s"].fabric, network, cores=cores)
+    assert made.cores == cores and made.spike_bits == 4
+    map_network(network, made)
+
+
 def test_predictions() -> None:
     network = digits_like()
     placement = map_network(network, tailor(network, FabricConfig()))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ranvier.model.errors import RanvierError
-from ranvier.sim import cache
+from ranvier.sim import cache, verilate
 from ranvier.sim.cache import cached_build, cached_verilog
 
 BUILD = b"a library, say" * 100
@@ -211,3 +211,10 @@ def test_a_build_that_is_stopped_leaves_no_compiler(tmp_path: Path, folder: Path
         assert process.returncode == 128 + number and err.splitlines()[-1] == "stopped" and "Traceback" not in err
         assert json.loads(out) == {"error": {"message": "stopped", "exit_code": 128 + number}}
         assert not hidden(folder) and not list(folder.rglob("*.cpp"))
+
+
+@pytest.mark.parametrize("level", ["4", "fast", ""])
+def test_a_level_that_no_compiler_has(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("RANVIER_OPTIMISATION", level)
+    with pytest.raises(RanvierError, match="RANVIER_OPTIMISATION: it is .*; it must be 0, 1, 2 or 3"):
+        verilate._make_flags()

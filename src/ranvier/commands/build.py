@@ -17,10 +17,11 @@ from ..convert.samples import input_values
 from ..files.input_mapping import input_mapping_of
 from ..files.network import load_network
 from ..files.samples import load_samples
+from ..mapping.choose import with_cores
 from ..mapping.mapper import map_network, tailor
 from ..mapping.size import tailor_size
 from ..model.errors import RanvierError
-from ..model.fabric.config import FabricConfig, least_word_bits
+from ..model.fabric.config import FabricConfig
 from ..model.fabric.device_config import DeviceConfig
 from ..model.fabric.placement import Placement
 from ..model.network.network import Network
@@ -126,7 +127,7 @@ def form(base: FabricConfig, network: Network | None, cores: int | None = None, 
     if lanes is not None:
         base = base.replace(core={"lanes": lanes, "sweep_lanes": min(base.core.sweep_lanes, lanes)})
     if cores is not None:
-        base = _with_cores(base, cores)
+        base = with_cores(base, cores, network.spike_bits if network else base.spike_bits)
     if network is None:
         return base
     if cores is not None:
@@ -134,17 +135,12 @@ def form(base: FabricConfig, network: Network | None, cores: int | None = None, 
     return choose_cores(network, base, room)
 
 
-def _with_cores(base: FabricConfig, cores: int) -> FabricConfig:
-    needed = least_word_bits(cores, max(base.core.sweep_lanes, base.input.sweep_lanes), base.spike_bits)
-    return base.replace(cores=cores, word_bits=max(base.word_bits, needed))
-
-
 def choose_cores(network: Network, base: FabricConfig, room: Callable[[FabricConfig], bool] | None = None) -> FabricConfig:
     """The smallest tailored fabric of at most ``base``'s cores that is nearly as fast as the fastest one.
 
     Only fabrics for which there is ``room`` are considered, unless there is none.
     """
-    configs = [tailor(network, _with_cores(base, cores)) for cores in range(1, base.cores + 1)]
+    configs = [tailor(network, with_cores(base, cores, network.spike_bits)) for cores in range(1, base.cores + 1)]
     fitting = [config for config in configs if room is None or room(config)]
     if not fitting:
         return configs[0]
