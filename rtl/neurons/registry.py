@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .hodgkin_huxley import HodgkinHuxley
 from .integrate import Integrate
+from .izhikevich import Izhikevich
 from .unit import NeuronUnit
 
 __all__ = ["UNITS"]
 
 #: One lane of each family.
-UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate}
+UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate, "izhikevich": Izhikevich, "hodgkin_huxley": HodgkinHuxley}
