@@ -10,7 +10,7 @@ SHARE ?= 1
 MUTANTS_SHARE ?= $(SHARE)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-training verify mutants lint bench bench-boards bench-snntorch bitstreams clean
+.PHONY: demo test test-training verify mutants lint energy bench bench-boards bench-snntorch bitstreams clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/ranvier demo -o build/demo
@@ -37,6 +37,10 @@ mutants: $(VENV)/dev.stamp
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# What a sample costs in each example that is there, as JSON, Markdown and pictures; docs/energy.md.
+energy: $(VENV)/demo.stamp
+	$(BIN)/python examples/energy.py -o build/energy
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/bench.py -o build/bench

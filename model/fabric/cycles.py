@@ -7,7 +7,7 @@ by clock, and for all ticks of equal pattern at once. All times are clocks after
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,12 @@ _LATER = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class Cycles:
-    """clocks: int32 (runs, ticks), from each tick's start to the next; counters: int64 (units, counters), all runs."""
+    """clocks: int32 (runs, ticks), from each tick's start to the next; counters: int64 (units, counters), all runs; busy: int64 (units,),
+    clocks of all runs in which a unit or its node of the ring has work."""
 
     clocks: Clocks
     counters: Counts
+    busy: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,19 +93,21 @@ def predict_cycles(placement: Placement, popcounts: Mapping[str, npt.NDArray[np.
     total = plan.ticks(steps, windows)
     spikes = _Spikes(placement, {name: np.asarray(found).reshape(batch * steps, *np.shape(found)[2:]) for name, found in popcounts.items()})
     ends = np.zeros(runs * total, np.int32)
-    counters = empty(len(placement.units))
+    counters, busy = empty(len(placement.units)), np.zeros(len(placement.units), np.int64)
     for ticks in _patterns(placement, steps, windows, runs, total):
         for unit, rows in enumerate(placement.units):
             walk = _Core(placement.config, spikes, ticks, counters[unit]) if unit < placement.config.cores else \
                 _Input(placement.config, ticks, counters[unit])
-            ends[ticks.index] = np.maximum(ends[ticks.index], walk.run(rows))
+            idle = np.broadcast_to(walk.run(rows), ticks.index.shape)
+            busy[unit] += int(idle.sum(dtype=np.int64)) - len(idle)    # from the clock after the start on
+            ends[ticks.index] = np.maximum(ends[ticks.index], idle)
     for population in network.populations:
         for part in placement.parts[population.name]:
             mine = spikes.blocks_of(part)
             counters[part.unit, Counter.CLAMPS] += int(np.asarray(clamps[population.name])[..., mine].sum())
             if population.spiking:
                 counters[part.unit, Counter.SPIKES] += int(spikes.blocks[population.name][..., mine].sum(dtype=np.int64))
-    return Cycles((ends + TICK_OVERHEAD).reshape(runs, total), counters)
+    return Cycles((ends + TICK_OVERHEAD).reshape(runs, total), counters, busy)
 
 
 def _patterns(placement: Placement, steps: int, windows: int, runs: int, total: int) -> list[_Ticks]:

@@ -281,6 +281,54 @@ def _tell_mismatch(report: dict[str, Any]) -> None:
     sys.exit(1)
 
 
+@cli.command("energy")
+@click.argument("network", type=_EXISTING)
+@click.option("--input", "samples", type=_EXISTING, required=True,
+              help="Samples (npz, npy or csv), or spikes that 'encode' wrote; labels in it give the accuracy.")
+@click.option("--twin", "twins", type=_EXISTING, multiple=True, metavar="NETWORK|MODEL.onnx",
+              help="What to compare with: the conventional network (ONNX), of which graded twins are made, or another network; as often as "
+                   "needed.")
+@click.option("--table", default="horowitz-45nm", show_default=True, metavar="NAME", help="Energies: horowitz-45nm or ice40up5k.")
+@click.option("--ticks", "ticks", type=click.IntRange(1, 65535), multiple=True,
+              help="Steps of a window, as often as needed; without it powers of two up to the conversion's.")
+@click.option("--board", metavar="NAME", help="Board that gives fabric and clock; without it the table's.")
+@click.option("--clock", "clock_mhz", type=click.FloatRange(0.01, 1000), metavar="MHZ", help="Clock, without it the board's.")
+@click.option("--cores", type=click.IntRange(1, 16), help="Cores of the fabric; without it as many as 'build --tailor' takes.")
+@click.option("--cells", type=click.IntRange(1), help="Logic cells that a build took; without it the table takes an interval.")
+@click.option("--rate", type=click.FloatRange(1e-6, 1e9), metavar="HZ", help="Samples a second, for the power and the energy at that rate.")
+@click.option("--calibrate", type=_EXISTING, help="Samples for the thresholds of the graded twins, where the ONNX file has a Relu.")
+@click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
+@click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
+@click.option("--limit", type=click.IntRange(1), help="Take the first samples only.")
+@click.option("-o", "--output", type=_EXISTING, help="Folder for energy.json, energy.md and energy.png.")
+@_AS_JSON
+def energy_command(network: Path, samples: Path, twins: tuple[Path, ...], table: str, ticks: tuple[int, ...], board: str | None,
+                   clock_mhz: float | None, cores: int | None, cells: int | None, rate: float | None, calibrate: Path | None,
+                   samples_key: str | None, labels_key: str | None, limit: int | None, output: Path | None, as_json: bool) -> None:
+    """Count what a sample costs in a network and in its twins, and price it by a table.
+
+    Counts are those of the golden model and the cycle model, which are equal in RTL: operations, reads and writes of every memory, hops
+    and clocks. Nothing is measured on a board. docs/energy.md explains each term and where it is from.
+
+    \b
+    Examples:
+      ranvier energy digits.ranvier --input test.npz --twin digits.onnx -o out
+      ranvier energy digits.ranvier --input test.npz --twin digits.onnx --table ice40up5k --rate 30
+    """
+    from .commands.energy import EnergyOptions, energy_report, write_energy
+    report = energy_report(EnergyOptions(network, samples, twins, table, board, clock_mhz, cells, rate, ticks, limit, cores, calibrate,
+                                         samples_key=samples_key, labels_key=labels_key))
+    if output is not None:
+        write_energy(output, report)
+    if as_json:
+        _show(report)
+        return
+    from .reports.energy import ENERGY_HEADER, energy_lines, energy_rows
+    from .reports.tables import print_rows
+    print_rows(f"{network}: energy by {table}", ENERGY_HEADER, energy_rows(report))
+    click.echo("\n".join(energy_lines(report)))
+
+
 @cli.command("info")
 @click.argument("target", required=False)
 @click.option("--baud", type=click.IntRange(1), help="Rate of the line; without it the highest that works.")

@@ -12,12 +12,13 @@ from ..files.safe import write_atomic
 from ..model.network.network import Network
 from ..model.run.golden import GoldenRun
 
-__all__ = ["draw_membranes", "draw_raster"]
+__all__ = ["draw_membranes", "draw_raster", "save_figure"]
 
 matplotlib.use("Agg")     # no display is needed, and none is opened
 
 
-def _save(figure: object, path: Path) -> None:
+def save_figure(figure: object, path: Path) -> None:
+    """Write a picture as png, whole or not at all."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)  # type: ignore[attr-defined]
     write_atomic(path, buffer.getvalue())
@@ -40,7 +41,7 @@ def draw_raster(network: Network, run: GoldenRun, title: str, path: Path) -> Non
         axis.set_xticks(range(len(spikes)))
     axes[-1, 0].set_xlabel("step (source time; each population's own)")
     figure.suptitle(title)
-    _save(figure, path)
+    save_figure(figure, path)
     plt.close(figure)
 
 
@@ -63,5 +64,5 @@ def draw_membranes(network: Network, run: GoldenRun, title: str, path: Path, mos
         axis.legend(title="neuron", fontsize=7, ncols=2, loc="center left", bbox_to_anchor=(1, 0.5))
     axes[-1, 0].set_xlabel("after step")
     figure.suptitle(title)
-    _save(figure, path)
+    save_figure(figure, path)
     plt.close(figure)
