@@ -33,7 +33,7 @@ def draw_energy(report: dict[str, Any], path: Path) -> None:
                       markersize=6, elinewidth=1, label=None if label in shown else label)
         shown.add(label)
         left = row["kind"] != "graded"
-        axis.annotate(row["name"].removesuffix(", T = 1"), (middle, height), xytext=(-5, 5) if left else (5, -12),
+        axis.annotate(row["name"].removesuffix(", T = 1").removeprefix("graded, "), (middle, height), xytext=(-5, 5) if left else (4, -12),
                       textcoords="offset points", horizontalalignment="right" if left else "left", fontsize=8, color=colour)
     axis.set_xscale("log")
     axis.set_xlabel(f"nJ a sample, table {report['table']['name']} version {report['table']['version']} (bars: what the table leaves open)")
