@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -51,6 +51,7 @@ from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
 from .link_blocks import link_blocks
 from .neuron_blocks import COUNTED, PAIR, SWEEPS, neuron_blocks
+from .runtime import shared_runtime
 from .verilate import tool_environment, verilator_binary
 from .window_blocks import wide_lanes, window_blocks
 
@@ -312,10 +313,10 @@ def build_bench(top: str, simulator: str) -> Path:
     # cocotb's libraries are linked by their path.
     parts = [text, simulator, version, metadata.version("cocotb"), str(cocotb_tools.config.libs_dir),
              " ".join(_VERILATOR_FLAGS), _PORTS_PUBLIC, _WAKE.pattern]
-    return cached_build("cocotb", parts, lambda folder: _compile(folder, text, simulator))
+    return cached_build("cocotb", parts, lambda folder: _compile(folder, text, simulator, version))
 
 
-def _compile(work: Path, text: str, simulator: str) -> None:
+def _compile(work: Path, text: str, simulator: str, version: str) -> None:
     source = work / f"{_TOPLEVEL}.v"
     source.write_text(_WAKE.sub(r"\g<0>\n  initial #1 \1 = 1;", text) if simulator == "icarus" else text)
     sources = [source]
@@ -325,7 +326,8 @@ def _compile(work: Path, text: str, simulator: str) -> None:
     runner = get_runner(simulator)
     log = work / "build.log"
     try:
-        with _environment(tool_environment() if simulator == "verilator" else {}):
+        runtime = shared_runtime(work, [version, " ".join(_VERILATOR_FLAGS)]) if simulator == "verilator" else nullcontext()
+        with runtime, _environment(tool_environment() if simulator == "verilator" else {}):
             runner.build(sources=sources, hdl_toplevel=_TOPLEVEL, build_dir=work, always=True, log_file=log,
                          timescale=("1ns", "1ps"), build_args=_VERILATOR_FLAGS if simulator == "verilator" else ())
     except RuntimeError as error:

