@@ -31,8 +31,7 @@ def _neurons() -> dict[str, tuple[FabricConfig, str]]:
         found[f"n{planes}{'_late' * late}{'_current' * currents}"] = (_BASE.replace(
             state_bits=widths[(n + n // 4) % 4], rounding=("nearest", "zero")[n % 2 ^ n // 2 % 2],
             spike_bits=planes, next_tick=late, currents=currents), "core")
-    return found | {"n2_input": (_BASE.replace(spike_bits=2), "input"),
-                    "izhikevich": (_BASE.replace(neurons="izhikevich", state_bits=18), "core")}
+    return found | {"n2_input": (_BASE.replace(spike_bits=2), "input")}
 
 
 #: Configuration and unit of each `NeuronLanes`, by the prefix of its ports.
