@@ -80,6 +80,12 @@ class Population:
         if self.driven and self.semantics.reset_moment != "same_tick":
             raise RanvierError(f"population {self.name}: reset_moment is {self.semantics.reset_moment!r}; an input population resets "
                                "in the same tick only")
+        if self.neuron.own_reset and self.semantics.reset_moment != "same_tick":
+            raise RanvierError(f"population {self.name}: reset_moment is {self.semantics.reset_moment!r}; kind {self.kind} resets "
+                               "in the same tick only")
+        for name, parameter in known.items():
+            if parameter.memory == "row" and len(set(self.parameter(name, 32).tolist())) > 1:
+                raise RanvierError(f"population {self.name}: {name} differs from neuron to neuron; give one number for all")
 
     def __repr__(self) -> str:
         return f"Population({self.name!r}, {self.shape}, {self.kind!r})"
@@ -120,7 +126,8 @@ class Population:
         value: Any = self.parameters.get(name)
         if value is None:
             parameter = next(p for p in self.family.parameters if p.name == name)
-            value = parameter.number(self.neuron.constants.get(name, parameter.default), state_bits)
+            value = self.neuron.constants.get(name, parameter.default)
+            value = np.arange(self.size) if value == "number" else parameter.number(value, state_bits)
         array = np.asarray(value)
         if array.dtype.kind not in "iu":
             raise RanvierError(f"population {self.name}: {name} must be integers, not {array.dtype}")
