@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .integrate import Integrate
+from .izhikevich import Izhikevich
 from .truenorth import TrueNorth
 from .unit import NeuronUnit
 
 __all__ = ["UNITS"]
 
 #: One lane of each family.
-UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate, "truenorth": TrueNorth}
+UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate, "izhikevich": Izhikevich, "truenorth": TrueNorth}
