@@ -214,6 +214,8 @@ class FabricConfig:
         least, most = FAMILIES[self.neurons].state_range
         if not least <= self.state_bits <= most:
             raise RanvierError(f"fabric: state_bits is {self.state_bits}; {self.neurons} neurons need {least} to {most}")
+        if self.random and not any(p.option == "random" for p in FAMILIES[self.neurons].parameters):
+            raise RanvierError(f"fabric: random is 1; {self.neurons} neurons draw no random numbers: use 0")
         if not power_of_two(self.word_bits):
             raise RanvierError(f"fabric: word_bits is {self.word_bits}; it must be a power of two")
         widest = max(self.core.sweep_lanes, self.input.sweep_lanes)

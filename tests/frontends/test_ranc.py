@@ -17,6 +17,7 @@ from ranvier.frontends.ranc import RancFile, bus_lines, input_values, ranc_netwo
 from ranvier.frontends.truenorth import Core, Target, build_network
 from ranvier.model.errors import RanvierError
 from ranvier.model.network.network import Network
+from ranvier.model.prng import Purpose, prng
 from ranvier.model.run.golden import run_golden
 
 from ..command_line import runner
@@ -187,6 +188,39 @@ def test_cores_become_weights_by_type() -> None:
     assert network.weight_bits == 16 and network.state_bits == 20
 
 
+def test_random_synapses_draw_for_each_synapse_and_step() -> None:
+    """Every membrane of a core with both sorts of synapses, axons that share one, and itself as a source, by the rule of the synapse."""
+    rng, seed, size, axons, steps = np.random.default_rng(8), 991, 6, 5, 200
+    core = Core("a", rng.integers(0, 2, (axons, size)), rng.integers(0, 4, axons), rng.integers(-256, 256, (size, 4)),
+                [Target("a", int(n), 1 + n % 2) for n in rng.integers(0, axons, size)],
+                {"alpha": 4, "beta": 90, "gamma": 1, "seed": seed, "v_min": -100000, "v_max": 100000}, rng.integers(0, 2, (size, 4)))
+    network = build_network([core], [("a", 0), ("a", 2), ("a", 4)])
+    values = rng.integers(0, 2, (1, steps, 3)).astype(np.uint8)
+    run = run_golden(network, {"input": values}, steps, record=True, endless=True)
+    assert core.stochastic is not None
+    v, arriving, acted = [0] * size, [set() for _ in range(steps + 3)], 0
+    for step in range(steps):
+        arriving[step] |= {axon for axon, value in zip((0, 2, 4), values[0, step], strict=True) if value}
+        for n in range(size):
+            for axon in sorted(arriving[step]):
+                s, kind = int(core.weights[n][core.types[axon]]), core.types[axon]
+                if core.crossbar[axon][n] and core.stochastic[n][kind]:
+                    rho = prng(seed ^ 1 << 30, step, axon * size + n, int(Purpose.NEURON)) >> 8 & 255
+                    v[n] += int(np.sign(s)) * (abs(s) >= rho)
+                    acted += abs(s) >= rho
+                elif core.crossbar[axon][n]:
+                    v[n] += s
+            if v[n] >= 4:
+                v[n] -= 4
+                target = core.targets[n]
+                assert target is not None
+                arriving[step + target.delay].add(target.axon)
+            elif v[n] < -90:
+                v[n] += 90
+        assert run.membranes["a"][0, step].tolist() == v, f"step {step}"
+    assert acted > 50
+
+
 @pytest.mark.parametrize(("cores", "inputs", "message"), [
     ([_core(), _core()], [], "core a: the name is there twice"),
     ([_core("input")], [], "core input: the name is there twice"),
@@ -198,7 +232,7 @@ def test_cores_become_weights_by_type() -> None:
     ([_core(types=np.array([0, 1, 4]))], [], "types must be 3 numbers from 0 to 3"),
     ([_core(weights=np.full((3, 4), 256))], [], "weights must be 3 x 4 integers from -256 to 255"),
     ([_core(crossbar=np.full((3, 3), 2))], [], "crossbar"),
-    ([_core(stochastic=np.eye(3, 4, dtype=int))], [], "neuron 0 has stochastic synapses for axons of type 0"),
+    ([_core(stochastic=np.eye(3, dtype=int))], [], "stochastic must be 3 x 4 bits"),
     ([], [], "there are none"),
 ])
 def test_cores_that_do_not_fit_are_refused(cores: list[Core], inputs: list[tuple[str, int]], message: str) -> None:

@@ -1,4 +1,4 @@
-"""TrueNorth's neuron: the published vectors, random networks and RANC's cores in reference, golden model and RTL, and what it costs unused."""
+"""TrueNorth's neuron: the published vectors, random networks and RANC's cores in all stages, and what it costs unused."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from ranvier.frontends.ranc import bus_lines, input_values, ranc_network, read_json, sent_packets
+from ranvier.frontends.truenorth import Core, Target, build_network
 from ranvier.mapping.mapper import map_network, tailor
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
-from ranvier.model.fabric.layout import row_word
+from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
 from ranvier.model.network.network import Network
 from ranvier.model.network.population import Population
 from ranvier.model.network.projection import Projection
@@ -25,7 +26,7 @@ from ranvier.model.run.golden import run_golden
 from ranvier.model.run.reference import run_reference
 from ranvier.rtl.forms.technology import CHECKED_UP5K
 from ranvier.rtl.sweep.sweep import Sweep
-from ranvier.rtl.verilog import fabric_verilog
+from ranvier.rtl.verilog import verilog_of
 from ranvier.sim.simulator import Simulator
 from ranvier.verify.campaign import draw_case
 from ranvier.verify.evidence import check_batch
@@ -42,7 +43,8 @@ def small(**changes: int) -> FabricConfig:
         cores=2, state_bits=20, weight_bits=8, input_bits=1, word_bits=8, spike_depth=2048, levels=24, neurons="truenorth",
         core=CoreConfig(lanes=4, sweep_lanes=2, program_depth=1024, row_depth=128, weight_depth=8192, state_depth=256, drive_depth=256,
                         dynamics_depth=256, readout_depth=1),
-        input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=128, drive_depth=128, dynamics_depth=128)).replace(**{"random": 1, **changes})
+        input=InputConfig(sweep_lanes=2, row_depth=4, state_depth=128, drive_depth=128, dynamics_depth=128),
+    ).replace(**{"random": 1, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +94,8 @@ def test_the_rtl_gives_the_vectors(generator: ModuleType, compiled: Simulator) -
     published = json.loads((VECTORS / "vectors.json").read_text())
     placement = map_network(generator.network(published["neurons"]), small())
     assert all(any(row.part.population == "neurons" for row in rows) for rows in placement.units[:2]), "both cores have some"
-    compiled.load(placement)
     for endless in (True, False):
+        compiled.load(placement)
         check = check_batch(placement, compiled, _vector_inputs(published), generator.STEPS, endless=endless)
         assert check.mismatch is None, check.mismatch
         assert not endless or check.golden.membranes["neurons"][0, :, 5].tolist() == published["neurons"][5]["v"]
@@ -151,6 +153,19 @@ def test_cores_of_ranc_run_in_the_rtl(tmp_path: Path, compiled: Simulator) -> No
     assert (sent, bus_lines(network, sent)) == run_ranc(value, ticks, False) and sum(map(len, sent)) > 20
 
 
+def test_random_synapses_in_the_rtl(compiled: Simulator) -> None:
+    rng = np.random.default_rng(4)
+    core = Core("a", rng.integers(0, 2, (6, 7)), rng.integers(0, 4, 6), rng.integers(-120, 121, (7, 4)),
+                [Target("a", int(n), 2) for n in rng.integers(0, 6, 7)], {"alpha": 3, "beta": 40, "gamma": 1, "tm": 2, "seed": 5},
+                rng.integers(0, 2, (7, 4)))
+    network = build_network([core], [("a", n) for n in range(6)])
+    placement = map_network(network, small())
+    compiled.load(placement)
+    check = check_batch(placement, compiled, {"input": rng.integers(0, 2, (2, 20, 6)).astype(np.uint8)}, 20, endless=False)
+    assert check.mismatch is None, check.mismatch
+    assert 20 < check.golden.spikes["a/synapses"].sum() < 0.9 * check.golden.spikes["a/synapses"].size
+
+
 # --- what is drawn ----------------------------------------------------------------------------------------------------
 
 
@@ -176,7 +191,7 @@ def test_the_draw_is_the_generator_s() -> None:
     run = run_golden(network, {"input": np.zeros((1, 1), np.uint8)}, 20, record=True, endless=True)
     for step in range(20):
         etas = [prng(77, step, n, int(Purpose.NEURON)) >> 8 & 31 for n in range(9)]
-        assert run.spikes["n"][0, step].tolist() == [20 >= 7 + eta for eta in etas]
+        assert run.spikes["n"][0, step].tolist() == [eta <= 13 for eta in etas]
 
 
 def test_other_seeds_and_shared_numbers() -> None:
@@ -193,12 +208,18 @@ def test_other_seeds_and_shared_numbers() -> None:
 
 
 def test_a_fabric_that_draws_nothing_has_no_generator() -> None:
-    config = small(random=0)
-    assert "seed" in {f.name for f in row_word(small(), "core").fields} and "number" in Sweep(small(), "core").columns
-    assert "seed" not in {f.name for f in row_word(config, "core").fields}
-    assert not {"number", "c", "tm"} & set(Sweep(config, "core").columns)
+    config, drawn = small(random=0), {"number", "c", "tm"}
+    columns = [{f.name for f in (*drive_fields(some, "core"), *dynamics_fields(some, "core"))} for some in (small(), config)]
+    assert drawn <= columns[0] and not drawn & columns[1]
+    assert ["seed" in {f.name for f in row_word(some, "core").fields} for some in (small(), config)] == [True, False]
     assert FabricConfig().digest == FabricConfig(random=0).digest and "random" not in FabricConfig().to_json()
-    assert "key_5" in fabric_verilog(small()) and "key_5" not in fabric_verilog(config)
+    drawing, plain = (verilog_of(Sweep(fabric, "core"), "sweep") for fabric in (small(), config))
+    assert "key_5" in drawing and "key_5" not in plain
+
+
+def test_only_neurons_that_draw_can_have_a_generator() -> None:
+    with pytest.raises(RanvierError, match="random is 1; integrate neurons draw no random numbers: use 0"):
+        FabricConfig(random=1)
 
 
 def test_a_network_that_draws_needs_a_fabric_that_can() -> None:
