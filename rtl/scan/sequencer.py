@@ -11,13 +11,12 @@ from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import Op, segment_word
 from ranvier.model.fabric.timing import JUMP
 
-from ..forms.form import Form
 from ..forms.stepper import Stepper
 from ..forms.technology import platform_form
 from ..signatures import TickBus, struct
-from .bits import slices
-from .entry import PIECE_BITS, SLICE_BITS, entry_layout, row_fields
+from .entry import PIECE_BITS, SLICE_BITS, entry_layout
 from .loops import Loops
+from .offer import Flight, offer, offer_late
 from .program import DirectProgram, ProgramAhead, ProgramReader
 
 __all__ = ["Sequencer"]
@@ -95,7 +94,7 @@ class Sequencer(Component):
         if loops is not None:
             m.d.sync += flight.restart.eq(loops.first_pass)
             looks_at = looks_at & self._mask(m, segment, reads, last_word)
-        (self._offer_late if form.late_memories else self._offer)(m, flight, scanned, looks_at, form)
+        (offer_late if form.late_memories else offer)(m, self, self._config, Flight(flight, scanned, looks_at), form)
         return m
 
     def _walk(self, m: Module, program: ProgramReader, loops: Loops | None, pushes: Signal, reads: Signal, last_word: Signal) -> Signal:
@@ -170,35 +169,3 @@ class Sequencer(Component):
         with m.If(reads):
             m.d.sync += first.eq(last_word)
         return mask
-
-    def _offer(self, m: Module, flight: Any, scanned: Signal, looks_at: Value, _: Form) -> None:
-        """The entry with its word, in the clock of ``issued``."""
-        bits = self.spike_data & looks_at
-        m.d.comb += [
-            self.entry.bits.eq(bits), *(self.entry[name].eq(flight[name]) for name in row_fields(self._config)),
-            self.entry_arrives.eq(self.issued),
-            self.entry_valid.eq(self.issued & (bits.any() | flight.row_last | flight.double)),
-        ]
-
-    def _offer_late(self, m: Module, flight: Any, scanned: Signal, looks_at: Value, form: Form) -> None:
-        """The entry with its late word, a clock later. A sliced scan looks at filled slices only, so bits without a scan may be any.
-
-        Where only a part of the word counts, what the memory says of its slices is not enough.
-        """
-        arrives, has_word, needed = Signal(), Signal(), Signal(reset_less=True)
-        m.d.sync += [
-            arrives.eq(self.issued), has_word.eq(scanned), needed.eq(flight.row_last | flight.double),
-            *(self.entry[name].eq(flight[name]) for name in row_fields(self._config)),
-        ]
-        bits: Value = self.spike_data if form.sliced_scan else self.spike_data & has_word.replicate(len(self.spike_data))
-        filled: Value = self.spike_filled & has_word.replicate(len(self.spike_filled))
-        some: Value = has_word & self.spike_used.any()
-        if self._config.windows:
-            mask = Signal(len(self.spike_data), reset_less=True)
-            m.d.sync += mask.eq(looks_at)
-            bits = self.spike_data & mask
-            filled, some = Cat(part.any() for part in slices(bits)), bits.any()
-        m.d.comb += [
-            self.entry.bits.eq(bits), self.entry.filled.eq(filled), self.entry_arrives.eq(arrives),
-            self.entry_valid.eq(arrives & (some | needed)),
-        ]

@@ -60,7 +60,7 @@ TAIL: list[Node] = [("MatMul", ("v",), {})]
 def test_reads_a_chain(tmp_path: Path) -> None:
     t = tensors()
     net = loaded(tmp_path, model([*HEAD, *TAIL], t))
-    assert [layer.name for layer in net.layers] == ["n2", "n0"] and net.input_size == 4
+    assert [layer.name for layer in net.layers] == ["n0", "n2"] and net.input_size == 4
     assert net.layers[0].activation == Clip(1.5) and net.layers[1].activation is None
     wanted = np.clip(X @ t["w"].astype(float) + t["b"], 0, 1.5) @ t["v"].astype(float)
     np.testing.assert_allclose(net.forward(X), wanted, rtol=1e-12)
