@@ -49,7 +49,7 @@ class Population:
     shape
         (height, width, channels), neurons in the order (y, x, channel); a number n is (1, 1, n).
     kind
-        A name in `model/neurons/registry.py`: ``input``, ``if``, ``lif``, ``li``, ``cubalif``, ``cubali``.
+        A name in `model/neurons/registry.py`: ``input``, ``if``, ``lif``, ``li``, ``cubalif``, ``cubali``, ``truenorth`` ...
     parameters
         Integers, or integer arrays of ``channels`` or ``height x width x channels`` entries, by the names that the kind's family
         gives them: ``theta`` (at least 1), ``bias``, ``k`` (0 to 65536, 65536 is no leak), ``v_reset``, ``v_min``, ``v_max``,
