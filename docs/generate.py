@@ -437,7 +437,8 @@ def command_page() -> str:
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None
-        parts.append(_command(name, command))
+        members = command.commands if isinstance(command, click.Group) else {}
+        parts += [_command(f"{name} {member}", members[member]) for member in sorted(members)] or [_command(name, command)]
     return "\n".join(parts)
 
 

@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     """What a number is drawn for: draws of one neuron and step are independent where their purposes differ."""
 
     RATE = 1    #: whether a value spikes in a step, `ranvier.encoders.rate`
+    NEURON = 2  #: a neuron's own draws in a step, `ranvier.model.neurons.truenorth`
 
 
 def _rotated(x: Word, by: int) -> Word:

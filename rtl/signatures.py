@@ -7,7 +7,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, Signature
 
 from ranvier.model.fabric.config import FabricConfig, bits_for
-from ranvier.model.fabric.layout import CHUNK_BITS, OFFSET_BITS, state_bits
+from ranvier.model.fabric.layout import CHUNK_BITS, OFFSET_BITS, RUN_BITS, state_bits
 from ranvier.model.words import Word
 
 __all__ = ["ConfigBus", "NextTick", "TickBus", "Trace", "ring_layout", "step_layout", "struct", "word_layout"]
@@ -38,6 +38,7 @@ def step_layout(config: FabricConfig) -> data.StructLayout:
         "last": 1,      # the window's last
         "parity": 1,    # the window's number, lowest bit
         "tau": bits_for(config.delays),  # step in the window, held at the longest delay
+        **({"number": RUN_BITS} if config.random else {}),    # step in the window
     })
 
 

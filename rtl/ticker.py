@@ -45,7 +45,7 @@ class StepCounter(Component):
     new_values: Signal
 
     def __init__(self, config: FabricConfig) -> None:
-        self._longest = config.delays
+        self._longest, self._numbers = config.delays, bool(config.random)
         super().__init__({
             "begin": In(1), "going": In(1),
             **{which.name.lower(): In(width) for which, width in _REGISTERS.items() if which != Control.TICKS},
@@ -56,7 +56,9 @@ class StepCounter(Component):
         """Counters move with ``going``. What follows from them is found out in one clock, and what follows from that in another."""
         m = Module()
         longest = self._longest
-        pause, step, done = Signal(5), Signal(16), Signal(RUN_BITS)    # ticks until the next step; its number in the window, in the run
+        numbered = RUN_BITS if self._numbers else 16
+        # Ticks until the next step; its number in the window, in the run.
+        pause, step, done = Signal(5), Signal(numbered), Signal(RUN_BITS)
         parity, tau = Signal(), Signal(range(longest + 1))
         more, last, opened = Signal(), Signal(), Signal()    # steps are left; it is the window's last; it is taken in the next tick
         opens = (pause == 0) & more
@@ -65,6 +67,8 @@ class StepCounter(Component):
             opened.eq(opens), self.new_values.eq(opens & (self.per_step | (tau == 0))),
         ]
         m.d.comb += [self.first.open.eq(opened), self.first.last.eq(last), self.first.parity.eq(parity), self.first.tau.eq(tau)]
+        if self._numbers:
+            m.d.comb += self.first.number.eq(step)
         with m.If(self.going):
             m.d.sync += pause.eq(Mux(pause == 0, self.period - 1, pause - 1))
             with m.If(opened):

@@ -71,6 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 _TOGETHER: dict[str, str] = {
     "tests/commands/test_demo.py": "", "tests/commands/test_cli.py": "", "tests/device/test_device.py": "",
     "tests/verify/test_campaign.py": "",
+    "tests/rtl/neurons/test_truenorth.py": "",
     "tests/rtl/test_blocks.py": "top", "tests/rtl/scan/test_windows.py": "top", "tests/rtl/sweep/test_options.py": "top",
     "tests/sim/test_rtl_against_model.py": "simulator", "tests/sim/test_convolutions_in_rtl.py": "simulator",
 }

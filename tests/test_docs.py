@@ -90,7 +90,10 @@ def test_quoted_commands_exist(page: Path) -> None:
         if words[0] == "COMMAND":
             continue
         assert words[0] in cli.commands, call
-        known = {option for parameter in cli.commands[words[0]].params for option in parameter.opts} | {"--help"}
+        command = cli.commands[words[0]]
+        if isinstance(command, click.Group):
+            command = command.commands[words[1]]
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         assert {word for word in words if word.startswith("-")} <= known, call
 
 

@@ -30,7 +30,7 @@ _MOST_CORE = {"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16}
 _MOST_INPUT = {"row_depth": 1024}
 _MOST_GROUPS = 1 << 14
 #: Fields that came later than the format of files, hash and identity, with their defaults.
-_LATER: dict[str, Any] = {"neurons": DEFAULT_FAMILY, "spike_bits": 1, "next_tick": 0, "currents": 0, "windows": 0}
+_LATER: dict[str, Any] = {"neurons": DEFAULT_FAMILY, "spike_bits": 1, "next_tick": 0, "currents": 0, "windows": 0, "random": 0}
 #: What a field has in JSON, by its annotation; others are made before.
 _PLAIN_KINDS: dict[str, type] = {"int": int, "str": str}
 _Kind = TypeVar("_Kind")
@@ -168,8 +168,10 @@ class FabricConfig:
         1 if neurons of the cores can have synaptic currents.
     windows
         1 if the cores can scan a part of a source's rows, which convolutions need.
+    random
+        1 if neurons of the cores, of a family that does, can draw random numbers.
 
-    Files, hash and identity say the last five only where they are not the defaults.
+    Files, hash and identity say the last six only where they are not the defaults.
     """
 
     cores: int = 2
@@ -191,6 +193,7 @@ class FabricConfig:
     next_tick: int = 0
     currents: int = 0
     windows: int = 0
+    random: int = 0
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -198,7 +201,7 @@ class FabricConfig:
             "cores": (1, MOST_CORES), "state_bits": (12, 32), "input_bits": (1, 16), "spike_depth": (LEAST_FABRIC["spike_depth"], 1 << 14),
             "levels": (LEAST_FABRIC["levels"], 64), "delays": (LEAST_FABRIC["delays"], MAX_DELAY), "queue_depth": (2, 16),
             "doubling": (LEAST_FABRIC["doubling"], 1), "reads_back": (0, 1),
-            "spike_bits": (1, MAX_SPIKE_BITS), "next_tick": (0, 1), "currents": (0, 1), "windows": (0, 1),
+            "spike_bits": (1, MAX_SPIKE_BITS), "next_tick": (0, 1), "currents": (0, 1), "windows": (0, 1), "random": (0, 1),
             "word_bits": (4, MOST_WORD_BITS)})
         if not isinstance(self.weight_bits, int) or self.weight_bits not in (2, 4, 8, 16):
             raise RanvierError(f"fabric: weight_bits is {self.weight_bits}; it must be 2, 4, 8 or 16")
@@ -211,6 +214,8 @@ class FabricConfig:
         least, most = FAMILIES[self.neurons].state_range
         if not least <= self.state_bits <= most:
             raise RanvierError(f"fabric: state_bits is {self.state_bits}; {self.neurons} neurons need {least} to {most}")
+        if self.random and not any(p.option == "random" for p in FAMILIES[self.neurons].parameters):
+            raise RanvierError(f"fabric: random is 1; {self.neurons} neurons draw no random numbers: use 0")
         if not power_of_two(self.word_bits):
             raise RanvierError(f"fabric: word_bits is {self.word_bits}; it must be a power of two")
         widest = max(self.core.sweep_lanes, self.input.sweep_lanes)
@@ -242,7 +247,7 @@ class FabricConfig:
         """What the neurons of a ``core`` or of the ``input`` unit are built with."""
         if unit != "core":
             return Options(self.spike_bits)
-        return Options(self.spike_bits, bool(self.next_tick), bool(self.currents))
+        return Options(self.spike_bits, bool(self.next_tick), bool(self.currents), bool(self.random))
 
     @property
     def slots_log2(self) -> int:

@@ -161,6 +161,8 @@ def _row(placement: Placement, passes: list[Row], kind: str, drive: tuple[int, i
         values["moment"] = int(rule.next_tick)
     if options.currents:
         values |= {"current": int(rule.currents), "before": int(rule.before)}
+    values |= {p.name: int(placement.network.parameter(population, p.name)[0]) for p in config.family(kind).on(kind, options)
+               if p.memory == "row"}
     if kind == "input":
         values |= {"last": int(row is placement.units[-1][-1]), "hold": row.hold}
     return row_word(config, kind).pack(**values)

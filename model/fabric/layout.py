@@ -134,6 +134,7 @@ def row_word(config: FabricConfig, unit: str) -> Word:
     moment = (Field("moment", 1, "1: the reset acts in the next tick"),) if options.next_tick else ()
     current = (Field("current", 1, "the population has synaptic currents"),
                Field("before", 1, "1: the membrane takes the current of before this step")) if options.currents else ()
+    shared = tuple(parameter_field(p, config.state_bits) for p in config.family(unit).on(unit, options) if p.memory == "row")
     return Word("row", (
         Field("groups", bits_for(groups), "groups to sweep; 0 ends the input unit's list"),
         Field("level", bits_for(config.levels - 1), "level of the population"),
@@ -150,7 +151,7 @@ def row_word(config: FabricConfig, unit: str) -> Word:
         Field("strict", 1, "spike at u > theta, else at u >= theta"),
         Field("reset", 2, "0 none, 1 subtract theta, 2 to v_reset"),
         Field("readout", 1, "keep the last membranes of a window in the readout memory"),
-        *planes, *moment, *current, *loops, *hold,
+        *planes, *moment, *current, *shared, *loops, *hold,
     ))
 
 

@@ -33,7 +33,9 @@ class Identity:
 _PARTS: tuple[tuple[str, type], ...] = (("core", CoreConfig), ("input", InputConfig), ("", FabricConfig))
 
 
-_FABRIC_FIELDS = tuple((part, f.name) for part, kind in _PARTS for f in fields(kind) if f.name not in ("core", "input", "neurons"))
+# Only other families than the one that it knows can be `random`.
+_FABRIC_FIELDS = tuple((part, f.name) for part, kind in _PARTS for f in fields(kind)
+                       if f.name not in ("core", "input", "neurons", "random"))
 
 
 _FIXED = ("magic", "protocol", "digest_low", "digest_high", "clock_hz", "divisor", "buffer_bytes", "record_depth")

@@ -103,7 +103,8 @@ class Network:
     def options(self) -> Options:
         """What a fabric's cores must be built with for this network."""
         later = any(p.spiking and p.semantics.reset_moment == "next_tick" for p in self.populations)
-        return Options(self.spike_bits, later, any(p.neuron.currents for p in self.populations))
+        return Options(self.spike_bits, later, any(p.neuron.currents for p in self.populations),
+                       any(p.family.draws(p.parameters) for p in self.populations))
 
     def options_of(self, population: Population) -> Options:
         """What the unit that keeps ``population`` must be built with; the input unit has no other state than membranes."""
@@ -153,7 +154,7 @@ class Network:
 
     def _open_bounds(self, population: Population) -> list[str]:
         """Bounds that the population leaves to the proof: ends of ranges that it does not give and that are its kind's to choose."""
-        return [p.name for p in population.family.parameters if not isinstance(p.default, int) and p.name not in population.parameters
+        return [p.name for p in population.family.parameters if p.default in ("least", "most") and p.name not in population.parameters
                 and p.name not in population.neuron.constants]
 
     @cached_property

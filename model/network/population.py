@@ -49,7 +49,7 @@ class Population:
     shape
         (height, width, channels), neurons in the order (y, x, channel); a number n is (1, 1, n).
     kind
-        A name in `model/neurons/registry.py`: ``input``, ``if``, ``lif``, ``li``, ``cubalif``, ``cubali``.
+        A name in `model/neurons/registry.py`: ``input``, ``if``, ``lif``, ``li``, ``cubalif``, ``cubali``, ``truenorth`` ...
     parameters
         Integers, or integer arrays of ``channels`` or ``height x width x channels`` entries, by the names that the kind's family
         gives them: ``theta`` (at least 1), ``bias``, ``k`` (0 to 65536, 65536 is no leak), ``v_reset``, ``v_min``, ``v_max``,
@@ -106,6 +106,9 @@ class Population:
         if self.driven and self.semantics.reset_moment != "same_tick":
             raise RanvierError(f"population {self.name}: reset_moment is {self.semantics.reset_moment!r}; an input population resets "
                                "in the same tick only")
+        for name, parameter in known.items():
+            if parameter.memory == "row" and len(set(self.parameter(name, 32).tolist())) > 1:
+                raise RanvierError(f"population {self.name}: {name} differs from neuron to neuron; give one number for all")
 
     def __repr__(self) -> str:
         return f"Population({self.name!r}, {self.shape}, {self.kind!r})"
@@ -148,7 +151,8 @@ class Population:
             value = self._quantised(state_bits).get(name)
         if value is None:
             parameter = next(p for p in self.family.parameters if p.name == name)
-            value = parameter.number(self.neuron.constants.get(name, parameter.default), state_bits)
+            value = self.neuron.constants.get(name, parameter.default)
+            value = np.arange(self.size) if value == "number" else parameter.number(value, state_bits)
         array = np.asarray(value)
         if array.dtype.kind not in "iu":
             raise RanvierError(f"population {self.name}: {name} must be integers, not {array.dtype}")

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from ..limits import Ints
 
-__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Default", "Family", "Kind", "Options", "Parameter", "PipelineTiming", "Quantity",
-           "Reach", "Reals", "Rule", "State", "StateWord", "Step", "assert_headroom", "batch_dtype"]
+__all__ = ["DRAWN", "DRAW_LATENCY", "INITIAL", "LOWER", "UPPER", "Array", "Batch", "Default", "Family", "Kind", "Options", "Parameter",
+           "PipelineTiming", "Quantity", "Reach", "Reals", "Rule", "State", "StateWord", "Step", "assert_headroom", "batch_dtype"]
 
 #: Arrays whose element type is chosen at run time.
 Array = npt.NDArray[Any]
@@ -26,11 +26,13 @@ Array = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 #: Words of a neuron's state, in the order of `Family.words`.
 State = tuple[int, ...]
-#: A number, or an end of a parameter's range, which hangs on the width of the state word.
-Default = int | Literal["least", "most"]
+#: A number; an end of a parameter's range, which hangs on the width of the state word; or the neuron's number in its population.
+Default = int | Literal["least", "most", "number"]
 
 #: Parameters that every family has: the membrane at the beginning of a window, and its bounds.
 INITIAL, LOWER, UPPER = "v_init", "v_min", "v_max"
+#: From a neuron's words at its inputs to the random number that is drawn for it, in clocks, and from its `number` to that.
+DRAWN, DRAW_LATENCY = 13, 8
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,14 @@ class Options:
         Resets that act in the next step.
     currents
         Synaptic currents, a second state word.
+    random
+        Random numbers, for families that draw some.
     """
 
     spike_bits: int = 1
     next_tick: bool = False
     currents: bool = False
+    random: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,10 @@ class Parameter:
 
     memory
         Where a unit keeps it: ``drive`` for what differs from neuron to neuron as a rule, ``dynamics`` for what is equal in a whole
-        population as a rule.
+        population as a rule; ``row`` for one number that the whole population shares and that the row's descriptor says.
     default
-        Its value where the population does not say; ``least`` and ``most`` are the ends of its range.
+        Its value where the population does not say; ``least`` and ``most`` are the ends of its range, ``number`` is the neuron's number
+        in its population.
     bits, signed
         Its word; without ``bits`` it is as wide as the state word.
     least, most
@@ -89,7 +95,7 @@ class Parameter:
     """
 
     name: str
-    memory: Literal["drive", "dynamics"]
+    memory: Literal["drive", "dynamics", "row"]
     meaning: str
     default: Default
     bits: int | None = None
@@ -115,9 +121,9 @@ class Parameter:
         return self.number(self.default, state_bits)
 
     def number(self, value: Default, state_bits: int) -> int:
-        """``value`` as a number."""
+        """``value`` as a number; of ``number`` that of the population's first neuron."""
         low, high = self.range(state_bits)
-        return value if isinstance(value, int) else low if value == "least" else high
+        return value if isinstance(value, int) else {"least": low, "most": high, "number": 0}[value]
 
 
 @dataclass(frozen=True)
@@ -274,6 +280,10 @@ class Batch(ABC):
         have one bit, else uint8); it is None for a kind that never spikes.
         """
 
+    def step_at(self, step: int, state: tuple[Array, ...], drive: Array, spikes: Array | None) -> tuple[tuple[Array, ...], Array | None]:
+        """`step` where that is the population's step number ``step``; the same for neurons that draw nothing."""
+        return self.step(state, drive, spikes)
+
 
 class Family(ABC):
     """One arithmetic pipeline, and the kinds that use it.
@@ -308,6 +318,14 @@ class Family(ABC):
 
         ``state`` holds the words of `words` for ``rule.options``.
         """
+
+    def step_at(self, step: int, parameters: Mapping[str, int], rule: Rule, state: State, contributions: Sequence[int]) -> Step:
+        """`step` where that is the population's step number ``step``; the same for neurons that draw nothing."""
+        return self.step(parameters, rule, state, contributions)
+
+    def draws(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether neurons with what a population says of its parameters draw random numbers."""
+        return False
 
     @abstractmethod
     def batch(self, parameters: Mapping[str, Ints], rule: Rule, *, bounded: bool) -> Batch:

@@ -435,7 +435,7 @@ class _Chunk:
     def _step(self, stage: _Stage, drive: Array, spikes: Array | None, t: int, step: int) -> None:
         """One step of one population: ``t`` counts in the tile, ``step`` in the window."""
         name, run = stage.name, self.run_
-        state, clamped = stage.neurons.step(self.states[name], drive, None if spikes is None else spikes[t])
+        state, clamped = stage.neurons.step_at(step, self.states[name], drive, None if spikes is None else spikes[t])
         if spikes is not None and stage.history is not None:
             trace = self.traces[name]
             trace[len(trace) - self.tile + t] = spikes[t]

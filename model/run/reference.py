@@ -62,9 +62,9 @@ class Neuron:
         """Its state words at the beginning of a window."""
         return self.family.initial(self.parameters, self.rule)
 
-    def step(self, state: State, contributions: Sequence[int]) -> Step:
-        """One step from ``state``; asserts that no partial sum leaves the state word."""
-        return self.family.step(self.parameters, self.rule, state, contributions)
+    def step(self, state: State, contributions: Sequence[int], step: int = 0) -> Step:
+        """The step of number ``step`` from ``state``; asserts that no partial sum leaves the state word."""
+        return self.family.step_at(step, self.parameters, self.rule, state, contributions)
 
 
 def gather(network: Network, population: Population, step: int, spikes: Mapping[str, Sequence[Sequence[int]]],
@@ -133,7 +133,8 @@ def run_reference(network: Network, inputs: Mapping[str, Any], steps: int, *, en
                 contributions = [[value] for value in values[name][step]]
             else:
                 contributions = gather(network, population, step, run.spikes)
-            results = [neuron.step(state, terms) for neuron, state, terms in zip(neurons[name], stored[name], contributions, strict=True)]
+            results = [neuron.step(state, terms, step)
+                       for neuron, state, terms in zip(neurons[name], stored[name], contributions, strict=True)]
             states = [result.state for result in results]
             if last and not population.spiking:
                 run.readouts[name] = [state[0] for state in states]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from .hodgkin_huxley import HodgkinHuxley
 from .integrate import Integrate
 from .izhikevich import Izhikevich
+from .truenorth import TrueNorth
 from .unit import NeuronUnit
 
 __all__ = ["UNITS"]
 
 #: One lane of each family.
-UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate, "izhikevich": Izhikevich, "hodgkin_huxley": HodgkinHuxley}
+UNITS: dict[str, type[NeuronUnit]] = {
+    "integrate": Integrate, "izhikevich": Izhikevich, "hodgkin_huxley": HodgkinHuxley, "truenorth": TrueNorth}

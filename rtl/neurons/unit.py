@@ -12,10 +12,16 @@ from ranvier.model.fabric.config import FabricConfig
 from ranvier.model.fabric.layout import state_fields
 from ranvier.model.fabric.timing import pipeline
 from ranvier.model.neurons.kind import Options
+from ranvier.model.prng import WORD_BITS
 
 from ..fixed import Register
 
-__all__ = ["NeuronUnit", "delayed", "prefixed", "registers", "rule_layout"]
+__all__ = ["NeuronUnit", "delayed", "draws", "prefixed", "registers", "rule_layout"]
+
+
+def draws(config: FabricConfig, unit: str) -> bool:
+    """Whether neurons of a ``core`` or of the ``input`` unit draw random numbers."""
+    return any(p.option == "random" for p in config.family(unit).on(unit, config.options(unit)))
 
 
 def rule_layout(options: Options) -> data.StructLayout:
@@ -45,6 +51,7 @@ class NeuronUnit(Component):
     state_NAME    in  its    each other state word, by its name, in clock 0
     current       in  S      sum of what arrives, signed, in clock 0
     a parameter   in  its    by its name, in the clock that ``timing`` says
+    key_a to c    in  32     words of the step's random key, in clock `DRAWN` - `DRAW_LATENCY`, where the unit draws numbers
     rule_0 ...    in  6 ...  `rule_layout` of the group in each clock 0 to the latency
     spike         out planes its count, in clock ``spikes``; 0 where there is no group
     stored        out S      new first state word, in the clock of the latency; the initial one in a window's last step
@@ -66,14 +73,15 @@ class NeuronUnit(Component):
         self._config, self._clamp_by_or = config, clamp_by_or
         self.options, self.timing = config.options(unit), pipeline(config, unit)
         word = signed(config.state_bits)
-        parameters = config.family(unit).on(unit, self.options)
+        parameters = [p for p in config.family(unit).on(unit, self.options) if p.memory != "row"]
+        keys = {f"key_{name}": In(WORD_BITS) for name in "abc"} if draws(config, unit) else {}
         self._names = [p.name for p in parameters]
         shapes = {p.name: (signed if p.signed else unsigned)(p.width(config.state_bits)) for p in parameters}
         first, *others = state_fields(config, unit)
         words = {f.name: (signed if f.signed else unsigned)(f.bits) for f in others}
         super().__init__({
             "state": In(word), **{f"state_{name}": In(shape) for name, shape in words.items()}, "current": In(word),
-            **{name: In(shape) for name, shape in shapes.items()},
+            **{name: In(shape) for name, shape in shapes.items()}, **keys,
             **{f"rule_{clock}": In(rule_layout(self.options)) for clock in range(self.timing.latency + 1)},
             "spike": Out(self.options.spike_bits), "stored": Out(word), **{f"stored_{name}": Out(shape) for name, shape in words.items()},
             "readout": Out(word), "clamped": Out(sum(f.signed for f in (first, *others))),

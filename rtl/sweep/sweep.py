@@ -10,11 +10,14 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from ranvier.model.fabric.config import FabricConfig, bits_for
 from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word, state_bits, state_fields
 from ranvier.model.fabric.timing import OUTBOX_LATENCY, REREAD, pipeline, settling, word_latency, write_latency
+from ranvier.model.neurons.kind import DRAW_LATENCY, DRAWN
+from ranvier.model.prng import Purpose
 
 from ..fixed import popcount
 from ..forms.technology import platform_form
 from ..neurons.registry import UNITS
-from ..neurons.unit import NeuronUnit, registers
+from ..neurons.unit import NeuronUnit, draws, registers
+from ..prng import Key
 from ..signatures import TickBus, Trace, struct, word_layout
 from .assembler import Assembler
 from .walk import Walk
@@ -124,6 +127,8 @@ class Sweep(Component):
         ]
         if self._config.windows and self._unit == "core":
             m.d.comb += walk.restart.eq(self.restart)
+        if draws(self._config, self._unit):
+            self._keys(m, walk)
         lanes = [self._lane(m, n, walk, neuron(self._config, self._unit, clamp_by_or=form.cleared_bounds)) for n in range(self._lanes)]
         self._store(m, lanes, walk.stages[written])
         m.d.comb += [
@@ -135,6 +140,13 @@ class Sweep(Component):
                             | assembler.word_valid | Cat(stage.rule.valid for stage in walk.stages[1:settles + 1]).any()),
         ]
         return m
+
+    def _keys(self, m: Module, walk: Walk) -> None:
+        """The key of the row's random numbers, for all lanes, with the stage that began `Key.latency` clocks ago."""
+        m.submodules.key = key = Key()
+        assert Key.latency == Walk.latency + DRAWN - DRAW_LATENCY
+        m.d.comb += [key.seed.eq(walk.seed), key.step.eq(walk.step), key.purpose.eq(int(Purpose.NEURON))]
+        self._key = key
 
     def _lane(self, m: Module, number: int, walk: Walk, neuron: NeuronUnit) -> NeuronUnit:
         """A neuron, between its parts of the memories' words and the walk's stages."""
@@ -149,6 +161,8 @@ class Sweep(Component):
         for name, bits in self._widths.items():
             column: Signal = getattr(self, name)
             m.d.comb += getattr(neuron, name).eq(column[number * bits:(number + 1) * bits])
+        if draws(self._config, self._unit):
+            m.d.comb += [getattr(neuron, f"key_{name}").eq(getattr(self._key, name)) for name in "abc"]
         m.d.comb += [neuron.rule(clock).eq(walk.stages[Walk.latency + clock].rule) for clock in range(neuron.timing.latency + 1)]
         return neuron
 

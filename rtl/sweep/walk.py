@@ -8,10 +8,11 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from ranvier.model.fabric.config import FabricConfig
-from ranvier.model.fabric.layout import drive_fields, dynamics_fields, row_word
+from ranvier.model.fabric.layout import RUN_BITS, drive_fields, dynamics_fields, row_word
 from ranvier.model.fabric.timing import pipeline
 
 from ..forms.stepper import Stepper
+from ..neurons.unit import draws
 from ..signatures import TickBus, struct
 from .group import group_layout
 
@@ -39,6 +40,7 @@ class Walk(Component):
     load             in  1              ``row`` is the next row; the one before has no groups left then
     row              in  row word       descriptor of a row
     restart          in  1              with windows, in a core: the row is of a loop's first pass, or of none
+    seed, step       out 31, 24         where neurons draw random numbers: of the row, and its level's step, with stage_0
     take             out 1              a group begins in this clock: its sums are selected
     last_group       out 1              it is the row's last
     state_address    out address        of the group's membranes
@@ -53,6 +55,8 @@ class Walk(Component):
     load: Signal
     row: Any
     restart: Signal
+    seed: Signal
+    step: Signal
     take: Signal
     last_group: Signal
     state_address: Signal
@@ -60,7 +64,7 @@ class Walk(Component):
     def __init__(self, config: FabricConfig, unit: str, *, stages: int, late_memories: bool, carry_position: bool) -> None:
         """``carry_position``: whether each group carries its place in the spike word."""
         self._config, self._lanes = config, config.part(unit).sweep_lanes
-        self._loops = bool(config.windows) and unit == "core"
+        self._loops, self._draws = bool(config.windows) and unit == "core", draws(config, unit)
         self._needs = pipeline(config, unit).needs
         self._late, self._carry_position, self._count = late_memories, carry_position, stages
         self._row, self._group = row_word(config, unit), group_layout(config, unit, position=carry_position)
@@ -70,6 +74,7 @@ class Walk(Component):
         super().__init__({
             "ticker": In(TickBus(config)), "load": In(1), "row": In(struct(self._row)),
             **({"restart": In(1)} if self._loops else {}),
+            **({"seed": Out(next(f.bits for f in self._row.fields if f.name == "seed")), "step": Out(RUN_BITS)} if self._draws else {}),
             "take": Out(1), "last_group": Out(1), "state_address": Out(self._group["state_address"].shape),
             **{f"{name}_address": Out(shape) for name, shape in addresses.items()},
             **{f"stage_{n}": Out(self._group) for n in range(stages)},
@@ -96,6 +101,8 @@ class Walk(Component):
         m.d.comb += [port.eq(stage) for port, stage in zip(self.stages, stages, strict=True)]
         m.d.comb += [self.take.eq(row.groups != 0), self.last_group.eq(row.groups == 1)]
         self._describe(m, row, full, stages[0])
+        if self._draws:
+            m.d.comb += [self.seed.eq(row.seed), self.step.eq(self.ticker.steps[row.level].number)]
         self._step(m, row, full)
         behind = 0 if self._late else 1
         m.d.comb += self.state_address.eq(stages[behind].state_address)

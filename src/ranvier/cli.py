@@ -148,6 +148,43 @@ def convert_command(model: Path, output: Path, head: str | None, calibrate: Path
         click.echo(f"semantics of {population.name} ({population.kind}): {rule if population.spiking else 'no spikes'}")
 
 
+@cli.group("import")
+def import_group() -> None:
+    """Take a spiking network from another tool's files, neuron by neuron."""
+
+
+@import_group.command("ranc")
+@click.argument("source", metavar="CORES.json|FOLDER", type=_EXISTING)
+@click.option("-o", "--output", type=_EXISTING, required=True, help="The .ranvier file to write.")
+@click.option("--equality", type=click.Choice(["rtl", "simulator"]), required=True,
+              help="What a membrane at the negative threshold does: nothing as in RANC's RTL, or the reset as in its simulator.")
+@click.option("--grid", type=click.IntRange(1, 512), nargs=2, metavar="X Y", help="Columns and rows of cores; a folder of images needs it.")
+@click.option("--output-bus", type=int, nargs=3, metavar="X Y N", help="Place of the output bus and its outputs, where the file has none.")
+@click.option("--packets", type=_EXISTING, help="JSON with the host's packets, where the file has none.")
+@click.option("--ticks", type=click.IntRange(1, 65535), help="Run the network so long with the packets, for --lines and --sent.")
+@click.option("--lines", type=_EXISTING, help="Text to write: the output bus in each tick, as RANC's simulator does.")
+@click.option("--sent", type=_EXISTING, help="JSON to write: the packets that neurons send, a list for each tick.")
+@_AS_JSON
+def import_ranc_command(source: Path, output: Path, equality: str, grid: tuple[int, int] | None, output_bus: tuple[int, int, int] | None,
+                        packets: Path | None, ticks: int | None, lines: Path | None, sent: Path | None, as_json: bool) -> None:
+    """Import a network of RANC: its simulator's JSON, or a folder of csram_NNN.mem and tc_NNN.mem.
+
+    Each core becomes a population of TrueNorth neurons. Membranes have 20 bits; those of RANC's RTL have 9 and wrap.
+
+    \b
+    Examples:
+      ranvier import ranc cores.json --equality simulator -o ranc.ranvier --ticks 100 --lines bus.txt --sent packets.json
+      ranvier import ranc images/ --equality rtl --grid 4 2 --output-bus 3 0 250 -o ranc.ranvier
+    """
+    from .commands.ranc import RancOptions, import_ranc, ranc_rows
+    from .reports.tables import print_rows
+    report = import_ranc(source, output, RancOptions(equality, grid, output_bus, packets, ticks, lines, sent))
+    if as_json:
+        _show(report)
+    else:
+        print_rows(f"{source} -> {output}", ("figure", "value"), ranc_rows(report))
+
+
 @cli.command("encode")
 @click.argument("encoder", metavar="ENCODER", type=click.Choice(
     ["rate", "latency", "phase", "burst", "population", "delta", "send_on_delta", "audio", "log_mel", "text", "events"]))

@@ -52,8 +52,8 @@ def roomy(network: Network, config: FabricConfig) -> FabricConfig:
     return config.replace(
         state_bits=network.state_bits, weight_bits=network.weight_bits, input_bits=network.input_bits, rounding=network.rounding,
         neurons=_families(network, config)[0], spike_bits=options.spike_bits, next_tick=int(options.next_tick),
-        currents=int(options.currents), windows=int(bool(Layouts(network, config.core.lanes).convolutions)), levels=64, delays=MAX_DELAY,
-        spike_depth=1 << 14, doubling=1,
+        currents=int(options.currents), random=int(options.random), windows=int(bool(Layouts(network, config.core.lanes).convolutions)),
+        levels=64, delays=MAX_DELAY, spike_depth=1 << 14, doubling=1,
         core={"program_depth": 4096, "row_depth": 1024, "weight_depth": 1 << 16, "state_depth": 1 << 14, "drive_depth": 1 << 14,
               "dynamics_depth": 1 << 14, "readout_depth": 1 << 14},
         input={"row_depth": 1024, "state_depth": 1 << 14, "drive_depth": 1 << 14, "dynamics_depth": 1 << 14})
@@ -89,7 +89,8 @@ def _check_options(network: Network, config: FabricConfig) -> None:
     for population in network.populations:
         rule = network.rule(population)
         for name, needed, why in (("next_tick", rule.next_tick, "resets in the next tick"),
-                                  ("currents", rule.currents, "has synaptic currents")):
+                                  ("currents", rule.currents, "has synaptic currents"),
+                                  ("random", population.family.draws(population.parameters), "draws random numbers")):
             if needed and not getattr(config, name):
                 raise RanvierError(f"fabric: {name} is 0; population {population.name} {why}: use a fabric with {name} 1")
 

@@ -6,6 +6,7 @@ All randomness comes from one numpy generator, so a failing case is one seed.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..model.network.network import Network
 from ..model.network.population import Population
 from ..model.network.projection import Projection
 from ..model.network.semantics import CURRENTS, MOMENTS, RESETS, Semantics
-from ..model.neurons.kind import Family, Kind, Options
+from ..model.neurons.kind import Family, Kind, Options, Parameter
 from ..model.neurons.registry import DEFAULT_FAMILY, FAMILIES, driven_family
 
 __all__ = ["Inputs", "random_inputs", "random_network"]
@@ -312,12 +313,17 @@ class _Draft:
     def population(self, name: str) -> Population:
         rng, kind, size = self.rng, self.kinds[name], self.sizes[name]
         v_min, v_max, bias = self.bounds(name)
+        if not kind.driven and any(p.name == "leak" for p in self.form.family.parameters):    # which needs room beside what arrives
+            positive, negative = self.arriving(name)
+            v_min, v_max = (np.clip(v, -self.form.high + 255 + negative, self.form.high - 256 - positive) for v in (v_min, v_max))
         parameters: dict[str, Any] = {"v_min": v_min, "v_max": v_max, "bias": bias, "theta": self.theta(name)}
         for inner in ("v_reset", "v_init"):
             choices = [np.clip(0, v_min, v_max), v_min, v_max, rng.integers(v_min, v_max + 1)]
             parameters[inner] = choices[rng.integers(4)]
         family = driven_family() if kind.driven else self.form.family
-        own = {p.name: p for p in family.parameters if p.name not in kind.constants}
+        own = {p.name: p for p in family.parameters if p.name not in kind.constants
+               and (not p.option or p.option == "currents" or kind.driven or getattr(self.form.options, p.option))}
+        parameters |= self.thresholds(name, own)
         if "k" in own and (kind.spikes or self.chance(0.5)):
             leaks = [np.full(size, NO_LEAK), np.zeros(size, np.int64), rng.integers(0, NO_LEAK + 1, size),
                      rng.choice([0, 1, 32767, 32768, 32769, 65535, NO_LEAK], size), rng.integers(60000, NO_LEAK, size)]
@@ -327,7 +333,8 @@ class _Draft:
             parameters |= {"v_min": np.full(size, -self.form.high - 1), "v_max": np.full(size, self.form.high)}
         for missing in sorted(set(own) - set(parameters) - {"k"}):
             least, most = own[missing].range(self.form.state_bits)
-            parameters[missing] = rng.integers(least, most + 1, size)
+            if own[missing].default != "number":    # draws are not shared
+                parameters[missing] = rng.integers(least, most + 1, 1 if own[missing].memory == "row" else size)
         parameters = {key: value for key, value in parameters.items() if key in own}
         semantics = Semantics(strict=self.chance(0.5), reset=str(rng.choice(RESETS)))
         if kind.currents:
@@ -340,6 +347,18 @@ class _Draft:
             parameters = {key: int(np.asarray(value).flat[0]) if np.all(value == np.asarray(value).flat[0]) else value
                           for key, value in parameters.items()}
         return Population(name, shape, kind.name, parameters, semantics)
+
+    def thresholds(self, name: str, own: Mapping[str, Parameter]) -> dict[str, Any]:
+        """Where a family has them: both thresholds, leaks and random bits such that neurons spike, fall below, and do neither."""
+        rng, size = self.rng, self.sizes[name]
+        if "alpha" not in own:
+            return {}
+        found: dict[str, Any] = {"alpha": self.theta(name) * self.chance(0.95), "beta": (self.theta(name) - 1) * self.chance(0.7)}
+        found = {key: np.clip(value, 0, own[key].range(self.form.state_bits)[1]) for key, value in found.items()}
+        found["leak"] = rng.integers(-5, 6, size) if self.chance(0.6) else rng.choice([-256, -1, 0, 1, 255], size)
+        if "tm" in own:
+            found["tm"] = rng.integers(0, 19 if self.chance(0.2) else 7, size) * self.chance(0.7)
+        return found
 
     def currents(self, name: str, parameters: dict[str, Any]) -> None:
         """A synaptic current within bounds that leave room for what arrives; the membrane may then have any."""
