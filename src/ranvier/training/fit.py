@@ -118,6 +118,7 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
             if not given:
                 for group in optimizer.param_groups:
                     group["lr"] = rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            model.anneal(epoch / max(1, epochs - 1))
             begun, means = time.monotonic(), _Means()
             for number, (inputs, labels) in enumerate(samples.batches(batch, np.random.default_rng([seed, epoch]))):
                 wrong = learner.learn(inputs, labels, means)
