@@ -131,4 +131,4 @@ class Population:
                 f"population {self.name}: {name} has {array.size} entries; "
                 f"it must have 1, {self.shape[2]} or {self.size}")
         flat = array.astype(np.int64).reshape(-1)
-        return np.ascontiguousarray(np.resize(flat, self.size))
+        return np.tile(flat, self.size // flat.size)

@@ -208,6 +208,33 @@ def encode_command(encoder: str, source: Path, output: Path, steps: int | None, 
         click.echo(f"note: {note}")
 
 
+@cli.command("train")
+@click.argument("config", metavar="CONFIG", type=_EXISTING)
+@click.option("-o", "--output", type=_EXISTING, required=True,
+              help="Folder for network.ranvier, report.json, log.csv and the checkpoint of every epoch.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder, to the same result as a run that was not stopped.")
+@click.option("--tensorboard", is_flag=True, help="Also write a log for TensorBoard (needs ranvier[tensorboard]).")
+@_AS_JSON
+def train_command(config: Path, output: Path, resume: bool, tensorboard: bool, as_json: bool) -> None:
+    """Train the spikes themselves, to the bit.
+
+    CONFIG is a TOML file that names samples, network and settings; docs/training.md lists its fields. Needs ranvier[train]. A run ends with
+    the comparison of 32 samples with the model, every spike and every membrane, and with the accuracy on the test samples in both.
+
+    \b
+    Examples:
+      ranvier train examples/digits/train_small.toml -o build/digits
+      ranvier run build/digits/network.ranvier --input examples/digits/mnist_test.npz --on fabric: --compare golden: --limit 20
+    """
+    from .commands.train import TrainOptions, train_file, train_rows
+    from .reports.tables import print_rows
+    report = train_file(TrainOptions(config, output, resume, tensorboard))
+    if as_json:
+        _show(report)
+        return
+    print_rows(f"{config} -> {output}", ("figure", "value"), train_rows(report))
+
+
 @cli.command("run")
 @click.argument("network", type=_EXISTING)
 @click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
