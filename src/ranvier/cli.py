@@ -170,13 +170,13 @@ def encode_command(encoder: str, source: Path, output: Path, steps: int | None, 
     where INPUT has them. docs/encoders.md says what each encoder does, what it costs in spikes and what it keeps.
 
     \b
-    Values that are held, (samples, ...) in npz or npy, with --steps:
+    Values that are held, (samples, ...) in npz, npy or csv, with --steps:
       rate           how often      method=regular|bernoulli input_bits=8 v_init=127 seed=0 first_step=0
       latency        how early      threshold=0.01 tau=1 first_spike_time=0 clip=no normalize=no linear=no
       phase          which bits     period=STEPS
       burst          how many       most=5 isi_min=1 isi_max=N
       population     which neuron   neurons=8 beta=1.5 cutoff=0.1
-    Values that change, [steps, ...] in npz or npy:
+    Values that change, [steps, ...] in npz, npy or csv:
       delta          a neighbour    threshold=0.1 padding=no off_spike=no
       send_on_delta  what was sent  threshold=0.1 padding=no most=N
     A sound, wav of any rate and width (needs ranvier[audio]):
@@ -240,10 +240,11 @@ def train_command(config: Path, output: Path, resume: bool, tensorboard: bool, a
 @click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
               help="golden: (the model), rtl: (the whole device in simulation), serial:PORT (a board), or fabric: (the compiled fabric "
                    "without its link, every membrane).")
-@click.option("--input", "samples", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
+@click.option("--input", "samples", type=_EXISTING, required=True,
+              help="Samples (npz, npy or csv), or spikes that 'encode' wrote; labels in it give the accuracy.")
 @click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
 @click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
-@click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
+@click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it those of the spikes, the conversion's, or 4.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first samples only.")
 @click.option("--compare", type=click.Choice(["golden:"]),
               help="Compare everything that comes back with the model: readouts, spikes, counters, clocks.")
