@@ -102,6 +102,8 @@ def test_a_run_writes_a_network_with_the_accuracy_of_training(config: Callable[.
     report = found.json
     network = ranvier.load_network(tmp_path / "out" / "network.ranvier")
     assert network.info["steps"] == 4
+    kept = training.load_checkpoint(tmp_path / "out" / "checkpoint.npz").best
+    assert network.info["readout_scale"] == pytest.approx(float(kept["populations.2.log_scale"].exp()), rel=1e-12)
     with np.load(tmp_path / "validation.npz") as data:
         answers = ranvier.simulate(network, data["samples"], 4).readouts["out"][:, -1].argmax(1)
         accuracy = float((answers == data["labels"]).mean())

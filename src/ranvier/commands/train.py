@@ -64,8 +64,7 @@ def train_file(options: TrainOptions) -> dict[str, Any]:
         history = training.fit(model, data["training"], validation=data.get("validation"), checkpoint=output / CHECKPOINT,
                                resume=options.resume, log=output / LOG,
                                tensorboard=output / EVENTS if options.tensorboard else None, **config.options)
-        network = training.to_network(model)
-        network = replace(network, info={**network.info, "steps": config.steps})
+        network = _described(training.to_network(model), config)
         # fit ends with the comparison of spikes and membranes; here come the figures that a user compares.
         found = {name: training.evaluate(model, samples, steps=config.steps) for name, samples in data.items() if name != "training"}
     finally:
@@ -83,6 +82,16 @@ def train_file(options: TrainOptions) -> dict[str, Any]:
     save_network(network, output / NETWORK)
     write_json(output / REPORT, report)
     return report
+
+
+def _described(network: Network, config: Config) -> Network:
+    """``network`` with what is true of it now; of what a conversion noted, the scales and errors of its layers are gone."""
+    info = {key: value for key, value in network.info.items() if key in ("source", "input", "answer")} | {"steps": config.steps}
+    if len(network.readouts) == 1:
+        scale = config.model.by_name[network.readouts[0].name].scale
+        if len(scale) == 1:
+            info["readout_scale"] = float(scale.detach())
+    return replace(network, info=info)
 
 
 def _data(path: Path, network: Network, config: Config) -> tuple[Any, Any]:
