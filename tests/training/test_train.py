@@ -71,7 +71,7 @@ destination = "out"
 
 [training]
 steps = 4
-epochs = 3
+epochs = 6
 batch = 64
 rate = 2e-2
 """
@@ -150,7 +150,7 @@ def test_from_a_network_with_other_parameters(config: Callable[..., Path], tmp_p
     train_file(TrainOptions(config(), tmp_path / "first"))
     text = config().read_text()
     network = '[network]\nstart = "first/network.ranvier"\nopen_bounds = true\n[replace.in]\nv_init = 100\n'
-    rest = text[text.index("[training]"):].replace("epochs = 3", "epochs = 1") + "[augment]\nshape = [3, 4, 1]\ntranslate = 0.5\n"
+    rest = text[text.index("[training]"):].replace("epochs = 6", "epochs = 1") + "[augment]\nshape = [3, 4, 1]\ntranslate = 0.5\n"
     start = text[:text.index("[network]")] + network + rest
     (tmp_path / "again.toml").write_text(start)
     train_file(TrainOptions(tmp_path / "again.toml", tmp_path / "second"))
@@ -160,8 +160,8 @@ def test_from_a_network_with_other_parameters(config: Callable[..., Path], tmp_p
 
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("seed = 3", "sede = 3", "run.toml.sede: there is no such field"),
-    ("epochs = 3", "epochs = 0", "training.epochs is 0; it must be a whole number from 1"),
-    ("epochs = 3", "", "training.epochs is missing"),
+    ("epochs = 6", "epochs = 0", "training.epochs is 0; it must be a whole number from 1"),
+    ("epochs = 6", "", "training.epochs is missing"),
     ("rate = 2e-2", "rate = nan", "training.rate is nan; it must be a number above 0"),
     ("rate = 2e-2", "rate = '1'", "training.rate is '1'; it must be a number"),
     ("batch = 64", "patience = true", "training.patience is True; it must be a whole number"),
