@@ -89,5 +89,5 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/train.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "== installing Ranvier with its tools for development and torch into $(VENV)"
-	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,boards,train]'
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,boards,train,tensorboard]'
 	@touch $@ $(VENV)/demo.stamp $(VENV)/boards.stamp $(VENV)/dev.stamp

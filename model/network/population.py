@@ -222,4 +222,5 @@ class Population:
             raise RanvierError(
                 f"population {self.name}: {name} has {array.size} entries; "
                 f"it must have 1, {self.shape[2]} or {self.size}")
-        return np.ascontiguousarray(np.resize(array.reshape(-1), self.size))
+        flat = array.reshape(-1)
+        return np.tile(flat, self.size // flat.size)

@@ -207,13 +207,13 @@ def encode_command(encoder: str, source: Path, output: Path, steps: int | None, 
     where INPUT has them. docs/encoders.md says what each encoder does, what it costs in spikes and what it keeps.
 
     \b
-    Values that are held, (samples, ...) in npz or npy, with --steps:
+    Values that are held, (samples, ...) in npz, npy or csv, with --steps:
       rate           how often      method=regular|bernoulli input_bits=8 v_init=127 seed=0 first_step=0
       latency        how early      threshold=0.01 tau=1 first_spike_time=0 clip=no normalize=no linear=no
       phase          which bits     period=STEPS
       burst          how many       most=5 isi_min=1 isi_max=N
       population     which neuron   neurons=8 beta=1.5 cutoff=0.1
-    Values that change, [steps, ...] in npz or npy:
+    Values that change, [steps, ...] in npz, npy or csv:
       delta          a neighbour    threshold=0.1 padding=no off_spike=no
       send_on_delta  what was sent  threshold=0.1 padding=no most=N
     A sound, wav of any rate and width (needs ranvier[audio]):
@@ -245,15 +245,43 @@ def encode_command(encoder: str, source: Path, output: Path, steps: int | None, 
         click.echo(f"note: {note}")
 
 
+@cli.command("train")
+@click.argument("config", metavar="CONFIG", type=_EXISTING)
+@click.option("-o", "--output", type=_EXISTING, required=True,
+              help="Folder for network.ranvier, report.json, log.csv and the checkpoint of every epoch.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint in the folder, to the same result as a run that was not stopped.")
+@click.option("--tensorboard", is_flag=True, help="Also write a log for TensorBoard (needs ranvier[tensorboard]).")
+@_AS_JSON
+def train_command(config: Path, output: Path, resume: bool, tensorboard: bool, as_json: bool) -> None:
+    """Train the spikes themselves, to the bit.
+
+    CONFIG is a TOML file that names samples, network and settings; docs/training.md lists its fields. Needs ranvier[train]. A run ends with
+    the comparison of 32 samples with the model, every spike and every membrane, and with the accuracy on the test samples in both.
+
+    \b
+    Examples:
+      ranvier train examples/digits/train_small.toml -o build/digits
+      ranvier run build/digits/network.ranvier --input examples/digits/mnist_test.npz --on fabric: --compare golden: --limit 20
+    """
+    from .commands.train import TrainOptions, train_file, train_rows
+    from .reports.tables import print_rows
+    report = train_file(TrainOptions(config, output, resume, tensorboard))
+    if as_json:
+        _show(report)
+        return
+    print_rows(f"{config} -> {output}", ("figure", "value"), train_rows(report))
+
+
 @cli.command("run")
 @click.argument("network", type=_EXISTING)
 @click.option("--on", "backend", default="golden:", show_default=True, metavar="TARGET",
               help="golden: (the model), rtl: (the whole device in simulation), serial:PORT (a board), or fabric: (the compiled fabric "
                    "without its link, every membrane).")
-@click.option("--input", "samples", type=_EXISTING, required=True, help="Samples (npz, npy or csv); labels in it give the accuracy.")
+@click.option("--input", "samples", type=_EXISTING, required=True,
+              help="Samples (npz, npy or csv), or spikes that 'encode' wrote; labels in it give the accuracy.")
 @click.option("--samples", "samples_key", metavar="KEY", help="Name of the samples in the file, where it is not a usual one.")
 @click.option("--labels", "labels_key", metavar="KEY", help="Name of the labels in the file, where it is not a usual one.")
-@click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it the conversion's, or 4.")
+@click.option("--ticks", type=click.IntRange(1, 65535), help="Steps of a window; without it those of the spikes, the conversion's, or 4.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first samples only.")
 @click.option("--compare", type=click.Choice(["golden:"]),
               help="Compare everything that comes back with the model: readouts, spikes, counters, clocks.")

@@ -11,6 +11,7 @@ import pytest
 from matplotlib import image
 
 from ranvier.commands.demo import TICKS, find_digits, run_demo
+from ranvier.commands.run import run_samples
 from ranvier.files.network import load_network
 from ranvier.model.errors import RanvierError
 from ranvier.reports.tables import demo_rows, load_report
@@ -43,6 +44,13 @@ def test_accuracy(report: dict[str, Any]) -> None:
 def test_rtl_equals_the_model(report: dict[str, Any]) -> None:
     assert report["rtl_samples"] == PICTURES and report["rtl_mismatches"] == 0 and "mismatch" not in report
     assert report["rtl_clocks"]["samples_alone"] == 20
+
+
+def test_trained_digits_are_equal_on_the_same_fabric(folder: Path) -> None:
+    """Those that `ranvier train` made, of which tests/examples has the accuracy."""
+    network = Path(__file__).resolve().parents[2] / "examples" / "digits" / "trained_1.ranvier"
+    found = run_samples(network, "fabric:", network.parent / "mnist_test.npz", None, 20, compare=True)
+    assert (found["ticks"], found["rtl_samples"], found["rtl_mismatches"]) == (1, 20, 0) and "mismatch" not in found
 
 
 def test_clocks(report: dict[str, Any]) -> None:

@@ -17,9 +17,11 @@ import numpy.typing as npt
 from .. import encoders
 from ..encoders import audio, events
 from ..files.archive import Archive, parse_npy
+from ..files.labels import read_labels
 from ..files.limits import MAX_CONTENT
 from ..files.named import choose_arrays
 from ..files.safe import read_bounded, shown, write_atomic
+from ..files.table import TABLES, read_table
 from ..model.errors import RanvierError
 
 __all__ = ["ENCODERS", "EncodeOptions", "encode_file", "encode_rows", "option_names"]
@@ -59,7 +61,12 @@ class _Encoder:
 def _values(options: EncodeOptions) -> tuple[Array, Array | None]:
     """Values (samples, ...) or [steps, ...] of the file, and labels where it has them."""
     name, data = shown(options.source), None
-    if options.source.suffix.lower() != ".npz":
+    if options.source.suffix.lower() in TABLES:
+        if options.samples_key is not None:
+            raise RanvierError(f"{name}: a table has no arrays to choose from; leave --samples out")
+        table = read_table(read_bounded(options.source), name, None, None, options.limit)
+        array, data = table.values, None if table.labels is None else read_labels(table.labels, len(table.values), name)
+    elif options.source.suffix.lower() != ".npz":
         if options.samples_key is not None:
             raise RanvierError(f"{name}: an npy file has one array only; leave --samples out")
         array = parse_npy(read_bounded(options.source), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from ..convert.samples import input_values, range_note
 from ..device.result import quantised
 from ..files.folder import result_folder
 from ..files.input_mapping import input_mapping_of
+from ..files.labels import Labels
 from ..files.network import load_network
 from ..files.safe import shown, write_json
 from ..files.samples import load_samples
+from ..files.spikes import has_spikes, load_spikes
 from ..mapping.choose import choose_fabric
 from ..mapping.mapper import map_network
 from ..mapping.size import tailor_size
@@ -58,11 +61,8 @@ def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None
     network = load_network(path)
     if len(network.inputs) != 1:
         raise RanvierError(f"{path}: the network has {len(network.inputs)} input populations; samples can drive exactly one")
-    loaded = load_samples(samples_path, network.inputs[0].size, samples_key=samples_key, labels_key=labels_key, limit=limit)
-    mapping = input_mapping_of(network)
-    samples = quantised(network, input_values(loaded, mapping, network.input_bits), pixel_bits)
-    suggested = network.info.get("steps")
-    steps = ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
+    given = _given(network, samples_path, limit, samples_key, labels_key, pixel_bits)
+    samples, steps = given.values, _steps(network, given, samples_path, ticks)
     report: dict[str, Any] = {"network": shown(path), "backend": shown(backend), "ticks": steps, "samples": len(samples),
                               "semantics": semantics_of(network)}
     folder = output / "mismatch" if output else Path("ranvier-mismatch")
@@ -87,9 +87,9 @@ def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None
             found, answers = run_on_device(
                 backend, DeviceRun(network, samples, steps, pixel_bits, placement.config, baud, compare, folder))
     report |= found
-    said = Answers(network, answers, steps, loaded.labels)
+    said = Answers(network, answers, steps, given.labels)
     judged, notes = said.figures()
-    notes = (*range_note(loaded, mapping, network.input_bits), *notes)
+    notes = (*given.notes, *notes)
     report |= judged
     notes += tuple(report.pop("unmapped", ()))
     if report["counters"]["clamps"] and "mismatch" not in report:
@@ -103,6 +103,39 @@ def _run_samples(path: Path, backend: str, samples_path: Path, ticks: int | None
         save_answers(output, said)
         write_json(output / "report.json", report)
     return report
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """What the file gives to the one input population: values (n, size), or (n, steps, size) where each step has its own."""
+
+    values: Any
+    labels: Labels | None
+    notes: tuple[str, ...] = ()
+
+
+def _given(network: Network, path: Path, limit: int | None, samples_key: str | None, labels_key: str | None,
+           pixel_bits: int | None) -> _Given:
+    if samples_key in (None, "spikes") and has_spikes(path):
+        if labels_key not in (None, "labels") or pixel_bits is not None:
+            raise RanvierError(f"{shown(path)}: it has spikes, whose labels are 'labels'; leave --labels and --pixel-bits out")
+        spikes = load_spikes(path, network, limit)
+        return _Given(spikes.values, spikes.labels)
+    loaded = load_samples(path, network.inputs[0].size, samples_key=samples_key, labels_key=labels_key, limit=limit)
+    mapping = input_mapping_of(network)
+    values = quantised(network, input_values(loaded, mapping, network.input_bits), pixel_bits)
+    return _Given(values, loaded.labels, tuple(range_note(loaded, mapping, network.input_bits)))
+
+
+def _steps(network: Network, given: _Given, path: Path, ticks: int | None) -> int:
+    """Those of the file, of --ticks, or of the network's conversion."""
+    if given.values.ndim == 3:
+        steps = int(given.values.shape[1])
+        if ticks not in (None, steps):
+            raise RanvierError(f"{shown(path)}: its spikes have {steps} steps, --ticks is {ticks}; leave --ticks out")
+        return steps
+    suggested = network.info.get("steps")
+    return ticks or (suggested if isinstance(suggested, int) and 0 < suggested < 1 << 16 else _DEFAULT_STEPS)
 
 
 def _fabric(network: Network, samples: Any, steps: int, cores: int | None, lanes: int | None,

@@ -19,7 +19,7 @@ from .labels import Labels, read_labels
 from .limits import MAX_CONTENT
 from .named import choose_arrays
 from .safe import read_bounded, shown
-from .table import Table, read_table
+from .table import TABLES, Table, read_table
 
 __all__ = ["DUST", "Pixels", "Samples", "load_pictures", "load_samples", "quantise_samples"]
 
@@ -32,7 +32,6 @@ _CHUNK = 1 << 20
 _ZIP, _NPY = b"PK", b"\x93NUMPY"
 _PICKLE = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _PICKLES = (".pkl", ".pickle", ".joblib")
-_TABLES = (".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +92,7 @@ def load_samples(path: str | os.PathLike[str], size: int, *, samples_key: str | 
         raise _pickle(name)
     if data.startswith(_NPY):
         return _from_npy(data, name, size, samples_key, labels_key, limit)
-    if suffix in _TABLES:
+    if suffix in TABLES:
         if samples_key is not None:
             raise RanvierError(f"{name}: a table has no arrays to choose from; leave --samples out")
         return _from_table(read_table(data, name, size, labels_key, limit), name)

@@ -17,8 +17,10 @@ from .archive import Array
 from .limits import MAX_CONTENT
 from .safe import plain
 
-__all__ = ["Table", "read_table"]
+__all__ = ["TABLES", "Table", "read_table"]
 
+#: How files of tables end.
+TABLES = (".csv", ".tsv", ".txt")
 #: Names of a column of labels, in any case.
 _LABELS = ("label", "labels", "class", "target", "y")
 #: What no table of whole numbers has: points, exponents, NaN and infinity.
@@ -36,8 +38,8 @@ class Table:
     labels_name: str
 
 
-def read_table(data: bytes, owner: str, size: int, labels_key: str | None, limit: int | None) -> Table:
-    """Read the text of a table whose samples have ``size`` values. Raises `RanvierError`."""
+def read_table(data: bytes, owner: str, size: int | None, labels_key: str | None, limit: int | None) -> Table:
+    """Read the text of a table whose samples have ``size`` values, or as many as there are with None. Raises `RanvierError`."""
     first = _first_line(_stream(data), owner)
     if not first or len(first) > _MOST_LINE or b"\0" in data:
         raise RanvierError(f"{owner}: it has no table of numbers; save it as CSV again")
@@ -45,7 +47,7 @@ def read_table(data: bytes, owner: str, size: int, labels_key: str | None, limit
     fields = _fields(first, delimiter, owner)
     names = None if all(_is_number(field) for field in fields) else [field.strip() for field in fields]
     column = _label_column(names, len(fields), size, labels_key, owner)
-    if len(fields) - (column is not None) != size:
+    if size is not None and len(fields) - (column is not None) != size:
         raise RanvierError(f"{owner}: {len(fields)} columns{', one of them the labels' if column is not None else ''}; "
                            f"the network takes {size} values a sample: remove what is no input, or name the labels' column with --labels")
     if (data.count(delimiter.encode()) + data.count(b"\n") + 1) * 8 > MAX_CONTENT:
@@ -92,7 +94,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _label_column(names: Sequence[str] | None, count: int, size: int, key: str | None, owner: str) -> int | None:
+def _label_column(names: Sequence[str] | None, count: int, size: int | None, key: str | None, owner: str) -> int | None:
     if key is not None:
         if names is not None and names.count(key) == 1:
             return names.index(key)
@@ -107,7 +109,7 @@ def _label_column(names: Sequence[str] | None, count: int, size: int, key: str |
             return known[0]
         if len(known) > 1:
             raise RanvierError(f"{owner}: the columns {', '.join(names[n] for n in known)} could all be the labels; name one with --labels")
-    if count == size + 1:
+    if size is not None and count == size + 1:
         raise RanvierError(f"{owner}: {count} columns for {size} inputs, and none is called {', '.join(_LABELS[:3])} or y; "
                            f"say which has the labels: --labels {names[0] if names else 0} for the first, --labels "
                            f"{names[-1] if names else count - 1} for the last")

@@ -9,10 +9,12 @@
 """
 
 from . import needs as _needs  # noqa: F401  (first: it says that torch is missing before anything asks for it)
+from .augment import Augment, random_affine
 from .check import check
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .convert import from_network, to_network
-from .fit import Epoch, cross_entropy, evaluate, fit
+from .delays import Delays
+from .fit import CHECKED, Epoch, cross_entropy, evaluate, fit
 from .network import Network
 from .output import Output
 from .populations import IF, LI, LIF, CubaLI, CubaLIF, Input, Population
@@ -20,7 +22,7 @@ from .projections import Conv2d, Dense, Projection
 from .surrogates import SURROGATES, Surrogate, atan, boxcar, fast_sigmoid, triangular
 
 __all__ = [
-    "IF", "LI", "LIF", "SURROGATES", "Checkpoint", "Conv2d", "CubaLI", "CubaLIF", "Dense", "Epoch", "Input", "Network", "Output",
-    "Population", "Projection", "Surrogate", "atan", "boxcar", "check", "cross_entropy", "evaluate", "fast_sigmoid", "fit",
-    "from_network", "load_checkpoint", "save_checkpoint", "to_network", "triangular",
+    "CHECKED", "IF", "LI", "LIF", "SURROGATES", "Augment", "Checkpoint", "Conv2d", "CubaLI", "CubaLIF", "Delays", "Dense", "Epoch",
+    "Input", "Network", "Output", "Population", "Projection", "Surrogate", "atan", "boxcar", "check", "cross_entropy", "evaluate",
+    "fast_sigmoid", "fit", "from_network", "load_checkpoint", "random_affine", "save_checkpoint", "to_network", "triangular",
 ]

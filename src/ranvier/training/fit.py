@@ -21,12 +21,14 @@ from torch.nn import functional
 from ..files.safe import shown, write_atomic
 from ..model.errors import RanvierError
 from ..progress import bar
+from .augment import Augment
 from .check import check
 from .checkpoint import Checkpoint, copy_of, load_checkpoint, save_checkpoint
 from .network import Network
 from .output import Output
+from .tensorboard import event_writer, write_epoch
 
-__all__ = ["Epoch", "cross_entropy", "evaluate", "fit"]
+__all__ = ["CHECKED", "Epoch", "cross_entropy", "evaluate", "fit"]
 
 #: Of the samples, how many the check at the end of a run compares.
 CHECKED = 32
@@ -67,8 +69,9 @@ def cross_entropy(output: Output, labels: Tensor) -> Tensor:
 def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, validation: tuple[Any, Any] | None = None,
         loss: Loss = cross_entropy, batch: int = 128, rate: float = 2e-3, optimizer: torch.optim.Optimizer | None = None, seed: int = 0,
         patience: int | None = None, clip_norm: float = 1.0, truncate: int | None = None, rate_penalty: float = 0.0,
-        operation_penalty: float = 0.0, checkpoint: str | os.PathLike[str] | None = None, resume: bool = False,
-        log: str | os.PathLike[str] | None = None, progress: bool = True) -> list[Epoch]:
+        operation_penalty: float = 0.0, augment: Augment | None = None, checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False, log: str | os.PathLike[str] | None = None, tensorboard: str | os.PathLike[str] | None = None,
+        progress: bool = True) -> list[Epoch]:
     """Train ``model`` in place, then compare it with the model of the hardware (`check`). Gives what each epoch brought.
 
     data, validation
@@ -76,7 +79,7 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
     loss
         Instead of the cross entropy of the only readout.
     rate, optimizer
-        Adam's learning rate, which falls to 0 along a cosine; an optimiser of one's own keeps its rates.
+        Adam's learning rate, which falls to 0 along a cosine, batch by batch; an optimiser of one's own keeps its rates.
     seed
         Of the order of samples. Equal seeds, models and data give equal results on one machine.
     patience
@@ -85,10 +88,14 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
         Largest norm of a batch's gradients.
     rate_penalty, operation_penalty
         What a spike of a neuron in a step costs on the average, and what each synaptic operation of a sample costs; added to the loss.
+    augment
+        Changes the samples of every batch, as `random_affine` does; validation samples stay as they are.
     checkpoint, resume
         File that is written after every epoch, and whether to go on from it where it is there.
     log
         CSV file with a line for each epoch.
+    tensorboard
+        Folder for an event file with the same figures, which needs the extra ``tensorboard``.
 
     With ``validation`` the model ends as it was in the epoch of the least validation loss. Raises `RanvierError` for data that do not fit,
     for a loss or gradients that are no numbers (the model is then as after the last good epoch, and so is the checkpoint), and where
@@ -110,16 +117,21 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
         state, history = _resumed(checkpoint, model, optimizer, seed)
     best = min((e.validation_loss for e in history if not math.isnan(e.validation_loss)), default=math.inf)
     batches = math.ceil(samples.count / batch)
+    writer = None if tensorboard is None else event_writer(tensorboard, history)
     learner = _Learner(model, optimizer, trained, loss, steps, clip_norm, truncate, rate_penalty, operation_penalty)
     with bar("Training", epochs * batches) if progress else nullcontext(lambda done: None) as update:
         for epoch in range(len(history), epochs):
             if patience is not None and _waited(history) >= patience:
                 break
-            if not given:
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            model.anneal(epoch / max(1, epochs - 1))
             begun, means = time.monotonic(), _Means()
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
             for number, (inputs, labels) in enumerate(samples.batches(batch, np.random.default_rng([seed, epoch]))):
+                if not given:
+                    done = (epoch * batches + number) / (epochs * batches)
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate * (1 + math.cos(math.pi * done)) / 2
+                inputs = inputs if augment is None else augment(inputs, generator)
                 wrong = learner.learn(inputs, labels, means)
                 if wrong:
                     state.give(model)
@@ -141,6 +153,8 @@ def fit(model: Network, data: tuple[Any, Any], *, steps: int, epochs: int, valid
                 save_checkpoint(checkpoint, state)
             if log is not None:
                 write_atomic(log, _csv(history))
+            if writer is not None:
+                write_epoch(writer, history[-1])
     if state.best:
         state.give(model, best=True)
     check(model, samples.some(slice(CHECKED))[0], steps)

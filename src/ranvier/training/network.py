@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,11 @@ from ..model.network.headroom import prove_headroom
 from ..model.network.levels import schedule, step_order
 from ..model.network.network import Network as IntegerNetwork
 from ..model.network.population import Population as IntegerPopulation
-from ..model.network.projection import Projection as IntegerProjection
 from .fixed import real_dtype
 from .neurons import Neurons, State
 from .output import Output
 from .populations import Population
-from .projections import Projection
+from .projections import Projection, Tap
 from .surrogates import Surrogate, find_surrogate
 
 __all__ = ["Network"]
@@ -59,7 +59,8 @@ class Network(nn.Module):
         for population in populations:
             if not population.scaled:
                 self._choose_scale(population)
-        self._integers()
+        _, _, taps = self._integers(every=True)
+        schedule(self._plain({p.name: p.quantised(state_bits) for p in populations}, taps))    # whatever delays are learned
 
     def _choose_scale(self, population: Population) -> None:
         """The largest weight that ends in a channel, or in the population, becomes the largest integer."""
@@ -75,25 +76,34 @@ class Network(nn.Module):
         with torch.no_grad():
             population.log_scale.copy_(torch.from_numpy(np.log(np.where(largest > 0, largest / top, 1.0))))
 
-    def _integers(self) -> tuple[IntegerNetwork, dict[str, dict[str, Tensor]], list[Tensor]]:
-        """The network of this moment, its trained parameters and its weights as integers that pass gradients."""
+    def _integers(self, every: bool = False) -> tuple[IntegerNetwork, dict[str, dict[str, Tensor]], list[Tap]]:
+        """The network of this moment, its trained parameters and its projections as integers that pass gradients.
+
+        With ``every`` also what the network has no synapses of, see `Projection.taps`.
+        """
         for name, value in self.named_parameters():
             if not torch.isfinite(value).all():
                 raise RanvierError(f"{name}: a value is not a finite number; go back to the last good checkpoint")
         values = {p.name: p.quantised(self.state_bits) for p in self.populations}
-        weights = [p.quantised(self.by_name[p.destination], self.weight_bits) for p in self.projections]
-        network = IntegerNetwork(
-            tuple(_plain_population(p, values[p.name]) for p in self.populations),
-            tuple(IntegerProjection(p.source, p.destination, _ints(w), p.delay, p.exponent, **p.geometry)
-                  for p, w in zip(self.projections, weights, strict=True)),
-            self.state_bits, self.weight_bits, self.input_bits, self.spike_bits, rounding=self.rounding, info=self.info)
+        taps = [tap for p in self.projections for tap in p.taps(self.by_name[p.destination], self.weight_bits, every)]
+        network = self._plain(values, [tap for tap in taps if tap.used])
         prove_headroom(network)
         schedule(network)
-        return network, values, weights
+        return network, values, taps
+
+    def _plain(self, values: Mapping[str, Mapping[str, Tensor]], taps: Sequence[Tap]) -> IntegerNetwork:
+        return IntegerNetwork(tuple(_plain_population(p, values[p.name]) for p in self.populations), tuple(tap.plain for tap in taps),
+                              self.state_bits, self.weight_bits, self.input_bits, self.spike_bits, rounding=self.rounding, info=self.info)
 
     def to_network(self) -> IntegerNetwork:
         """The network as `ranvier.Network`. Raises `RanvierError` where it has no headroom, no schedule, or no numbers."""
-        return self._integers()[0]
+        with torch.no_grad():
+            return self._integers()[0]
+
+    def anneal(self, progress: float) -> None:
+        """Narrow the Gaussians by which delays learn, where ``progress`` of a run is done, 0 to 1. `fit` does it in every epoch."""
+        for projection in self.projections:
+            projection.anneal(progress)
 
     def forward(self, inputs: Any, steps: int | None = None, *, truncate: int | None = None, record: bool = False) -> Output:
         """Run a window on every sample of a batch.
@@ -106,30 +116,33 @@ class Network(nn.Module):
         record
             Keep the state words of every population, not only of readouts.
         """
-        network, integers, weights = self._integers()
+        network, integers, taps = self._integers(every=torch.is_grad_enabled())
         real = real_dtype(network)
-        device = weights[0].device if weights else self.populations[0].log_scale.device
+        device = self.populations[0].log_scale.device
         values, samples, steps = _inputs(network, inputs, steps, real, device)
-        run = _Run(self, network, integers, [w.to(real) for w in weights], real, samples)
+        run = _Run(self, network, integers, taps, real, samples)
         for step in range(steps):
             if truncate and step and step % truncate == 0:
                 run.cut(step)
             run.step(step, {name: value[:, step] if value.ndim == 3 else value for name, value in values.items()}, record)
-        return Output(self, network, weights, run.spikes, run.words, samples, steps)
+        return Output(self, network, [tap for tap in taps if tap.used], run.spikes, run.words, samples, steps)
 
 
 class _Run:
     """A window on its way."""
 
-    def __init__(self, model: Network, network: IntegerNetwork, integers: Mapping[str, Mapping[str, Tensor]], weights: list[Tensor],
+    def __init__(self, model: Network, network: IntegerNetwork, integers: Mapping[str, Mapping[str, Tensor]], taps: list[Tap],
                  real: torch.dtype, samples: int) -> None:
         self._model, self._network, self._samples, self._real, self._since = model, network, samples, real, 0
-        self._weights = [weight * 2 ** p.exponent for weight, p in zip(weights, network.projections, strict=True)]
         self._neurons = {p.name: Neurons(network.rule(p), _parameters(network, p, model.by_name[p.name], integers[p.name], real),
                                          model.surrogate) for p in network.populations}
         self._states: dict[str, State] = {name: neurons.initial(samples) for name, neurons in self._neurons.items()}
-        self._order = step_order(network)
-        self._incoming = {name: [n for n, p in enumerate(network.projections) if p.destination == name] for name in self._order}
+        # Delays that no synapse has now must be in order as well.
+        self._order = step_order(network if all(tap.used for tap in taps) else model._plain(integers, taps))
+        self._incoming: dict[str, list[_Arm]] = {name: [] for name in self._order}
+        for _, arm in groupby(taps, key=lambda tap: id(tap.projection)):
+            found = _Arm(model, list(arm), real)
+            self._incoming[found.plain.destination].append(found)
         self.spikes: dict[str, list[Tensor]] = {p.name: [] for p in network.populations if p.spiking}
         self.words: dict[str, list[State]] = {name: [] for name in self._order}
 
@@ -149,15 +162,33 @@ class _Run:
                 self.words[name].append(self._states[name])
 
     def _arriving(self, name: str, step: int) -> Tensor:
-        model, network = self._model, self._network
-        total = torch.zeros((self._samples, network.by_name[name].size), dtype=self._real, device=self._states[name]["v"].device)
-        for n in self._incoming[name]:
-            plain, ends = network.projections[n], (model.by_name[network.projections[n].source], model.by_name[name])
-            if plain.delay <= step:
-                spikes = self.spikes[plain.source][step - plain.delay]
-                spikes = spikes if step - plain.delay >= self._since else spikes.detach()
-                total = total + model.projections[n].arriving(spikes, self._weights[n], plain, *ends)
+        total = torch.zeros((self._samples, self._network.by_name[name].size), dtype=self._real, device=self._states[name]["v"].device)
+        for arm in self._incoming[name]:
+            past = self.spikes[arm.plain.source]
+            spikes = [past[step - delay] if step - delay >= self._since else past[step - delay].detach()
+                      for delay in arm.delays if delay <= step]
+            if spikes:
+                total = total + arm.arriving(spikes)
         return total
+
+
+class _Arm:
+    """A projection with all its delays, the shortest first."""
+
+    def __init__(self, model: Network, taps: list[Tap], real: torch.dtype) -> None:
+        self.plain, self.delays, self._projection = taps[0].plain, [tap.plain.delay for tap in taps], taps[0].projection
+        self._ends = model.by_name[self.plain.source], model.by_name[self.plain.destination]
+        self._weights = [tap.weights.to(real) * 2 ** self.plain.exponent for tap in taps]
+        self._dense = self.plain.is_dense(self._ends[0].plain, self._ends[1].plain)
+        # One product for all delays: their sources one after another.
+        self._matrix = torch.cat([weight[0, 0] for weight in self._weights]) if self._dense else None
+
+    def arriving(self, spikes: list[Tensor]) -> Tensor:
+        """Sums (samples, neurons) of the spikes (samples, source neurons) of as many steps back as there are, the latest first."""
+        if self._matrix is not None:
+            return torch.cat(spikes, 1) @ self._matrix[:len(spikes) * self._ends[0].size]
+        return torch.stack([self._projection.arriving(found, weight, self.plain, *self._ends)
+                            for found, weight in zip(spikes, self._weights, strict=False)]).sum(0)
 
 
 def _ints(value: Tensor) -> Ints:

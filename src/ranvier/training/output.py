@@ -13,6 +13,7 @@ from .neurons import State
 
 if TYPE_CHECKING:
     from .network import Network
+    from .projections import Tap
 
 __all__ = ["Output"]
 
@@ -26,9 +27,9 @@ class Output:
         The integers that ran, as `ranvier.Network`.
     """
 
-    def __init__(self, model: Network, network: IntegerNetwork, weights: list[Tensor], spikes: dict[str, list[Tensor]],
+    def __init__(self, model: Network, network: IntegerNetwork, taps: list[Tap], spikes: dict[str, list[Tensor]],
                  words: dict[str, list[State]], samples: int, steps: int) -> None:
-        self._model, self._weights, self._spikes, self._words = model, weights, spikes, words
+        self._model, self._taps, self._spikes, self._words = model, taps, spikes, words
         self.network, self.samples, self.steps = network, samples, steps
 
     def spikes(self, name: str) -> Tensor:
@@ -71,10 +72,11 @@ class Output:
         A count of c spikes is c operations a synapse.
         """
         total = torch.zeros((), dtype=torch.float64)
-        for projection, plain, weight in zip(self._model.projections, self.network.projections, self._weights, strict=True):
+        for tap in self._taps:
+            plain = tap.plain
             ends = self._model.by_name[plain.source], self._model.by_name[plain.destination]
             arrived = self._spikes[plain.source][:max(0, self.steps - plain.delay)]
             if arrived:
-                fan_out = projection.fan_out(weight, plain, *ends)
+                fan_out = tap.projection.fan_out(tap.weights, plain, *ends)
                 total = total + (torch.stack(arrived).sum((0, 1), dtype=torch.float64) * fan_out).sum().to(total)
         return total / self.samples
