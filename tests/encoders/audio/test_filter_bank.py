@@ -72,6 +72,14 @@ def test_a_tone_is_loudest_in_its_channel(bank: FilterBank) -> None:
         assert loudness[channel] == pytest.approx(8000 * 2 / np.pi, rel=0.02)
 
 
+def test_several_sounds_at_once(bank: FilterBank) -> None:
+    sounds = np.random.default_rng(4).integers(-32768, 32768, (300, 2, 3))
+    together = bank.run(sounds)
+    assert together.shape == (300, 2, 3, bank.channels)
+    assert np.array_equal(together[:, 1, 2], bank.run(sounds[:, 1, 2]))
+    assert bank.run(sounds[:1, 0, 0]).shape == (1, bank.channels)
+
+
 def test_nothing_hums_after_a_sound(bank: FilterBank) -> None:
     loud = np.random.default_rng(3).integers(-32768, 32768, 2000)
     assert not bank.run(np.concatenate([loud, np.zeros(6000, int)]))[-1000:].any()
@@ -83,7 +91,7 @@ def test_nothing_hums_after_a_sound(bank: FilterBank) -> None:
     (lambda: filter_bank(low=7000), "below high"),
     (lambda: filter_bank(high=7700), "high must be below"),
     (lambda: filter_bank().run(np.zeros(4)), "give whole numbers"),
-    (lambda: filter_bank().run(np.zeros((4, 2), int)), "give whole numbers"),
+    (lambda: filter_bank().run(np.int64(4)), "give whole numbers"),
     (lambda: filter_bank().run([40000]), "more than 16 bits")])
 def test_bad_input(call: object, message: str) -> None:
     with pytest.raises(RanvierError, match=message):

@@ -76,7 +76,8 @@ def test_silence_gives_no_spikes() -> None:
     (lambda: divisive_normalisation([0.5]), "give whole numbers"), (lambda: divisive_normalisation(5), "give whole numbers"),
     (lambda: divisive_normalisation([1], b1=4, b2=4), "b2 below b1"), (lambda: divisive_normalisation([1], eps=0), "eps is 0"),
     (lambda: divisive_normalisation([1 << 31]), "more than 32 bits"), (lambda: frame_counts(np.zeros(15)), "15 samples; a frame has 16"),
-    (lambda: frame_counts(np.zeros(15), 0), "a frame of 0 samples"), (lambda: audio(np.zeros(0, int)), "0 samples; a frame has 16")])
+    (lambda: frame_counts(np.zeros(15), 0), "a frame of 0 samples"), (lambda: audio(np.zeros(0, int)), "0 samples; a frame has 16"),
+    (lambda: audio(np.zeros((99, 2), int)), "of one channel")])
 def test_bad_input(call: object, message: str) -> None:
     with pytest.raises(RanvierError, match=message):
         call()  # type: ignore[operator]

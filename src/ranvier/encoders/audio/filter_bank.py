@@ -44,12 +44,17 @@ class FilterBank:
         return len(self.b)
 
     def run(self, samples: npt.ArrayLike) -> Ints:
-        """Samples [time], whole numbers of at most 16 bits with sign, through every filter from rest: [time, channels], int64."""
+        """Samples [time, ...], whole numbers of at most 16 bits with sign, through every filter from rest: [time, ..., channels], int64.
+
+        Further axes are sounds of their own, such as [time, clips].
+        """
         x = _samples(samples)
-        driven = np.multiply.outer(x - np.concatenate([[0, 0], x[:-2]])[:len(x)], self.b) << GUARD_BITS
+        before = np.zeros_like(x)
+        before[2:] = x[:-2]
+        driven = np.multiply.outer(x - before, self.b) << GUARD_BITS
         half = 1 << COEFFICIENT_BITS - 1
-        y1, y2 = np.zeros(self.channels, np.int64), np.zeros(self.channels, np.int64)
-        words = np.empty((len(x), self.channels), np.int64)
+        y1, y2 = np.zeros(driven.shape[1:], np.int64), np.zeros(driven.shape[1:], np.int64)
+        words = np.empty(driven.shape, np.int64)
         for n, drive in enumerate(driven):
             y1, y2 = (drive + self.c * y1 - self.d * y2 + half) >> COEFFICIENT_BITS, y1
             words[n] = y1
@@ -80,8 +85,8 @@ def filter_bank(rate: float = 15625, channels: int = 16, *, low: float = 100.0, 
 
 def _samples(samples: npt.ArrayLike) -> Ints:
     array = np.asarray(samples)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise RanvierError(f"filter bank: samples of the shape {array.shape} and type {array.dtype}; give whole numbers [time]")
+    if array.ndim == 0 or array.dtype.kind not in "iu":
+        raise RanvierError(f"filter bank: samples of the shape {array.shape} and type {array.dtype}; give whole numbers [time, ...]")
     if array.size and not -32768 <= int(array.min()) <= int(array.max()) <= 32767:
         raise RanvierError("filter bank: samples of more than 16 bits; shift them down first")
     return array.astype(np.int64)

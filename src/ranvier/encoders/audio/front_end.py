@@ -24,6 +24,8 @@ def audio(samples: npt.ArrayLike, *, bank: FilterBank | None = None, b: int = 12
     `divisive_normalisation`'s. With them a steady sound gives a spike a frame and channel in the mean. `load_wav` reads and resamples
     files. Raises `RanvierError` for samples of another kind and for less than a frame of them.
     """
+    if np.ndim(samples) != 1:
+        raise RanvierError(f"audio: samples of the shape {np.shape(samples)}; give samples [time], of one channel")
     return frame_counts(divisive_normalisation((bank or filter_bank(RATE)).run(samples), b=b, b1=b1, b2=b2, eps=eps), frame)
 
 
