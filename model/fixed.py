@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NO_LEAK", "DECAY_SHIFT", "ROUNDING", "clamp", "decay", "reset", "spike_count"]
+__all__ = ["NO_LEAK", "DECAY_SHIFT", "ROUNDING", "clamp", "decay", "reset", "rounded", "saturated", "spike_count"]
 
 #: A decay factor of 2**16 keeps the membrane as it is.
 NO_LEAK = 65536
@@ -64,6 +64,19 @@ def reset(u: Int, count: Int, theta: Int, v_reset: Int, kind: str) -> Int:
     if isinstance(u, int):
         return v_reset if count else u
     return np.where(count != 0, v_reset, u)
+
+
+def rounded(x: Int, shift: int) -> Int:
+    """``x / 2**shift``, to the nearest integer, halves up: ``(x + 2**(shift - 1)) >> shift``; ``x`` itself for a shift of 0."""
+    return (x + (1 << shift - 1)) >> shift if shift else x
+
+
+def saturated(x: Int, bits: int) -> Int:
+    """``x`` held within a signed word of so many bits."""
+    least, most = -(1 << bits - 1), (1 << bits - 1) - 1
+    if isinstance(x, int):
+        return clamp(x, least, most)
+    return np.minimum(np.maximum(x, least), most)
 
 
 def clamp(x: Int, low: Int, high: Int) -> Int:

@@ -14,7 +14,7 @@ from amaranth.hdl import Cat, Const, Mux, Value
 
 from ranvier.model.fixed import DECAY_SHIFT
 
-__all__ = ["Register", "clamp", "decay", "lessened", "popcount", "reset", "spike_count", "unregistered"]
+__all__ = ["Register", "clamp", "decay", "lessened", "popcount", "reset", "rounded", "spike_count", "unregistered"]
 
 
 class Register(Protocol):
@@ -83,6 +83,11 @@ def reset(u: Value, less: Value, count: Value, kind: Value) -> tuple[Value, Valu
     bit 0 subtracts theta, its bit 1 puts v_reset.
     """
     return Mux(count & kind[0], less, u), count & kind[1]
+
+
+def rounded(x: Value, shift: int) -> Value:
+    """``x / 2**shift`` to the nearest integer, halves up."""
+    return (x + (1 << shift - 1)) >> shift if shift else x
 
 
 def clamp(x: Value, low: Value, high: Value, register: Register = unregistered, *, instead: tuple[Value, Value] | None = None,

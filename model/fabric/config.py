@@ -208,6 +208,9 @@ class FabricConfig:
             raise RanvierError(f"fabric: rounding is {self.rounding!r}; it must be one of {', '.join(ROUNDING)}")
         if self.neurons not in FAMILIES:
             raise RanvierError(f"fabric: neurons is {self.neurons!r}; it must be one of {', '.join(FAMILIES)}")
+        least, most = FAMILIES[self.neurons].state_range
+        if not least <= self.state_bits <= most:
+            raise RanvierError(f"fabric: state_bits is {self.state_bits}; {self.neurons} neurons need {least} to {most}")
         if not power_of_two(self.word_bits):
             raise RanvierError(f"fabric: word_bits is {self.word_bits}; it must be a power of two")
         widest = max(self.core.sweep_lanes, self.input.sweep_lanes)

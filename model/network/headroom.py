@@ -26,7 +26,7 @@ def prove_headroom(network: Network) -> None:
                     raise RanvierError(
                         f"population {population.name}: the {reach.word} of neuron {n} could {reached} {bound[n]}, beyond "
                         f"{limit} of {network.state_bits} state bits; "
-                        + _mends(network, population, reach, name, int(parameters[name][n]), int(limit - bound[n]))
+                        + _mends(network, population, reach, name, int(parameters[name][n]) if name else 0, int(limit - bound[n]))
                         + _wider(reach))
 
 
@@ -37,6 +37,8 @@ def _mends(network: Network, population: Population, reach: Reach, name: str, bo
         smaller += " or fewer spike bits"
     if reach.threshold and name == reach.lower:
         smaller += " or a smaller theta"
+    if not name:
+        return smaller
     if abs(missing) <= max(bound if name == reach.upper else -bound, 0):
         return f"set its {name} to {bound + missing}, or {smaller}"
     return smaller

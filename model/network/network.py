@@ -68,6 +68,10 @@ class Network:
         for projection in self.projections:
             self._check_projection(projection)
         for population in self.populations:
+            least, most = population.family.state_range
+            if not least <= self.state_bits <= most:
+                raise RanvierError(f"population {population.name}: state_bits is {self.state_bits}; kind {population.kind} needs "
+                                   f"{least} to {most}")
             self._check_parameters(population)
 
     def __repr__(self) -> str:
@@ -142,8 +146,9 @@ class Network:
     def rule(self, population: Population) -> Rule:
         """What population and network lay down for every step of its neurons."""
         said, spikes = population.semantics, population.spiking
-        return Rule(spikes, said.strict, said.reset if spikes else "none", self.rounding, self.state_bits,
-                    next_tick=spikes and said.reset_moment == "next_tick", currents=population.neuron.currents,
+        resets = spikes and not population.neuron.own_reset
+        return Rule(spikes, said.strict, said.reset if resets else "none", self.rounding, self.state_bits,
+                    next_tick=resets and said.reset_moment == "next_tick", currents=population.neuron.currents,
                     before=population.neuron.currents and said.current == "before", options=self.options_of(population))
 
     def _open_bounds(self, population: Population) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,29 @@ import numpy.typing as npt
 
 from ..errors import RanvierError
 from ..limits import MAX_NEURONS, WORD, Ints
-from ..neurons.kind import Family, Kind
+from ..neurons.kind import Family, Kind, Reals
 from ..neurons.registry import family_of, find_kind, kind_names
 from .semantics import Semantics
 
-__all__ = ["Population"]
+__all__ = ["Population", "QuantityCost"]
+
+
+@dataclass(frozen=True)
+class QuantityCost:
+    """What making an integer of a quantity cost: of its neurons the one that lost most.
+
+    ``asked`` is the value that was wanted and ``got`` the one that the integers stand for, both in ``unit``.
+    """
+
+    name: str
+    unit: str
+    asked: float
+    got: float
+
+    @property
+    def error(self) -> float:
+        """How much too large ``got`` is, in ``unit``."""
+        return self.got - self.asked
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -36,18 +55,21 @@ class Population:
         gives them: ``theta`` (at least 1), ``bias``, ``k`` (0 to 65536, 65536 is no leak), ``v_reset``, ``v_min``, ``v_max``,
         ``v_init``, and with a synaptic current ``k_i``, ``i_min``, ``i_max``, ``i_init``. They can also be given as keywords. Bounds
         default to the widest that the proof of headroom allows, one value for the population.
+        A kind whose family has `quantities` takes these too, as numbers or arrays of as many entries, in their physical units; integers
+        are made of them for the network's state word, and an integer that is given goes before. `QuantityCost` says what that cost.
     semantics
-        How the population steps; a kind that never spikes never resets, whatever stands here.
+        How the population steps; a kind that never spikes never resets, whatever stands here, and one with a reset of its own has that.
     """
 
     name: str
     shape: tuple[int, int, int]
     kind: str
-    parameters: Mapping[str, int | Ints]
+    parameters: Mapping[str, int | float | npt.NDArray[Any]]
     semantics: Semantics
 
-    def __init__(self, name: str, shape: int | tuple[int, int, int], kind: str, parameters: Mapping[str, int | Ints] | None = None,
-                 semantics: Semantics | None = None, **more: int | npt.ArrayLike) -> None:
+    def __init__(self, name: str, shape: int | tuple[int, int, int], kind: str,
+                 parameters: Mapping[str, int | float | npt.NDArray[Any]] | None = None,
+                 semantics: Semantics | None = None, **more: float | npt.ArrayLike) -> None:
         twice = sorted(set(parameters or {}) & set(more))
         if twice:
             raise RanvierError(f"population {name}: {twice[0]} is given twice")
@@ -70,13 +92,17 @@ class Population:
         if self.size > MAX_NEURONS:
             raise RanvierError(f"population {self.name}: {self.size} neurons; at most {MAX_NEURONS} are supported")
         known = {p.name: p for p in self.family.parameters}
-        unknown = sorted(set(self.parameters) - set(known))
+        quantities = [q.name for q in self.family.quantities]
+        unknown = sorted(set(self.parameters) - set(known) - set(quantities))
         if unknown:
-            raise RanvierError(f"population {self.name}: unknown parameter {unknown[0]!r}; it has {', '.join(known)}")
+            raise RanvierError(f"population {self.name}: unknown parameter {unknown[0]!r}; it has {', '.join([*quantities, *known])}")
         for name, value in self.neuron.constants.items():
             if name in self.parameters and (not isinstance(value, int) or np.any(self.parameter(name, 32) != value)):
                 mend = f"so {name} must be {value}" if isinstance(value, int) else f"so it has no {name}"
                 raise RanvierError(f"population {self.name}: kind {self.kind} has no {known[name].effect}, {mend}")
+        if self.neuron.own_reset and self.semantics.reset_moment != "same_tick":
+            raise RanvierError(f"population {self.name}: reset_moment is {self.semantics.reset_moment!r}; kind {self.kind} resets in the "
+                               "same tick only")
         if self.driven and self.semantics.reset_moment != "same_tick":
             raise RanvierError(f"population {self.name}: reset_moment is {self.semantics.reset_moment!r}; an input population resets "
                                "in the same tick only")
@@ -118,6 +144,8 @@ class Population:
         `Network.parameter` has the bounds that the proof of headroom allows.
         """
         value: Any = self.parameters.get(name)
+        if value is None and self.family.quantities:
+            value = self._quantised(state_bits).get(name)
         if value is None:
             parameter = next(p for p in self.family.parameters if p.name == name)
             value = parameter.number(self.neuron.constants.get(name, parameter.default), state_bits)
@@ -126,9 +154,67 @@ class Population:
             raise RanvierError(f"population {self.name}: {name} must be integers, not {array.dtype}")
         if array.size and (int(array.max()) >= WORD or int(array.min()) < -WORD):
             raise RanvierError(f"population {self.name}: {name} does not fit 32 bits")
+        return self._spread(name, array.astype(np.int64))
+
+    def integers(self, state_bits: int) -> dict[str, int | Ints]:
+        """The parameters that it gives, and those that its quantities become, as integers: what files hold."""
+        known = {p.name for p in self.family.parameters}
+        found: dict[str, Any] = {name: value for name, value in self.parameters.items() if name in known}
+        if self.family.quantities:
+            made = {name: self.parameter(name, state_bits) for name in self._quantised(state_bits)}
+            found |= {name: int(value[0]) if np.all(value == value[0]) else value for name, value in made.items()}
+        return found
+
+    def costs(self, state_bits: int) -> tuple[QuantityCost, ...]:
+        """What making integers of its quantities cost, those that it gives and those that it leaves to their defaults."""
+        wanted = self._wanted
+        integers = {p.name: self.parameter(p.name, state_bits) for p in self.family.parameters}
+        meant = self.family.meant(integers, state_bits) if self.family.quantities else {}
+        found = []
+        for quantity in self.family.quantities:
+            if quantity.name in wanted and quantity.name in meant:
+                asked, got = wanted[quantity.name], meant[quantity.name]
+                worst = int(np.argmax(np.abs(got - asked)))
+                found.append(QuantityCost(quantity.name, quantity.unit, float(asked[worst]), float(got[worst])))
+        return tuple(found)
+
+    @property
+    def _wanted(self) -> dict[str, Reals]:
+        """Its quantities: float64, shape (size,). Those without a value are left out."""
+        found = {}
+        for quantity in self.family.quantities:
+            value: Any = self.parameters.get(quantity.name, quantity.default)
+            if value is None:
+                continue
+            array = np.asarray(value)
+            if array.dtype.kind not in "iuf" or not np.all(np.isfinite(array)):
+                raise RanvierError(f"population {self.name}: {quantity.name} must be finite numbers")
+            array = self._spread(quantity.name, array.astype(np.float64))
+            bad = np.flatnonzero((array < quantity.least) | (array > quantity.most))
+            if bad.size:
+                unit = f" {quantity.unit}" if quantity.unit else ""
+                raise RanvierError(f"population {self.name}: {quantity.name} of neuron {bad[0]} is {array[bad[0]]:g}{unit}; it must be "
+                                   f"{quantity.least:g} to {quantity.most:g}{unit}")
+            found[quantity.name] = array
+        return found
+
+    @cached_property
+    def _made(self) -> dict[int, dict[str, Ints]]:
+        return {}
+
+    def _quantised(self, state_bits: int) -> dict[str, Ints]:
+        """The integer parameters that its quantities become."""
+        if state_bits not in self._made:
+            try:
+                self._made[state_bits] = self.family.quantise(self._wanted, state_bits)
+            except RanvierError as error:
+                raise RanvierError(f"population {self.name}: {error}") from None
+        return self._made[state_bits]
+
+    def _spread(self, name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A value for each neuron of one for all, for each channel, or for each neuron."""
         if array.size not in (1, self.shape[2], self.size):
             raise RanvierError(
                 f"population {self.name}: {name} has {array.size} entries; "
                 f"it must have 1, {self.shape[2]} or {self.size}")
-        flat = array.astype(np.int64).reshape(-1)
-        return np.ascontiguousarray(np.resize(flat, self.size))
+        return np.ascontiguousarray(np.resize(array.reshape(-1), self.size))

@@ -17,11 +17,13 @@ import numpy.typing as npt
 
 from ..limits import Ints
 
-__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Default", "Family", "Kind", "Options", "Parameter", "PipelineTiming", "Reach",
-           "Rule", "State", "StateWord", "Step", "assert_headroom", "batch_dtype"]
+__all__ = ["INITIAL", "LOWER", "UPPER", "Array", "Batch", "Default", "Family", "Kind", "Options", "Parameter", "PipelineTiming", "Quantity",
+           "Reach", "Reals", "Rule", "State", "StateWord", "Step", "assert_headroom", "batch_dtype"]
 
 #: Arrays whose element type is chosen at run time.
 Array = npt.NDArray[Any]
+#: Values in physical units.
+Reals = npt.NDArray[np.float64]
 #: Words of a neuron's state, in the order of `Family.words`.
 State = tuple[int, ...]
 #: A number, or an end of a parameter's range, which hangs on the width of the state word.
@@ -119,6 +121,26 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """A parameter as the literature gives it, in a physical unit; a family makes integers of all of them at once.
+
+    name
+        None of the family's integer parameters has it.
+    default
+        Its value where the population does not say; None where the family derives it from others.
+    least, most
+        Its range, both ends included.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    default: float | None
+    least: float
+    most: float
+
+
+@dataclass(frozen=True)
 class Kind:
     """A use of a family, by the name that networks give it.
 
@@ -128,6 +150,8 @@ class Kind:
         Whether the host drives its neurons instead of synapses; they then live in the input unit.
     currents
         Whether its neurons have synaptic currents.
+    own_reset
+        Whether its spikes reset it in a way of its own, whatever the reset of its population's semantics is.
     constants
         Parameters that are not this kind's to choose, and their values.
     """
@@ -136,6 +160,7 @@ class Kind:
     spikes: bool = True
     driven: bool = False
     currents: bool = False
+    own_reset: bool = False
     constants: Mapping[str, Default] = field(default_factory=dict)
 
     @property
@@ -192,7 +217,7 @@ class Reach:
     word
         What it is, for messages: ``membrane``.
     lower, upper
-        The parameters that bound it, of which the sums are made.
+        The parameters that bound it, of which the sums are made; empty where no parameter is part of them.
     top, bottom
         The largest and the least partial sum of each neuron from any state within its bounds: int64, (neurons,).
     threshold
@@ -260,6 +285,10 @@ class Family(ABC):
     name: str
     kinds: tuple[Kind, ...]
     parameters: tuple[Parameter, ...]
+    #: What populations may give instead of integer parameters; a family without any takes integers only.
+    quantities: tuple[Quantity, ...] = ()
+    #: The narrowest and the widest state word that its arithmetic is made for.
+    state_range: tuple[int, int] = (12, 32)
 
     @abstractmethod
     def timing(self, options: Options) -> PipelineTiming:
@@ -298,6 +327,22 @@ class Family(ABC):
         None says that the family does not know; its bounds are then applied in every step.
         """
         return None
+
+    def quantise(self, values: Mapping[str, Reals], state_bits: int) -> dict[str, Ints]:
+        """Integer parameters of neurons whose ``quantities`` are ``values``: each float64, or int64, of shape (neurons,).
+
+        Every quantity without a default of None is there, and within its range. Parameters that are not in the result have their
+        defaults. Raises `RanvierError` where the values together leave the words.
+        """
+        return {}
+
+    def meant(self, parameters: Mapping[str, Ints], state_bits: int) -> dict[str, Reals]:
+        """The quantities that integer parameters stand for: the inverse of `quantise`, float64 of shape (neurons,)."""
+        return {}
+
+    def plausible(self, rng: np.random.Generator, size: int, state_bits: int) -> dict[str, Ints]:
+        """Integer parameters of neurons as they occur, for random networks; those that are left out are drawn from their ranges."""
+        return {}
 
     @abstractmethod
     def rest(self, parameters: Mapping[str, int], rule: Rule) -> dict[str, int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .integrate import INTEGRATE
+from .izhikevich import IZHIKEVICH
 from .kind import Family, Kind, Parameter
 
 __all__ = ["DEFAULT_FAMILY", "FAMILIES", "all_parameters", "driven_family", "family_of", "find_kind", "kind_names"]
 
 #: Families by name.
-FAMILIES: dict[str, Family] = {family.name: family for family in (INTEGRATE,)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (INTEGRATE, IZHIKEVICH)}
 #: What the cores of a fabric compute where its configuration does not say.
 DEFAULT_FAMILY = INTEGRATE.name
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .integrate import Integrate
+from .izhikevich import Izhikevich
 from .unit import NeuronUnit
 
 __all__ = ["UNITS"]
 
 #: One lane of each family.
-UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate}
+UNITS: dict[str, type[NeuronUnit]] = {"integrate": Integrate, "izhikevich": Izhikevich}

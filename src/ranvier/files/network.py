@@ -77,8 +77,9 @@ def _entries_of(network: Network) -> Iterator[tuple[str, bytes]]:
     arrays: list[tuple[str, bytes]] = []
     for index, population in enumerate(network.populations):
         parameters: dict[str, Any] = {}
-        for name in sorted(population.parameters):
-            value = np.asarray(population.parameters[name])
+        integers = population.integers(network.state_bits)
+        for name in sorted(integers):
+            value = np.asarray(integers[name])
             if value.size == 1:
                 parameters[name] = int(value.reshape(-1)[0])
             else:

@@ -322,6 +322,9 @@ class _Draft:
             leaks = [np.full(size, NO_LEAK), np.zeros(size, np.int64), rng.integers(0, NO_LEAK + 1, size),
                      rng.choice([0, 1, 32767, 32768, 32769, 65535, NO_LEAK], size), rng.integers(60000, NO_LEAK, size)]
             parameters["k"] = leaks[rng.integers(len(leaks))]
+        if family.quantities and self.chance(0.7):
+            parameters |= family.plausible(rng, size, self.form.state_bits)
+            parameters |= {"v_min": np.full(size, -self.form.high - 1), "v_max": np.full(size, self.form.high)}
         for missing in sorted(set(own) - set(parameters) - {"k"}):
             least, most = own[missing].range(self.form.state_bits)
             parameters[missing] = rng.integers(least, most + 1, size)
