@@ -2,34 +2,38 @@
 
     python examples/neurons/behaviours.py -o build/neurons --rtl
 
-Parameters and stimuli are those of the program that the paper publishes (figure1.m), but for three that hang on its coarse step: its membrane
-takes whole steps, ours two half steps, as in the paper of 2003. The spike with a latency needs 7.08 and not 7.04 mV/ms; the pulse that ends
-the bistable neuron's spikes comes at 211 and not at 216 ms, as these come a little sooner; and the bursts that inhibition brings have d = 0, as
-with d = -2 they never end where steps are small.
+Parameters and stimuli are those of the program that the paper publishes (figure1.m), but for three that hang on its coarse step: its
+membrane takes whole steps, ours two half steps, as in the paper of 2003. The spike with a latency needs 7.08 and not 7.04 mV/ms; the
+pulse that ends the bistable neuron's spikes comes at 211 and not at 216 ms, as these come a little sooner; and the bursts that inhibition
+brings have d = 0, as with d = -2 they never end where steps are small.
 
 Each neuron has a step of its own; all run for as many as the longest needs, and each is shown for its own time.
 
-A stimulus that changes in time comes as spikes with a count: two input neurons for each of the twenty, one that adds and one that takes away,
-whose counts are the stimulus in units of the behaviour's own; what is constant is the neuron's own current.
+A stimulus that changes in time comes as spikes with a count: two input neurons for each of the twenty, one that adds and one that takes
+away, whose counts are the stimulus in units of the behaviour's own; what is constant is the neuron's own current.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ranvier import Network, Population, Projection
+from ranvier import Network, Population, Projection, RanvierError, simulate
+from ranvier.model.neurons.izhikevich import float_izhikevich, fraction_bits
+from ranvier.reports.tables import print_rows
 
 __all__ = ["BEHAVIOURS", "Behaviour", "STATE_BITS", "behaviour_network", "counts_of", "current_of", "float_run"]
 
 Floats = npt.NDArray[np.float64]
 Stimulus = Callable[[Floats], Floats]
 #: Bits of v, and of a count: a stimulus has up to 255 units.
-STATE_BITS, COUNT_BITS = 20, 8
+STATE_BITS, COUNT_BITS = 24, 8
 MOST_COUNT = (1 << COUNT_BITS) - 1
 
 
@@ -104,8 +108,8 @@ BEHAVIOURS = (
     Behaviour("phasic bursting", 0.02, 0.25, -55, 0.05, -64, 0.2, 200, 0.1, _step(20, 0.6)),
     Behaviour("mixed mode", 0.02, 0.2, -55, 4, -70, 0.25, 160, 0.1, _step(16, 10)),
     Behaviour("spike frequency adaptation", 0.01, 0.2, -65, 8, -70, 0.25, 85, 0.2, _step(8.5, 30)),
-    Behaviour("class 1 excitable", 0.02, -0.1, -55, 6, -60, 0.25, 300, 0.1, _ramp(30, 0.075), more=_CLASS_1),
-    Behaviour("class 2 excitable", 0.2, 0.26, -65, 0, -64, 0.25, 300, 0.025, _ramp(30, 0.015), constant=-0.5),
+    Behaviour("class 1 excitable", 0.02, -0.1, -55, 6, -60, 0.25, 300, 0.08, _ramp(30, 0.075), more=_CLASS_1),
+    Behaviour("class 2 excitable", 0.2, 0.26, -65, 0, -64, 0.25, 300, 0.016, _ramp(30, 0.015), constant=-0.5),
     Behaviour("spike latency", 0.02, 0.2, -65, 6, -70, 0.2, 100, 0.04, _pulses(7.08, 3, 10)),
     Behaviour("subthreshold oscillation", 0.05, 0.26, -60, 0, -62, 0.25, 200, 0.1, _pulses(2, 5, 20)),
     Behaviour("resonator", 0.1, 0.26, -60, -1, -62, 0.25, 400, 0.05, _pulses(0.65, 4, 40, 60, 280, 320)),
@@ -136,7 +140,6 @@ def current_of(behaviour: Behaviour, steps: int) -> Floats:
 
 def float_run(behaviour: Behaviour) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """v, u and spikes of the behaviour's own steps in double precision, on the stimulus as it is and not in counts."""
-    from ranvier.model.neurons.izhikevich import float_izhikevich
     t = np.arange(behaviour.steps) * behaviour.dt
     return float_izhikevich(behaviour.quantities, behaviour.steps, behaviour.stimulus(t))
 
@@ -161,3 +164,58 @@ def behaviour_network() -> tuple[Network, npt.NDArray[np.int64], int]:
     network = Network((stimulus, cells), (Projection.dense("stimulus", "cells", signs),), state_bits=STATE_BITS, weight_bits=2,
                       input_bits=COUNT_BITS, spike_bits=COUNT_BITS)
     return network, inputs, steps
+
+
+def draw(membranes: npt.NDArray[np.int32], spikes: npt.NDArray[np.bool_], path: Path) -> None:
+    """All twenty: the integers' v over the double precision's, and the stimulus below."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    figure, axes = plt.subplots(5, 4, figsize=(13, 11), layout="constrained")
+    for n, (behaviour, axis) in enumerate(zip(BEHAVIOURS, axes.flat, strict=True)):
+        t = np.arange(behaviour.steps) * behaviour.dt
+        v, _, fired = float_run(behaviour)
+        axis.plot(t, np.where(fired, 30, v), color="C1", lw=2.2, alpha=0.6, label="double precision")
+        shown = membranes[:behaviour.steps, n] / (1 << fraction_bits(STATE_BITS))
+        axis.plot(t, np.where(spikes[:behaviour.steps, n], 30, shown), color="black", lw=0.7, label="integers = RTL")
+        stimulus = behaviour.stimulus(t)
+        axis.plot(t, -95 + 10 * stimulus / np.abs(stimulus).max(), color="C0", lw=0.9, label="stimulus")
+        axis.set_title(f"({chr(ord('A') + n)}) {behaviour.name}", fontsize=9)
+        axis.set(ylim=(-108, 34), yticks=(-60, 0))
+        axis.tick_params(labelsize=7)
+    axes[0, 0].legend(fontsize=6, loc="upper left", bbox_to_anchor=(0.15, 0.98))
+    figure.supxlabel("ms")
+    figure.supylabel("v, mV")
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Run the network, print the spikes of integers and double precision, draw the picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/neurons"), help="folder to write into")
+    parser.add_argument("--rtl", action="store_true", help="also run the compiled RTL and compare every word and clock")
+    options = parser.parse_args()
+    network, inputs, steps = behaviour_network()
+    try:
+        run = simulate(network, inputs, steps)
+        if options.rtl:
+            from in_rtl import check_in_rtl
+            check_in_rtl(network, {"stimulus": inputs}, steps)
+    except RanvierError as error:
+        raise SystemExit(f"behaviours: {error}") from None
+    options.output.mkdir(parents=True, exist_ok=True)
+    spikes, membranes = run.spikes["cells"][0].astype(bool), run.membranes["cells"][0]
+    rows = []
+    for n, behaviour in enumerate(BEHAVIOURS):
+        exact = np.flatnonzero(float_run(behaviour)[2]) * behaviour.dt
+        found = np.flatnonzero(spikes[:behaviour.steps, n]) * behaviour.dt
+        apart = f"{np.abs(exact - found).max(initial=0):.2f}" if len(exact) == len(found) else "-"
+        rows.append((behaviour.name, str(len(exact)), str(len(found)), apart))
+    print_rows("Izhikevich's behaviours", ("behaviour", "spikes, double precision", "spikes, integers", "most apart, ms"), rows)
+    draw(membranes, spikes, options.output / "behaviours.png")
+    print(f"{options.output / 'behaviours.png'}" + (", model and RTL equal" if options.rtl else ""))
+
+
+if __name__ == "__main__":
+    main()

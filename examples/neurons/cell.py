@@ -154,7 +154,7 @@ def report(cell: str, steps: Sequence[Step], *, rtl: bool) -> tuple[list[tuple[s
         network = fabric_network(neuron, currents)
         run = simulate(network, {}, length)
         if rtl:
-            from rtl import check_in_rtl  # here, so that the fit needs no compiler
+            from in_rtl import check_in_rtl
             check_in_rtl(network, {}, length)
         floats = outcomes(run_float([neuron], currents, length)[:, 0], neuron.dt)
         for k, found in enumerate(outcomes(run.spikes["cell"][0], neuron.dt)):

@@ -3,8 +3,9 @@
     python3 -m venv build/neuron-venv && build/neuron-venv/bin/pip install neuron==9.0.2
     build/neuron-venv/bin/python examples/neurons/neuron_trace.py -o examples/neurons/squid.npz
 
-One section of 10 x 10 um with mechanism `hh` at 6.3 degrees, from -65 mV; 0.1 nA from 10 to 90 ms. NEURON's tables of rates, of 200 entries,
-are switched off. It steps implicitly (first order) or by Crank and Nicolson (second), so both are kept, each at a dt halved from 0.025 ms on.
+One section of 10 x 10 um with mechanism `hh` at 6.3 degrees, from -65 mV; 0.1 nA from 10 to 90 ms. NEURON's tables of rates, of 200
+entries, are switched off. It steps implicitly (first order) or by Crank and Nicolson (second), so both are kept, each at a dt halved from
+0.025 ms on.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Current-clamp recordings of two cortical cells, read from a source archive of the Python package index.
 
 The archive is BluePyEfe's (Blue Brain Project, EPFL); its tests, which hold the recordings, are under a BSD licence. Cells `B6` and `B8`
-were each given five steps of current for two seconds. The archive's SHA-256 is compared before anything in it is read, and no file of it is run
-or written to disk. The recordings are Igor binary waves of version 5; WaveMetrics describes the format in its Technical Note 3.
+were each given five steps of current for two seconds. The archive's SHA-256 is compared before anything in it is read, and no file of it
+is run or written to disk. The recordings are Igor binary waves of version 5; WaveMetrics describes the format in its Technical Note 3.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from ranvier import CoreConfig, FabricConfig, InputConfig, Network, RanvierError, map_network, tailor
+from ranvier.model.fabric.config import least_word_bits
 from ranvier.sim.simulator import Simulator
 from ranvier.verify.evidence import Check, check_batch
 
@@ -19,7 +20,9 @@ def check_in_rtl(network: Network, inputs: Mapping[str, npt.NDArray[Any]], steps
 
     The result holds the model's run, the predicted clocks and the RTL's record. Raises `RanvierError` at the first difference.
     """
-    wanted = FabricConfig(cores=1, core=CoreConfig(lanes=lanes, sweep_lanes=min(lanes, 4)), input=InputConfig(sweep_lanes=1), word_bits=32)
+    sweep = min(lanes, 4)
+    word = max(32, least_word_bits(1, sweep, network.spike_bits))
+    wanted = FabricConfig(cores=1, core=CoreConfig(lanes=lanes, sweep_lanes=sweep), input=InputConfig(sweep_lanes=1), word_bits=word)
     placement = map_network(network, tailor(network, wanted))
     with Simulator(placement.config) as simulator:
         simulator.load(placement)
