@@ -205,8 +205,9 @@ class Population:
     def _quantised(self, state_bits: int) -> dict[str, Ints]:
         """The integer parameters that its quantities become."""
         if state_bits not in self._made:
+            wanted = self._wanted
             try:
-                self._made[state_bits] = self.family.quantise(self._wanted, state_bits)
+                self._made[state_bits] = self.family.quantise(wanted, state_bits)
             except RanvierError as error:
                 raise RanvierError(f"population {self.name}: {error}") from None
         return self._made[state_bits]

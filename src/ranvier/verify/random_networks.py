@@ -333,7 +333,7 @@ class _Draft:
         if kind.currents:
             self.currents(name, parameters)
             semantics = replace(semantics, current=str(rng.choice(CURRENTS)))
-        if self.form.options.next_tick and not kind.driven:
+        if self.form.options.next_tick and not kind.driven and not kind.own_reset:
             semantics = self.moment(name, parameters, semantics)
         shape = self.shapes[name]
         if self.chance(0.3):
