@@ -31,8 +31,8 @@ def _neurons() -> dict[str, tuple[FabricConfig, str]]:
         found[f"n{planes}{'_late' * late}{'_current' * currents}"] = (_BASE.replace(
             state_bits=widths[(n + n // 4) % 4], rounding=("nearest", "zero")[n % 2 ^ n // 2 % 2],
             spike_bits=planes, next_tick=late, currents=currents), "core")
-    return found | {"n2_input": (_BASE.replace(spike_bits=2), "input")} | {
-        name: (_BASE.replace(neurons="izhikevich", state_bits=bits), "core") for name, bits in (("izhikevich", 18), ("izhikevich_24", 24))}
+    return found | {"n2_input": (_BASE.replace(spike_bits=2), "input"),
+                    "izhikevich": (_BASE.replace(neurons="izhikevich", state_bits=18), "core")}
 
 
 #: Configuration and unit of each `NeuronLanes`, by the prefix of its ports.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .hodgkin_huxley import HODGKIN_HUXLEY
 from .integrate import INTEGRATE
 from .izhikevich import IZHIKEVICH
 from .kind import Family, Kind, Parameter
@@ -9,7 +10,7 @@ from .kind import Family, Kind, Parameter
 __all__ = ["DEFAULT_FAMILY", "FAMILIES", "all_parameters", "driven_family", "family_of", "find_kind", "kind_names"]
 
 #: Families by name.
-FAMILIES: dict[str, Family] = {family.name: family for family in (INTEGRATE, IZHIKEVICH)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (INTEGRATE, IZHIKEVICH, HODGKIN_HUXLEY)}
 #: What the cores of a fabric compute where its configuration does not say.
 DEFAULT_FAMILY = INTEGRATE.name
 

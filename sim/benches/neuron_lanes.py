@@ -33,7 +33,8 @@ def _random_state(rng: random.Random, neuron: Neuron, config: FabricConfig, unit
         elif field.name == "i" and not rule["current"]:
             found.append(0)
         else:
-            least, most = neuron[f"{field.name}_min"], neuron[f"{field.name}_max"]
+            ends = -(1 << field.bits - 1), (1 << field.bits - 1) - 1
+            least, most = (neuron.get(f"{field.name}_{end}", free) for end, free in zip(("min", "max"), ends, strict=True))
             found.append(rng.choice([least, most, rng.randint(least, most), min(max(rng.randint(-40, 40), least), most)]))
     return tuple(found)
 

@@ -26,8 +26,9 @@ def step(neuron: Neuron, state: State, current: int, config: FabricConfig, unit:
     """One step of a neuron of a ``core`` or of the ``input`` unit; ``row`` says whether it spikes, how it compares and resets, and
     whether it has a current. ``state`` has the words of the unit's memory.
     """
+    room = 0 if config.family(unit).quantities else _ROOM    # of quantities the width of the state word is the unit
     rule = Rule(bool(row["spiking"]), bool(row["strict"]), RESETS[row["reset"]] if row["spiking"] else "none", config.rounding,
-                config.state_bits + _ROOM, bool(row.get("moment")), bool(row.get("current")), bool(row.get("before")),
+                config.state_bits + room, bool(row.get("moment")), bool(row.get("current")), bool(row.get("before")),
                 config.options(unit))
     return config.family(unit).step(without_currents(neuron, config) if not row.get("current") else neuron, rule, state, [current])
 
@@ -54,6 +55,8 @@ def random_rule(rng: random.Random, config: FabricConfig, unit: str, spiking: in
 def arriving(rng: random.Random, neuron: Neuron, state: State, config: FabricConfig, unit: str, row: Mapping[str, int]) -> int:
     """A sum of contributions that keeps all sums in their words, as the mapper proves it does; often one that matters."""
     high = (1 << config.state_bits - 1) - 1
+    if config.family(unit).quantities:    # what arrives is a current of its own
+        return rng.choice([-high - 1, high, 0, rng.randint(-high - 1, high)])
     far = 1 << config.state_bits + _ROOM - 2
     # Where the sums go without input and bounds: without spikes too, and without the decay that follows them where resets are late.
     free = {**neuron, LOWER: -far, UPPER: far, "i_min": -far, "i_max": far, "theta": far}
