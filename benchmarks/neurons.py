@@ -32,7 +32,8 @@ from ranvier.rtl.neurons.registry import UNITS
 class Chip:
     """A chip: its LUTs, multipliers of 16 or 18 bits, bits of memory that a fabric may keep neurons in, and a clock in Hz.
 
-    The clock is what boards with this chip are asked for first (`boards/`). ``usable`` of the LUTs may go into lanes.
+    The clock is 24 MHz, which networks of the demo reach on an iCEBreaker, or the 100 MHz of an overlay of the ULX3S. ``usable`` of the
+    LUTs may go into lanes, and half of the memories into their tables.
     """
 
     name: str
@@ -43,12 +44,14 @@ class Chip:
     clock_hz: int
     lut: str
     multiplier: str
+    memory: str
+    memories: int
     usable: float = 0.5
 
 
 CHIPS = (
-    Chip("UP5K", "synth_ice40 -device u -dsp", 5280, 8, 30 * 4096, 24_000_000, "SB_LUT4", "SB_MAC16"),
-    Chip("ECP5-85", "synth_ecp5", 83_640, 156, 208 * 18 * 1024, 100_000_000, "LUT4", "MULT18X18D"),
+    Chip("UP5K", "synth_ice40 -device u -dsp", 5280, 8, 30 * 4096, 24_000_000, "SB_LUT4", "SB_MAC16", "SB_RAM40_4K", 30),
+    Chip("ECP5-85", "synth_ecp5", 83_640, 156, 208 * 18 * 1024, 100_000_000, "LUT4", "MULT18X18D", "DP16KD", 208),
 )
 
 
@@ -66,6 +69,7 @@ SUBJECTS = (
     Subject("lif", 16, 1e-4, {"theta": 100, "k": 60000}),
     Subject("cubalif", 16, 1e-4, {"theta": 100, "k": 60000, "k_i": 60000}),
     Subject("izhikevich", 20, 1e-3, {}),
+    Subject("hodgkin_huxley", 18, 1e-5, {}),
 )
 
 
@@ -110,6 +114,7 @@ class Cost:
     state_bits: int
     step_ms: float
     multipliers: int
+    memories: int
     luts: int
     latency: int
     clocks: float
@@ -127,12 +132,12 @@ class Cost:
         """As it stands in the table."""
         room = f"{self.real_time:,}" if self.lanes else "no lane fits"
         limit = ("time" if self.in_time < self.in_memory else "memory") if self.lanes else ""
-        return (self.kind, self.chip, str(self.state_bits), f"{self.step_ms:g}", str(self.multipliers), f"{self.luts:,}", str(self.latency),
-                f"{self.clocks:.2f}", str(self.neuron_bits), str(self.lanes), room, limit)
+        return (self.kind, self.chip, str(self.state_bits), f"{self.step_ms:g}", str(self.multipliers), str(self.memories),
+                f"{self.luts:,}", str(self.latency), f"{self.clocks:.2f}", str(self.neuron_bits), str(self.lanes), room, limit)
 
 
-COLUMNS = ("kind", "chip", "state bits", "step, ms", "multipliers", "LUTs", "latency", "clocks a neuron", "bits a neuron", "lanes",
-           "neurons in real time", "limit")
+COLUMNS = ("kind", "chip", "state bits", "step, ms", "multipliers", "memories", "LUTs", "latency", "clocks a neuron", "bits a neuron",
+           "lanes", "neurons in real time", "limit")
 
 
 def cost(subject: Subject, chip: Chip, clocks: float) -> Cost:
@@ -141,21 +146,27 @@ def cost(subject: Subject, chip: Chip, clocks: float) -> Cost:
     cells = lane_cells(subject, chip)
     multipliers, luts = cells[chip.multiplier], cells[chip.lut]
     by_multipliers = chip.multipliers // multipliers if multipliers else chip.luts
-    lanes = min(by_multipliers, int(chip.luts * chip.usable) // max(luts, 1), 256)
+    memories = cells[chip.memory]
+    by_memories = chip.memories // 2 // memories if memories else chip.luts
+    lanes = min(by_multipliers, by_memories, int(chip.luts * chip.usable) // max(luts, 1), 256)
     lanes = 1 << lanes.bit_length() - 1 if lanes else 0
     bits = state_bits(config, "core") + sum(field.bits for field in drive_fields(config, "core"))
     latency = family_of(subject.kind).timing(config.options("core")).latency
-    return Cost(subject.kind, chip.name, subject.state_bits, subject.step_s * 1e3, multipliers, luts, latency, clocks, bits, lanes,
-                int(chip.clock_hz * subject.step_s / clocks * lanes), chip.memory_bits // bits)
+    return Cost(subject.kind, chip.name, subject.state_bits, subject.step_s * 1e3, multipliers, memories, luts, latency, clocks, bits,
+                lanes, int(chip.clock_hz * subject.step_s / clocks * lanes), chip.memory_bits * (chip.memories - lanes * memories)
+                // chip.memories // bits)
 
 
 def main() -> None:
     """Print the table and write ``neurons.json``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=Path("build/bench"), help="folder to write into")
+    parser.add_argument("--kind", action="append", choices=[subject.kind for subject in SUBJECTS], help="only this kind; can be repeated")
     options = parser.parse_args()
     costs = []
     for subject in SUBJECTS:
+        if options.kind and subject.kind not in options.kind:
+            continue
         clocks = clocks_a_neuron(subject)
         costs += [cost(subject, chip, clocks) for chip in CHIPS]
     print_rows("Neurons", COLUMNS, [found.row() for found in costs])

@@ -187,11 +187,11 @@ def draw(cells: dict[str, tuple[Step, ...]], runs: dict[str, tuple[list[tuple[st
         scale = axis.twinx()
         membrane = membranes[:2000, PREDICTED[0]] / (1 << BITS)
         scale.plot((np.arange(2000) + 1) * neuron.dt, membrane, color="C0", lw=0.8, label="fabric, membrane")
-        scale.set_ylim(-1.6, 3.6)
+        scale.set_ylim(-2.6, 3.6)
         scale.set_ylabel("thresholds above rest")
-        axis.set(title=f"{cell}: {step.current:.0f} pA, not seen by the fit", xlabel="ms from the step", ylabel="mV", ylim=(-100, 42))
-        axis.legend(fontsize=7, loc="center right")
-        scale.legend(fontsize=7, loc="lower right")
+        axis.set(title=f"{cell}: {step.current:.0f} pA, not seen by the fit", xlabel="ms from the step", ylabel="mV", ylim=(-125, 42))
+        lines = [*axis.get_legend_handles_labels()[0], *scale.get_legend_handles_labels()[0]]
+        scale.legend(handles=lines, fontsize=7, loc="lower right", ncols=3)
         pa = [step.current for step in steps]
         for line, (name, at) in enumerate((("spikes in 2 s", (4, 6)), ("first spike, ms", (8, 10)))):
             axis = axes[1 + line, column]

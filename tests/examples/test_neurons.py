@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranvier import RanvierError, simulate
+from ranvier import Network, Population, RanvierError, simulate
+from ranvier.model.neurons.squid_axon import run_axon
 
 NEURONS = Path(__file__).resolve().parents[2] / "examples" / "neurons"
 
@@ -25,7 +26,8 @@ def _load(name: str) -> Any:
         sys.path.remove(str(NEURONS))
 
 
-axon, behaviours, cell, recordings, sheet = (_load(name) for name in ("axon", "behaviours", "cell", "recordings", "sheet"))
+axon, behaviours, cell, in_rtl, recordings, sheet, squid = (
+    _load(name) for name in ("axon", "behaviours", "cell", "in_rtl", "recordings", "sheet", "squid"))
 
 # Recordings
 
@@ -322,3 +324,60 @@ def test_the_sheet_spikes_as_in_double_precision() -> None:
     exact = sheet.float_sheet(counts).sum()
     assert found == pytest.approx(exact, rel=0.15)
     assert found > 300
+
+
+# The axon in integers
+
+
+def test_the_librarys_axon_is_this_one() -> None:
+    """Written apart, the same equations: Runge-Kutta's membranes of 20 ms and a spike are equal but for rounding."""
+    dt, steps = 0.025, 800
+    current = np.array([_clamp((step + 0.5) * dt) for step in range(steps)])[:, None]
+    found = run_axon({"e_l": axon.E_L}, current, dt)
+    wanted = axon.trace(axon.runge_kutta, _clamp, dt, steps)[1:]
+    assert found.v.max() > 30
+    for n, values in enumerate((found.v, found.m, found.h, found.n)):
+        assert np.abs(values[:, 0] - wanted[:, n]).max() < 1e-6
+
+
+def test_the_clamped_axon_spikes_as_in_double_precision() -> None:
+    network, counts, steps = squid.clamp_network(24)
+    spikes = np.flatnonzero(simulate(network, counts, steps).spikes["axon"][0, :, 0])
+    exact = np.flatnonzero(squid.float_clamp(24).spikes[:, 0])
+    assert len(spikes) == len(exact) == 2
+    assert np.abs(spikes - exact).max() * squid.STEP_MS <= 0.05
+
+
+def test_rates_are_those_between_the_first_and_the_last_spike() -> None:
+    steps = round(squid.DURATION_MS / squid.STEP_MS)
+    spikes = np.zeros((steps, 2), bool)
+    spikes[[100, 8000, 9000, 10000], 0] = True
+    assert squid.rates(spikes) == pytest.approx([100, 0])
+
+
+def test_a_quadratic_integrate_and_fire_neuron_is_izhikevichs_without_recovery() -> None:
+    """With a = b = d = 0, v' = k_2 (v - v_1) (v - v_2) + I; far above the rheobase its rate is that of the root of the current."""
+    rheobase = 5 ** 2 / (4 * 0.04) - 140
+    currents = rheobase + np.array([1.0, 4.0, 16.0])
+    cells = Population("cells", 3, "izhikevich", a=0, b=0, c=-100, d=0, u_0=0, v_0=-100, dt=0.05, current=currents)
+    spikes = simulate(Network((cells,), (), state_bits=24, weight_bits=2), {}, 4000).spikes["cells"][0]
+    for n, current in enumerate(currents):
+        gaps = np.diff(np.flatnonzero(spikes[:, n])) * 0.05
+        root = np.sqrt(0.04 * (current - rheobase))
+        wanted = sum(np.arctan(0.04 * x / root) for x in (30 + 62.5, -(-100 + 62.5))) / root
+        assert len(gaps) > 3
+        assert gaps.mean() == pytest.approx(wanted, rel=0.05)
+
+
+# Model and RTL
+
+
+@pytest.mark.verify
+@pytest.mark.whole
+def test_the_examples_are_the_same_in_rtl() -> None:
+    """The behaviours in all their steps, the axon until its second spike, the fitted cell in 1,000 steps: every word and clock."""
+    network, inputs, steps = behaviours.behaviour_network()
+    assert in_rtl.check_in_rtl(network, {"stimulus": inputs}, steps).golden.spikes["cells"].any()
+    network, counts, steps = squid.clamp_network(24)
+    assert in_rtl.check_in_rtl(network, {"clamp": counts}, steps).golden.spikes["axon"].sum() == 2
+    assert in_rtl.check_in_rtl(cell.fabric_network(B8, [94.0, 275.0]), {}, 1000).golden.spikes["cell"].any()
