@@ -106,7 +106,8 @@ def main() -> None:
     except RanvierError as error:
         raise SystemExit(f"squid: {error}") from None
     exact = float_clamp(100)
-    curves = {"integers": rates(spikes), "double precision": rates(run_axon({"v_spike": LEVEL}, np.tile(CURRENTS, (many, 1)), STEP_MS).spikes)}
+    constant = run_axon({"v_spike": LEVEL}, np.tile(CURRENTS, (many, 1)), STEP_MS)
+    curves = {"integers": rates(spikes), "double precision": rates(constant.spikes)}
     options.output.mkdir(parents=True, exist_ok=True)
     times = [np.flatnonzero(found) * STEP_MS for found in (exact.spikes[:, 0], run.spikes["axon"][0, :, 0])]
     print_rows("Spikes of the clamped axon, ms", ("double precision", "integers"),
