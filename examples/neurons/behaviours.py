@@ -203,7 +203,7 @@ def main() -> None:
             from in_rtl import check_in_rtl
             check_in_rtl(network, {"stimulus": inputs}, steps)
     except RanvierError as error:
-        raise SystemExit(f"behaviours: {error}") from None
+        parser.exit(2, f"behaviours: {error}\n")
     options.output.mkdir(parents=True, exist_ok=True)
     spikes, membranes = run.spikes["cells"][0].astype(bool), run.membranes["cells"][0]
     rows = []

@@ -218,7 +218,7 @@ def main() -> None:
         cells = read_cells(options.archive or download(options.output))
         runs = {cell: report(cell, steps, rtl=options.rtl) for cell, steps in cells.items()}
     except RanvierError as error:
-        raise SystemExit(f"cell: {error}") from None
+        parser.exit(2, f"cell: {error}\n")
     options.output.mkdir(parents=True, exist_ok=True)
     print_rows("LIF fitted to a cell", COLUMNS, [row for rows, *_ in runs.values() for row in rows])
     fitted = {cell: {"currents_pa": [step.current for step in cells[cell]],

@@ -104,7 +104,7 @@ def main() -> None:
         curve, many = rate_network()
         spikes = simulate(curve, {}, many).spikes["axons"][0].astype(bool)
     except RanvierError as error:
-        raise SystemExit(f"squid: {error}") from None
+        parser.exit(2, f"squid: {error}\n")
     exact = float_clamp(100)
     constant = run_axon({"v_spike": LEVEL}, np.tile(CURRENTS, (many, 1)), STEP_MS)
     curves = {"integers": rates(spikes), "double precision": rates(constant.spikes)}

@@ -66,6 +66,14 @@ def test_another_archive_is_refused_before_it_is_opened(tmp_path: Path) -> None:
         recordings.read_cells(tmp_path / "missing")
 
 
+def test_a_wrong_archive_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["cell.py", "--archive", str(tmp_path / "missing"), "-o", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        cell.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and said.startswith("cell: ") and said.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
 def test_a_spike_is_an_upward_crossing() -> None:
     membrane = np.array([-70, -30, -20, 10, -60, -21, -60, 30.0, -70])
     assert recordings.spike_times(membrane, 0.25).tolist() == [0.5, 1.75]
