@@ -44,6 +44,7 @@ energy: $(VENV)/demo.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/bench.py -o build/bench
+	$(BIN)/python benchmarks/neurons.py -o build/bench
 
 # Bitstreams of examples/patterns for two boards; the first use of a tool compiles it, which takes a minute.
 bitstreams: $(VENV)/boards.stamp
