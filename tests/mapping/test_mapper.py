@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ranvier import simulate
 from ranvier.mapping.mapper import map_network, tailor
 from ranvier.model.errors import RanvierError
 from ranvier.model.fabric.config import LEAST_CORE, LEAST_FABRIC, LEAST_INPUT, CoreConfig, FabricConfig, InputConfig
@@ -155,3 +156,14 @@ def test_a_configuration_survives_json() -> None:
     assert config.digest != SMALL.digest
     with pytest.raises(RanvierError, match="fields must be"):
         FabricConfig.from_json({**config.to_json(), "colour": 1})
+
+
+def test_families_that_cannot_share_a_fabric_run_in_the_model() -> None:
+    network = Network([Population("in", 4, "input", theta=1), Population("a", 4, "lif", theta=40, k=60000),
+                       Population("b", 4, "izhikevich", a=0.02, b=0.2, c=-65.0, d=8.0, dt=0.5)],
+                      [Projection.dense("in", "a", np.full((4, 4), 20)), Projection.dense("a", "b", np.full((4, 4), 7))],
+                      weight_bits=8, state_bits=16)
+    assert simulate(network, np.ones((1, 5, 4), int), 5).spikes["a"].any()
+    for config in (FabricConfig(state_bits=16, weight_bits=8), FabricConfig(state_bits=16, weight_bits=8, neurons="izhikevich")):
+        with pytest.raises(RanvierError, match="it mixes integrate and izhikevich neurons, and the cores of a fabric compute one family"):
+            map_network(network, config)

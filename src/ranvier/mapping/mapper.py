@@ -76,7 +76,11 @@ def _check_format(network: Network, config: FabricConfig) -> None:
             option = f" with --{name.replace('_', '-')} {given}" if name in ("state_bits", "weight_bits") else ""
             raise RanvierError(f"fabric: {name} is {given}, the network was made for {asked}: convert it again{option}, "
                                "or choose another fabric")
-    for family in _families(network, config):
+    families = _families(network, config)
+    if len(families) > 1:
+        raise RanvierError(f"network: it mixes {' and '.join(families)} neurons, and the cores of a fabric compute one family: make a "
+                           "network of each, or run it in the model alone with ranvier.simulate")
+    for family in families:
         if family != config.neurons:
             raise RanvierError(f"fabric: its cores compute {config.neurons} neurons, the network has {family}: choose another fabric")
 
