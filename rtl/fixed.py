@@ -1,4 +1,4 @@
-"""Fixed-point arithmetic of one neuron in hardware: the rules of `model/fixed.py` under the same names.
+"""Fixed-point arithmetic of one neuron in hardware: the rules of `model/fixed.py` under the same names (`saturated` is a clamp).
 
 A rule that takes more than a clock has its registers made by ``register``, and says after how many of them its value comes. Without one
 it is plain logic. What a rule has to be told in another form than in the model, or gives in parts, its docstring says.

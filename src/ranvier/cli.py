@@ -150,7 +150,12 @@ def convert_command(model: Path, output: Path, head: str | None, calibrate: Path
 
 @cli.group("import")
 def import_group() -> None:
-    """Take a spiking network from another tool's files, neuron by neuron."""
+    """Take a spiking network from another tool's files, neuron by neuron.
+
+    \b
+    Example (each has --help and --json):
+      ranvier import ranc cores.json --equality simulator -o ranc.ranvier
+    """
 
 
 @import_group.command("ranc")

@@ -187,8 +187,17 @@ def test_popcount(seed: int, width: int) -> None:
     _compare([bits], Value.cast(rtl.popcount(bits)), cases, int.bit_count)
 
 
+@pytest.mark.parametrize("shift", [0, 1, 6, 15])
+def test_rounded(bits: int, shift: int) -> None:
+    rng = random.Random(shift)
+    x = Signal(signed(bits), name="x")
+    cases = [(value,) for value in _extremes(bits)] + [(_draw(rng, bits),) for _ in range(200)]
+    _compare([x], Value.cast(rtl.rounded(x, shift)), cases, lambda value: model.rounded(value, shift))
+
+
 def test_every_rule_of_the_model_has_its_name_in_the_hardware() -> None:
     rules = {name for name in model.__all__ if callable(getattr(model, name))}
-    assert rules == {"clamp", "decay", "reset", "spike_count"}
+    assert rules == {"clamp", "decay", "reset", "rounded", "saturated", "spike_count"}
+    rules.remove("saturated")    # a clamp between the ends of a word
     assert rules <= set(rtl.__all__)
     assert set(rtl.__all__) - rules == {"Register", "lessened", "popcount", "unregistered"}    # what pipelines and counters need besides
