@@ -180,7 +180,7 @@ def _domains(options: argparse.Namespace) -> list[Pieces]:
 
 
 def main() -> None:
-    """Print the table; write report.json, samples.npz and language.png."""
+    """Print the table; write report.json, spikes.npz and language.png."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path, default=TEXTS.parent, help="folder to write into")
     parser.add_argument("--texts", type=Path, default=TEXTS, help="what prepare.py has written")
@@ -202,19 +202,19 @@ def main() -> None:
         options.output.mkdir(parents=True, exist_ok=True)
         draw(options.output / "language.png", domains)
         write_json(options.output / "report.json", report)
-        _write_samples(options.output / "samples.npz", domains[0])
+        _write_spikes(options.output / "spikes.npz", domains[0])
     except RanvierError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     print(table(report))
-    print(f"\n{options.output}: report.json, samples.npz, language.png")
+    print(f"\n{options.output}: report.json, spikes.npz, language.png")
 
 
-def _write_samples(path: Path, domain: Pieces, count: int = 56) -> None:
-    """Some pieces as values of the input, uint8 (n, steps, neurons), with labels, for other programs."""
+def _write_spikes(path: Path, domain: Pieces, count: int = 56) -> None:
+    """Some pieces as spikes of the input, uint8 (steps, n, neurons), with labels, for `ranvier run` and `ranvier energy`."""
     chosen = np.linspace(0, len(domain.labels) - 1, min(count, len(domain.labels))).astype(int)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, samples=spikes_of(domain.neurons[chosen]), labels=domain.labels[chosen])
+    np.savez_compressed(buffer, spikes=spikes_of(domain.neurons[chosen]).swapaxes(0, 1), labels=domain.labels[chosen])
     write_atomic(path, buffer.getvalue())
 
 

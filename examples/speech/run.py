@@ -10,6 +10,7 @@ The RTL runs the first clips; every spike, membrane, counter and clock is compar
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from ranvier import FabricConfig, Network, load_network, map_network, run_rtl_se
 from ranvier.bitstream.room import fits
 from ranvier.boards import BOARDS
 from ranvier.encoders.audio import load_wav
+from ranvier.files.safe import write_atomic
 from ranvier.reports.tables import print_rows
 
 HERE = Path(__file__).resolve().parent
@@ -155,7 +157,7 @@ def main() -> None:
     parser.add_argument("--data", help=f"recordings: folder or npz; or name them in {fsdd.VARIABLE}; without, synthetic clips")
     parser.add_argument("--wav", type=Path, action="append", default=[], help="a file to listen to, and nothing else; may be repeated")
     parser.add_argument("--rtl", type=int, default=3, help="clips that the RTL runs; 0 for none (default 3)")
-    parser.add_argument("-o", "--output", type=Path, default=Path("build/speech"), help="folder for the picture")
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/speech"), help="folder for the picture and spikes.npz")
     options = parser.parse_args()
     network = network_of()
     for path in options.wav:
@@ -176,7 +178,15 @@ def main() -> None:
     print_rows("Measured by train.py: right, %, on the official split and on speakers left out",
                ("network", "official", "left out", *SPEAKERS, "weights", "operations a clip"), measured_rows(measured))
     draw(options.output / "speech.png", heard, recordings.digits, title, measured)
-    print(f"{options.output / 'speech.png'}")
+    _write_spikes(options.output / "spikes.npz", heard, recordings.digits)
+    print(f"{options.output}: speech.png, spikes.npz")
+
+
+def _write_spikes(path: Path, heard: Heard, digits: npt.NDArray[np.int64]) -> None:
+    """What the network heard, uint8 (steps, clips, neurons), with labels, for `ranvier run` and `ranvier energy`."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, spikes=heard.spikes.swapaxes(0, 1), labels=digits)
+    write_atomic(path, buffer.getvalue())
 
 
 def _clips(data: str | None) -> tuple[fsdd.Recordings, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,12 @@ def test_spikes_of_another_shape_are_refused(ranvier: Run, tmp_path: Path) -> No
     np.savez(tmp_path / "spikes.npz", spikes=np.zeros((5, 6, 9), bool))
     found = ranvier(small(tmp_path), "--input", tmp_path / "spikes.npz", "--ticks", 4)
     assert found.code == 2 and "its samples have 5 steps each; leave --ticks out" in found.err
+
+
+def test_examples_name_networks_that_ship_and_tables_that_there_are() -> None:
+    folder = DIGITS.parent
+    found = tomllib.loads((folder / "energy.toml").read_text())["example"]
+    assert {"digits", "speech", "language"} <= {example["name"] for example in found}
+    for example in found:
+        assert (folder / example.get("network", example.get("onnx"))).is_file(), example
+        assert set(example["tables"]) <= {"horowitz-45nm", "ice40up5k"}, example

@@ -200,3 +200,11 @@ def test_prepare_writes_what_training_reads(speech: dict[str, ModuleType], synth
     assert (copies[0] != copies[1]).any() and 0.3 < copies.mean() / spikes[:3].mean() < 3
     with np.load(tmp_path / "test.npz") as archive:
         assert archive["samples"].shape == (3, *spikes.shape[1:]) and archive["labels"].tolist() == [0, 0, 1]
+
+
+def test_what_was_heard_is_written_time_first(speech: dict[str, ModuleType], synthetic: Any, spikes: Any, tmp_path: Path) -> None:
+    run = speech["run"]
+    run._write_spikes(tmp_path / "spikes.npz", run.Heard(spikes, np.zeros((len(spikes), 1, 1))), synthetic.digits)
+    with np.load(tmp_path / "spikes.npz") as written:
+        assert written["spikes"].shape == (speech["front_end"].STEPS, len(spikes), 96)
+        assert np.array_equal(written["spikes"].swapaxes(0, 1), spikes) and np.array_equal(written["labels"], synthetic.digits)
