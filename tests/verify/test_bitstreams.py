@@ -30,7 +30,8 @@ def test_digits_bitstream(board: str, least_mhz: float, tmp_path: Path) -> None:
     _check(build(tmp_path / "digits.ranvier", board, tmp_path / "build", tailored=True), tmp_path / "build", least_mhz)
 
 
-@pytest.mark.parametrize(("board", "lanes", "clock_mhz"), [("icebreaker", 4, 24.0), ("ulx3s", 4, 60.0)])
+@pytest.mark.parametrize(("board", "lanes", "clock_mhz"), [
+    ("icebreaker", 4, 24.0), pytest.param("ulx3s", 4, 60.0, marks=pytest.mark.whole)])
 def test_patterns_bitstream(board: str, lanes: int, clock_mhz: float, tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("patterns_make", _SCRIPT)
     assert spec is not None and spec.loader is not None
