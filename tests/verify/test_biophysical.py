@@ -9,8 +9,7 @@ from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.model.neurons.axon_bound import step_bounds, step_errors
 from ranvier.rtl.forms.technology import CHECKED
 from ranvier.sim.simulator import Simulator
-from ranvier.verify.campaign import draw_case
-from ranvier.verify.evidence import check_batch
+from tests.in_rtl import equal_in_rtl
 
 # Compiling and running both takes minutes.
 pytestmark = [pytest.mark.verify, pytest.mark.whole]
@@ -29,13 +28,8 @@ def test_the_rtl_equals_the_model(neurons: str) -> None:
     spikes = clamps = 0
     with Simulator(config, technology=CHECKED) as compiled:
         for seed in range(NETWORKS):
-            placement, inputs, steps, endless = draw_case(seed, config)
-            compiled.load(placement)
-            check = check_batch(placement, compiled, inputs, steps, endless=endless)
-            assert check.mismatch is None, f"seed {seed}: {check.mismatch}"
-            driven = {p.name for p in placement.network.inputs}
-            spikes += sum(int(found.sum()) for name, found in check.golden.spikes.items() if name not in driven)
-            clamps += sum(int(found.sum()) for name, found in check.golden.clamps.items() if name not in driven)
+            equal = equal_in_rtl(compiled, config, seed)
+            spikes, clamps = spikes + equal.spikes, clamps + equal.clamps
     assert spikes > 500 and clamps > 500, f"{spikes} spikes and {clamps} clamps on cores"
 
 

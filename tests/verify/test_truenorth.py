@@ -9,9 +9,8 @@ from ranvier.model.fabric.config import CoreConfig, FabricConfig, InputConfig
 from ranvier.progress import bar
 from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K, Technology
 from ranvier.sim.simulator import Simulator
-from ranvier.verify.campaign import draw_case
-from ranvier.verify.evidence import check_batch
 from ranvier.verify.random_networks import random_inputs, random_network
+from tests.in_rtl import equal_in_rtl
 from tests.model.run.test_golden import compare
 
 pytestmark = pytest.mark.verify
@@ -47,11 +46,6 @@ def test_the_rtl_equals_the_model(random: int, technology: Technology, share: fl
     about = f"{networks} networks of TrueNorth's neurons"
     with Simulator(fabric(random), technology=technology) as compiled, bar(about, networks) as update:
         for seed in range(networks):
-            placement, inputs, steps, endless = draw_case(1000 + seed, fabric(random))
-            compiled.load(placement)
-            check = check_batch(placement, compiled, inputs, steps, endless=endless)
-            assert check.mismatch is None, f"seed {seed}: {check.mismatch}"
-            driven = {p.name for p in placement.network.inputs}
-            spikes += sum(int(found.sum()) for name, found in check.golden.spikes.items() if name not in driven)
+            spikes += equal_in_rtl(compiled, fabric(random), 1000 + seed).spikes
             update(seed + 1)
     assert spikes > 10 * networks

@@ -15,8 +15,8 @@ from ranvier.model.neurons.axon_bound import step_bounds, step_errors
 from ranvier.model.neurons.hodgkin_huxley import STEP_MS
 from ranvier.model.neurons.squid_axon import run_axon
 from ranvier.model.run.golden import run_golden
-from ranvier.model.run.reference import run_reference
 from ranvier.verify.random_networks import random_inputs, random_network
+from tests.model.run.test_golden import compare
 
 
 def one(size: int = 1, state_bits: int = 18, **values: Any) -> Network:
@@ -28,17 +28,7 @@ def test_golden_equals_the_reference(seed: int) -> None:
     rng = np.random.default_rng(seed)
     config = FabricConfig(neurons="hodgkin_huxley", state_bits=int(rng.choice([16, 18, 21, 24])), levels=24)
     network = random_network(rng, config)
-    inputs = random_inputs(rng, network, 2, 8)
-    golden = run_golden(network, inputs, 8, record=True)
-    for item in range(2):
-        plain = run_reference(network, {name: values[item] for name, values in inputs.items()}, 8)
-        for population in network.populations:
-            name, about = population.name, f"seed {seed}, {population.name}"
-            np.testing.assert_array_equal(golden.spikes[name][item], plain.spikes[name], about)
-            np.testing.assert_array_equal(golden.membranes[name][item], plain.membranes[name], about)
-            np.testing.assert_array_equal(golden.clamps[name][item].sum(axis=-1), plain.clamps[name], about)
-            for word, values in plain.states[name].items():
-                np.testing.assert_array_equal(golden.states[name][word][item], values, about)
+    compare(network, random_inputs(rng, network, 2, 8), 8, note=f"seed {seed}")
 
 
 def test_integers_follow_runge_kutta() -> None:

@@ -16,8 +16,8 @@ from ranvier.model.network.projection import Projection
 from ranvier.model.network.semantics import Semantics
 from ranvier.model.neurons.izhikevich import float_izhikevich
 from ranvier.model.run.golden import run_golden
-from ranvier.model.run.reference import run_reference
 from ranvier.verify.random_networks import random_inputs, random_network
+from tests.model.run.test_golden import compare
 
 CELLS: dict[str, dict[str, float]] = {
     "regular spiking": {}, "intrinsically bursting": {"c": -55, "d": 4}, "chattering": {"c": -50, "d": 2},
@@ -35,17 +35,7 @@ def test_golden_equals_the_reference(seed: int) -> None:
     config = FabricConfig(neurons="izhikevich", state_bits=int(rng.choice([12, 16, 18, 21, 24])), spike_bits=int(rng.choice([1, 2])),
                           word_bits=128, next_tick=int(rng.integers(2)), currents=int(rng.integers(2)), levels=24)
     network = random_network(rng, config)
-    inputs = random_inputs(rng, network, 2, 8)
-    golden = run_golden(network, inputs, 8, record=True)
-    for item in range(2):
-        plain = run_reference(network, {name: values[item] for name, values in inputs.items()}, 8)
-        for population in network.populations:
-            name, about = population.name, f"seed {seed}, {population.name}"
-            np.testing.assert_array_equal(golden.spikes[name][item], plain.spikes[name], about)
-            np.testing.assert_array_equal(golden.membranes[name][item], plain.membranes[name], about)
-            np.testing.assert_array_equal(golden.clamps[name][item].sum(axis=-1), plain.clamps[name], about)
-            for word, values in plain.states[name].items():
-                np.testing.assert_array_equal(golden.states[name][word][item], values, about)
+    compare(network, random_inputs(rng, network, 2, 8), 8, note=f"seed {seed}")
 
 
 @pytest.mark.parametrize("cell", list(CELLS))

@@ -24,15 +24,13 @@ from ranvier.model.fabric.layout import drive_fields, dynamics_fields
 from ranvier.model.fabric.timing import word_latency, write_latency
 from ranvier.model.link.identity import identity_words
 from ranvier.model.neurons import registry
-from ranvier.model.run.golden import run_golden
-from ranvier.model.run.reference import run_reference
 from ranvier.rtl.forms.technology import CHECKED, CHECKED_UP5K, Technology
 from ranvier.rtl.neurons.registry import UNITS
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.sim.simulator import Simulator
-from ranvier.verify.campaign import draw_case
-from ranvier.verify.evidence import check_batch
 from ranvier.verify.random_networks import random_inputs, random_network
+from tests.in_rtl import equal_in_rtl
+from tests.model.run.test_golden import compare
 
 SOURCE = Path(__file__).resolve().parents[2] / "cases" / "halving"
 
@@ -92,17 +90,7 @@ def test_a_fabric_of_other_neurons_refuses_the_network(config: FabricConfig) -> 
 def test_golden_equals_the_reference(config: FabricConfig, seed: int) -> None:
     rng = np.random.default_rng(seed)
     network = random_network(rng, config)
-    inputs = random_inputs(rng, network, 2, 6)
-    golden = run_golden(network, inputs, 6, record=True)
-    for item in range(2):
-        plain = run_reference(network, {name: values[item] for name, values in inputs.items()}, 6)
-        for population in network.populations:
-            name, about = population.name, f"seed {seed}, {population.name}"
-            np.testing.assert_array_equal(golden.spikes[name][item], plain.spikes[name], about)
-            np.testing.assert_array_equal(golden.membranes[name][item], plain.membranes[name], about)
-            np.testing.assert_array_equal(golden.clamps[name][item].sum(axis=-1), plain.clamps[name], about)
-            if not population.spiking:
-                np.testing.assert_array_equal(golden.readouts[name][item], plain.readouts[name], about)
+    compare(network, random_inputs(rng, network, 2, 6), 6, note=f"seed {seed}")
 
 
 @pytest.fixture(scope="module", params=[CHECKED, CHECKED_UP5K], ids=lambda technology: technology.name)
@@ -116,13 +104,8 @@ def test_the_rtl_equals_the_model(config: FabricConfig, compiled: Simulator) -> 
     """Random networks of the family's kinds, fed by input populations: every spike, membrane, readout, counter and clock."""
     spikes = clamps = 0
     for seed in range(25):
-        placement, inputs, steps, endless = draw_case(seed, config)
-        compiled.load(placement)
-        check = check_batch(placement, compiled, inputs, steps, endless=endless)
-        assert check.mismatch is None, f"seed {seed}: {check.mismatch}"
-        driven = {p.name for p in placement.network.inputs}
-        spikes += sum(int(found.sum()) for name, found in check.golden.spikes.items() if name not in driven)
-        clamps += sum(int(found.sum()) for name, found in check.golden.clamps.items() if name not in driven)
+        equal = equal_in_rtl(compiled, config, seed)
+        spikes, clamps = spikes + equal.spikes, clamps + equal.clamps
     assert spikes > 100 and clamps > 100, f"{spikes} spikes and {clamps} clamps on cores"
 
 

@@ -23,14 +23,14 @@ from ranvier.model.network.projection import Projection
 from ranvier.model.network.semantics import Semantics
 from ranvier.model.prng import Purpose, prng
 from ranvier.model.run.golden import run_golden
-from ranvier.model.run.reference import run_reference
 from ranvier.rtl.forms.technology import CHECKED_UP5K
 from ranvier.rtl.sweep.sweep import Sweep
 from ranvier.rtl.verilog import verilog_of
 from ranvier.sim.simulator import Simulator
-from ranvier.verify.campaign import draw_case
 from ranvier.verify.evidence import check_batch
 from ranvier.verify.random_networks import random_inputs, random_network
+from tests.in_rtl import equal_in_rtl
+from tests.model.run.test_golden import compare
 
 from ...frontends.ranc_oracle import random_cores, run_ranc
 
@@ -109,17 +109,10 @@ def test_golden_equals_the_reference(random: int) -> None:
         rng = np.random.default_rng(seed)
         network = random_network(rng, config)
         assert random or not network.options.random
-        inputs = random_inputs(rng, network, 2, 6)
-        golden = run_golden(network, inputs, 6, record=True)
-        for item in range(2):
-            plain = run_reference(network, {name: values[item] for name, values in inputs.items()}, 6)
-            for population in network.populations:
-                name, about = population.name, f"seed {seed}, {population.name}"
-                np.testing.assert_array_equal(golden.spikes[name][item], plain.spikes[name], about)
-                np.testing.assert_array_equal(golden.membranes[name][item], plain.membranes[name], about)
-                np.testing.assert_array_equal(golden.clamps[name][item].sum(axis=-1), plain.clamps[name], about)
-                if not population.driven:
-                    spikes, clamps = spikes + int(np.sum(plain.spikes[name])), clamps + sum(plain.clamps[name])
+        golden = compare(network, random_inputs(rng, network, 2, 6), 6, note=f"seed {seed}")
+        for population in network.populations:
+            if not population.driven:
+                spikes, clamps = spikes + int(golden.spikes[population.name].sum()), clamps + int(golden.clamps[population.name].sum())
     assert spikes > 100 and clamps > 100, f"{spikes} spikes and {clamps} clamps"
 
 
@@ -127,14 +120,8 @@ def test_the_rtl_equals_the_model(compiled: Simulator) -> None:
     """Random networks: every spike, membrane, counter and clock."""
     spikes = clamps = drawing = 0
     for seed in range(16):
-        placement, inputs, steps, endless = draw_case(seed, small())
-        compiled.load(placement)
-        check = check_batch(placement, compiled, inputs, steps, endless=endless)
-        assert check.mismatch is None, f"seed {seed}: {check.mismatch}"
-        driven = {p.name for p in placement.network.inputs}
-        spikes += sum(int(found.sum()) for name, found in check.golden.spikes.items() if name not in driven)
-        clamps += sum(int(found.sum()) for name, found in check.golden.clamps.items() if name not in driven)
-        drawing += placement.network.options.random
+        equal = equal_in_rtl(compiled, small(), seed)
+        spikes, clamps, drawing = spikes + equal.spikes, clamps + equal.clamps, drawing + equal.network.options.random
     assert spikes > 100 and clamps > 100 and drawing > 8, f"{spikes} spikes, {clamps} clamps, {drawing} that draw"
 
 
